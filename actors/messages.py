@@ -1,0 +1,265 @@
+"""What travels between clients, primary, coordinators and workers: frozen, picklable values.
+
+Every request carries its `Session`; every write its ingest token. A `Fragment` names everything a
+worker needs (files, bitmap versions, deltas, SQL), so that workers hold no snapshot and any worker
+can run any fragment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from storage.schema import Column, SqlType
+from storage.snapshot.changes import VirtualWarehouse
+from storage.snapshot.files import FileRow
+from storage.snapshot.model import IngestToken
+
+__all__ = [
+    "AppendFiles",
+    "AppendRows",
+    "DeltaRun",
+    "DropTable",
+    "DropWarehouse",
+    "FileInput",
+    "Fragment",
+    "FragmentResult",
+    "NewColumn",
+    "NewTable",
+    "NewWarehouse",
+    "Operation",
+    "Output",
+    "QueryReply",
+    "QueryStats",
+    "ScanInput",
+    "Session",
+    "Statement",
+    "Transaction",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Who asks, and how names and settings are read."""
+
+    user: str = "mobula"
+    schema_path: tuple[str, ...] = ("public",)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- writes ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewColumn:
+    """A column of CREATE TABLE, before it has an id."""
+
+    name: str
+    type: SqlType
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTable:
+    """CREATE TABLE. `cluster_by` holds column names; `order` is "lexical" or "zorder"."""
+
+    schema: str
+    name: str
+    columns: tuple[NewColumn, ...]
+    cluster_by: tuple[str, ...] = ()
+    order: str = "lexical"
+    options: Mapping[str, int | str] = field(default_factory=dict)
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTable:
+    """DROP TABLE."""
+
+    schema: str
+    name: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendRows:
+    """A small append: rows in the table's logical Arrow types, as `storage.delta` encodes them.
+
+    `table_id` and `schema_version` are those the rows were fitted to.
+    """
+
+    table_id: int
+    schema_version: int
+    row_count: int
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendFiles:
+    """A large append: micropartitions that are already in the store, by reference."""
+
+    table_id: int
+    files: tuple[FileRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWarehouse:
+    """CREATE WAREHOUSE, and the same from Python."""
+
+    warehouse: VirtualWarehouse
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropWarehouse:
+    """DROP WAREHOUSE."""
+
+    name: str
+    if_exists: bool = False
+
+
+Operation = NewTable | DropTable | AppendRows | AppendFiles | NewWarehouse | DropWarehouse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """Operations that become durable and visible together, or not at all.
+
+    A client that does not know whether its call succeeded repeats it with the same token and gets
+    the first receipt.
+    """
+
+    operations: tuple[Operation, ...]
+    token: IngestToken | None = None
+    session: Session = Session()
+
+
+# --- reads ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A SQL statement for the primary or a virtual warehouse.
+
+    Attributes:
+        parameters: values of $1, $2, … (positional) in order.
+        min_lsn: run on a snapshot at this LSN or later (read your writes).
+        timeout_ms: for reaching `min_lsn` and for running.
+    """
+
+    sql: str
+    parameters: tuple[Any, ...] = ()
+    min_lsn: int | None = None
+    timeout_ms: int = 600_000
+    session: Session = Session()
+    token: IngestToken | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileInput:
+    """One micropartition of a scan."""
+
+    name: str
+    checksum: str
+    size_bytes: int
+    row_count: int
+    stripe_count: int
+    schema_version: int
+    bitmap: bytes | None = None  # deleted positions, at the fragment's snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaRun:
+    """Consecutive deltas of one table, as one Arrow table in logical types of one schema version.
+
+    `key` names the content for ever, so a worker may keep what it has seen. `rows` is an Arrow
+    table, or on Ray a reference to one in the node's object store.
+    """
+
+    key: str
+    schema_version: int
+    row_count: int
+    rows: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanInput:
+    """One table of a fragment: the rows `SELECT columns` would see, under the name `alias`.
+
+    Attributes:
+        columns: in output order, with the names that the SQL uses (of the newest schema version).
+        schemas: each schema version that a file or delta run names, as (version, columns).
+        predicate: a conjunction that rows may be dropped by (SQL over the columns), or None; the
+            SQL repeats it, so ignoring it is correct.
+        stripes_scanned: what pruning expects to be read.
+    """
+
+    alias: str
+    columns: tuple[Column, ...]
+    schemas: Mapping[int, tuple[Column, ...]]
+    files: tuple[FileInput, ...] = ()
+    deltas: tuple[DeltaRun, ...] = ()
+    predicate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where a fragment's rows go. "gather" returns them to the coordinator's caller; partitioned
+    outputs ("hash" by `columns` into `partitions`) belong to distributed plans."""
+
+    kind: str = "gather"
+    columns: tuple[str, ...] = ()
+    partitions: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """What one worker runs: SQL text over named inputs."""
+
+    query_id: str
+    attempt: int
+    sql: str  # in Polars' dialect
+    inputs: tuple[ScanInput, ...]
+    output: Output = Output()
+    result_types: tuple[SqlType | None, ...] = ()  # declared types of the output columns, if known
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryStats:
+    """What a query cost. Counts are of micropartitions, stripes, rows, requests; sizes in bytes."""
+
+    snapshot_lsn: int = 0
+    files_total: int = 0
+    files_scanned: int = 0
+    stripes_total: int = 0
+    stripes_scanned: int = 0
+    rows_scanned: int = 0
+    bytes_fetched: int = 0
+    requests: int = 0
+    cache_hits: int = 0
+    result_cache_hit: bool = False
+    workers: int = 0
+    stages: int = 0
+    queued_ms: float = 0.0
+    plan_ms: float = 0.0
+    execute_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FragmentResult:
+    """Rows of a fragment as a stream of Arrow batches (here: one table), and what they cost."""
+
+    rows: Any  # pa.Table, or on Ray a reference to one
+    stats: QueryStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryReply:
+    """Rows for a client (pa.Table, or on Ray a reference to one) and what they cost."""
+
+    rows: pa.Table | Any
+    stats: QueryStats

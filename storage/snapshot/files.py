@@ -1,0 +1,233 @@
+"""The micropartitions of one table at one snapshot, as Arrow columns.
+
+A `FileRow` describes one micropartition when it is written. A `FileSet` holds the rows of all live
+files of a table as one Arrow table, so that pruning looks at a hundred thousand files in a few
+vectorised comparisons, and so that checkpoints and log records carry the same bytes
+(`docs/formats/checkpoint.md`).
+
+Statistics columns are named by column id: `min_7`, `max_7`, `min_exact_7`, `max_exact_7`,
+`null_count_7`, `nan_count_7`, `sum_7`. A file that was written before a column existed has nulls
+there: "nothing known", which never prunes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.errors import CorruptData, InternalError
+from storage.schema import (
+    SCALED_PRECISION_MAX,
+    Column,
+    DecimalType,
+    Kind,
+    ScalarType,
+    SqlType,
+    VarCharType,
+    arrow_type,
+    is_integer,
+)
+
+__all__ = ["ColumnStatistics", "FileRow", "FileSet", "statistics_type"]
+
+CHUNKS_MAX = 64  # a FileSet with more Arrow chunks than this is copied into one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnStatistics:
+    """What is known of one column of one micropartition.
+
+    Attributes:
+        min, max: bounds of the values that are neither NULL nor NaN, in the column's *statistics
+            type* (`statistics_type`); None when there is no such value or no finite bound.
+        min_exact, max_exact: False when a long text was cut, so that the bound is not a value.
+        null_count, nan_count: rows.
+        sum: exact sum of an integer or scaled-decimal column (scaled like min and max), else None.
+    """
+
+    min: Any = None
+    max: Any = None
+    min_exact: bool = True
+    max_exact: bool = True
+    null_count: int = 0
+    nan_count: int = 0
+    sum: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """One micropartition, as the catalogue keeps it; file id and LSN are given at commit."""
+
+    name: str  # unique object name under data/
+    checksum: str  # xxh3-128 of the whole object, 32 hexadecimal characters
+    size_bytes: int
+    tail_bytes: int  # Bloom filters and footer: one suffix read of this length brings both
+    row_count: int
+    stripe_count: int
+    schema_version: int
+    level: int
+    partition: str | None
+    statistics: Mapping[int, ColumnStatistics]  # by column id
+
+
+def statistics_type(sql_type: SqlType) -> pa.DataType:
+    """The Arrow type of a column's min and max: integers and DECIMAL(p<=18) as (scaled) int64,
+    DECIMAL(p>18) as itself, REAL and DOUBLE as float64, texts as large_string, others as they are."""
+    match sql_type:
+        case DecimalType(precision, _):
+            return pa.int64() if precision <= SCALED_PRECISION_MAX else arrow_type(sql_type)
+        case VarCharType():
+            return pa.large_string()
+        case ScalarType(Kind.REAL | Kind.DOUBLE):
+            return pa.float64()
+        case _:
+            return pa.int64() if is_integer(sql_type) else arrow_type(sql_type)
+
+
+_FIXED = [
+    pa.field("file_id", pa.int64(), nullable=False),
+    pa.field("lsn_added", pa.int64(), nullable=False),
+    pa.field("name", pa.string(), nullable=False),
+    pa.field("checksum", pa.string(), nullable=False),
+    pa.field("size_bytes", pa.int64(), nullable=False),
+    pa.field("tail_bytes", pa.int64(), nullable=False),
+    pa.field("row_count", pa.int64(), nullable=False),
+    pa.field("stripe_count", pa.int32(), nullable=False),
+    pa.field("schema_version", pa.int32(), nullable=False),
+    pa.field("level", pa.int8(), nullable=False),
+    pa.field("partition", pa.string()),
+]
+
+
+def _statistics_fields(column: Column) -> list[pa.Field]:
+    bound = statistics_type(column.type)
+    return [
+        pa.field(f"min_{column.id}", bound),
+        pa.field(f"max_{column.id}", bound),
+        pa.field(f"min_exact_{column.id}", pa.bool_()),
+        pa.field(f"max_exact_{column.id}", pa.bool_()),
+        pa.field(f"null_count_{column.id}", pa.int64()),
+        pa.field(f"nan_count_{column.id}", pa.int64()),
+        pa.field(f"sum_{column.id}", pa.decimal128(38, 0)),
+    ]
+
+
+def _statistics_values(column: Column, statistics: ColumnStatistics | None) -> dict[str, Any]:
+    if statistics is None:
+        return {}
+    total = statistics.sum
+    return {
+        f"min_{column.id}": statistics.min,
+        f"max_{column.id}": statistics.max,
+        f"min_exact_{column.id}": statistics.min_exact,
+        f"max_exact_{column.id}": statistics.max_exact,
+        f"null_count_{column.id}": statistics.null_count,
+        f"nan_count_{column.id}": statistics.nan_count,
+        f"sum_{column.id}": None if total is None else Decimal(total),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """The live micropartitions of a table: one row each, immutable."""
+
+    table: pa.Table
+
+    @classmethod
+    def empty(cls) -> FileSet:
+        return cls(pa.schema(_FIXED).empty_table())
+
+    @classmethod
+    def of(
+        cls, rows: Sequence[FileRow], columns: Iterable[Column], *, first_id: int, lsn: int
+    ) -> FileSet:
+        """File rows as Arrow; ids are dense from `first_id`.
+
+        Args:
+            columns: the table's columns; statistics of other ids are an InternalError.
+        """
+        known = list(columns)
+        schema = pa.schema(_FIXED + [f for c in known for f in _statistics_fields(c)])
+        ids = {c.id for c in known}
+        records = []
+        for offset, row in enumerate(rows):
+            if unknown := set(row.statistics) - ids:
+                raise InternalError(f"{row.name}: statistics of unknown columns {sorted(unknown)}")
+            record: dict[str, Any] = {
+                "file_id": first_id + offset,
+                "lsn_added": lsn,
+                "name": row.name,
+                "checksum": row.checksum,
+                "size_bytes": row.size_bytes,
+                "tail_bytes": row.tail_bytes,
+                "row_count": row.row_count,
+                "stripe_count": row.stripe_count,
+                "schema_version": row.schema_version,
+                "level": row.level,
+                "partition": row.partition,
+            }
+            for column in known:
+                record |= _statistics_values(column, row.statistics.get(column.id))
+            records.append(record)
+        return cls(pa.Table.from_pylist(records, schema=schema))
+
+    @classmethod
+    def decode(cls, data: bytes, source: str) -> FileSet:
+        """From an Arrow IPC stream. Raises CorruptData naming `source`."""
+        try:
+            table = pa.ipc.open_stream(data).read_all()
+        except pa.ArrowException as error:
+            raise CorruptData(f"{source}: file rows do not decode: {error}") from error
+        for field in _FIXED:
+            if table.schema.get_field_index(field.name) < 0:
+                raise CorruptData(f"{source}: file rows lack the column {field.name}")
+        return cls(table)
+
+    def encode(self) -> bytes:
+        """As an Arrow IPC stream."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.table.schema) as writer:
+            writer.write_table(self.table)
+        return bytes(sink.getvalue())
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.table["name"].to_pylist())
+
+    @property
+    def row_count(self) -> int:
+        return int(pc.sum(self.table["row_count"]).as_py() or 0)
+
+    @property
+    def stripe_count(self) -> int:
+        return int(pc.sum(self.table["stripe_count"]).as_py() or 0)
+
+    @property
+    def size_bytes(self) -> int:
+        return int(pc.sum(self.table["size_bytes"]).as_py() or 0)
+
+    def added(self, other: FileSet) -> FileSet:
+        """Both sets; the statistics columns are the union."""
+        table = pa.concat_tables([self.table, other.table], promote_options="default")
+        many = table.column(0).num_chunks > CHUNKS_MAX
+        return FileSet(table.combine_chunks() if many else table)
+
+    def removed(self, file_ids: Iterable[int]) -> FileSet:
+        """Without the files of these ids. Raises InternalError for an id that is not there."""
+        gone = pa.array(sorted(file_ids), pa.int64())
+        mask = pc.is_in(self.table["file_id"], value_set=gone)
+        if (pc.sum(mask).as_py() or 0) != len(gone):
+            raise InternalError(f"files {gone.to_pylist()} are not all live")
+        return FileSet(self.table.filter(pc.invert(mask)))
+
+    def selected(self, mask: pa.Array | pa.ChunkedArray) -> FileSet:
+        """The files whose mask is true."""
+        return FileSet(self.table.filter(mask))

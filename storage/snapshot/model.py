@@ -1,0 +1,154 @@
+"""A snapshot: the whole database at one LSN, as immutable values.
+
+A snapshot is a pure function of a checkpoint and the log behind it (`apply.py`); nothing else makes
+one. Snapshots share what they have in common, so keeping many costs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from storage.schema import Column, TableSchema
+from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
+from storage.snapshot.files import FileSet
+
+__all__ = [
+    "PUBLIC",
+    "PUBLIC_ID",
+    "Delta",
+    "IngestToken",
+    "Receipt",
+    "Sequence",
+    "Snapshot",
+    "TableState",
+    "UserType",
+]
+
+PUBLIC = "public"  # the schema that every database has
+PUBLIC_ID = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestToken:
+    """What makes a write repeatable: a writer's name and its own sequence number, from 1."""
+
+    writer: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a commit returns. `row_counts` has one number per operation of the transaction."""
+
+    lsn: int
+    tso: int
+    row_counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """Rows committed in the log and not yet flushed. `rows`: see `changes.AddRows`."""
+
+    id: int
+    lsn: int
+    schema_version: int
+    row_count: int
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableState:
+    """One table at one snapshot. Deltas and files share one id space (`next_file_id`)."""
+
+    id: int
+    schema_id: int
+    name: str
+    schemas: tuple[TableSchema, ...]  # every version, oldest first
+    cluster_by: ClusterBy | None = None
+    options: Mapping[str, int | str] = field(default_factory=dict)
+    next_column_id: int
+    next_file_id: int = 1
+    deltas: tuple[Delta, ...] = ()
+    files: FileSet = field(default_factory=FileSet.empty)
+    bitmaps: Mapping[int, Bitmap] = field(default_factory=dict)  # by file id
+    index_runs: tuple[IndexRun, ...] = ()
+
+    @property
+    def schema(self) -> TableSchema:
+        """The newest schema version."""
+        return self.schemas[-1]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.schemas[-1].columns
+
+    def schema_version(self, version: int) -> TableSchema:
+        """The schema as of that version. Raises KeyError."""
+        for schema in self.schemas:
+            if schema.version == version:
+                return schema
+        raise KeyError(version)
+
+    @property
+    def row_count(self) -> int:
+        """Live rows: files and deltas less deleted positions."""
+        deleted = sum(bitmap.deleted_count for bitmap in self.bitmaps.values())
+        return self.files.row_count + sum(d.row_count for d in self.deltas) - deleted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserType:
+    """A type made by CREATE TYPE; `definition` is its SQL text."""
+
+    id: int
+    schema_id: int
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """A sequence; values below `next_value` (in the direction of `increment`) are handed out."""
+
+    id: int
+    schema_id: int
+    name: str
+    next_value: int
+    increment: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The database at `lsn`. LSN 0 is the empty database before its first group."""
+
+    database_id: str
+    branch_id: str
+    lsn: int = 0
+    tso: int = 0
+    epoch: int = 0
+    checksum: str = ""  # of the log object at `lsn`: the next one must name it
+    next_id: int = PUBLIC_ID + 1  # schemas, tables, types and sequences share one id space
+    schemas: Mapping[int, str] = field(default_factory=lambda: {PUBLIC_ID: PUBLIC})
+    tables: Mapping[int, TableState] = field(default_factory=dict)
+    types: Mapping[int, UserType] = field(default_factory=dict)
+    sequences: Mapping[int, Sequence] = field(default_factory=dict)
+    virtual_warehouses: Mapping[str, VirtualWarehouse] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    tokens: Mapping[str, Mapping[int, Receipt]] = field(default_factory=dict)  # writer -> sequence -> first receipt
+    horizon: int = 0
+    planned: frozenset[str] = frozenset()  # objects that the collector may delete
+    branch_pins: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)
+
+    def schema_id(self, name: str) -> int | None:
+        """The id of the schema of that name, or None."""
+        return next((i for i, known in self.schemas.items() if known == name), None)
+
+    def find_table(self, name: str, schema: str = PUBLIC) -> TableState | None:
+        """The table of that name, or None. Names are compared exactly (already folded)."""
+        schema_id = self.schema_id(schema)
+        for table in self.tables.values():
+            if table.name == name and table.schema_id == schema_id:
+                return table
+        return None
