@@ -13,14 +13,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.ingest import IngestTarget
 from storage.schema import Column, SqlType
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.files import FileRow
-from storage.snapshot.model import IngestToken
+from storage.snapshot.model import IngestToken, Receipt
 
 __all__ = [
     "AppendFiles",
     "AppendRows",
+    "CommitReply",
     "DeltaRun",
     "DropTable",
     "DropWarehouse",
@@ -37,6 +39,7 @@ __all__ = [
     "ScanInput",
     "Session",
     "Statement",
+    "TableInfo",
     "Transaction",
 ]
 
@@ -135,6 +138,14 @@ class Transaction:
     operations: tuple[Operation, ...]
     token: IngestToken | None = None
     session: Session = Session()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableInfo:
+    """What a client needs to fit rows to a table and to write its micropartitions."""
+
+    table_id: int
+    target: IngestTarget
 
 
 # --- reads ----------------------------------------------------------------------------------------
@@ -255,6 +266,14 @@ class FragmentResult:
 
     rows: Any  # pa.Table, or on Ray a reference to one
     stats: QueryStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitReply:
+    """What a statement that writes returns: its receipt, and what it did (`CREATE TABLE`)."""
+
+    receipt: Receipt
+    tag: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

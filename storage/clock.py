@@ -20,11 +20,11 @@ class Clock(Protocol):
         """Wall time: milliseconds since 1970-01-01 UTC."""
         ...
 
-    def monotonic_ms(self) -> int:
+    def monotonic_ms(self) -> float:
         """Milliseconds since an arbitrary start; never goes back."""
         ...
 
-    async def sleep_ms(self, duration_ms: int) -> None:
+    async def sleep_ms(self, duration_ms: float) -> None:
         """Return after `duration_ms` of monotonic time."""
         ...
 
@@ -35,8 +35,8 @@ class SystemClock:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000  # noqa: TID251 - the one place that may
 
-    def monotonic_ms(self) -> int:
-        return time.monotonic_ns() // 1_000_000
+    def monotonic_ms(self) -> float:
+        return time.monotonic_ns() / 1_000_000
 
-    async def sleep_ms(self, duration_ms: int) -> None:
+    async def sleep_ms(self, duration_ms: float) -> None:
         await asyncio.sleep(duration_ms / 1000)

@@ -1,0 +1,53 @@
+"""Mobula, as users import it.
+
+    import warehouse
+    db = warehouse.connect("s3://bucket/prefix")
+"""
+
+from actors.settings import RaySettings, Settings
+from storage.errors import (
+    Cancelled,
+    Conflict,
+    CorruptData,
+    Fenced,
+    InternalError,
+    InvalidRequest,
+    MobulaError,
+    NotYet,
+    OutOfMemory,
+    SqlSyntaxError,
+    Unavailable,
+    UnknownObject,
+)
+from storage.objects import StoreOptions
+from storage.snapshot.model import IngestToken
+from warehouse.database import Database, connect
+from warehouse.result import Commit, Result
+from warehouse.table import Table, TransactionScope
+from warehouse.virtual_warehouse import VirtualWarehouse
+
+__all__ = [
+    "Cancelled",
+    "Commit",
+    "Conflict",
+    "CorruptData",
+    "Database",
+    "Fenced",
+    "IngestToken",
+    "InternalError",
+    "InvalidRequest",
+    "MobulaError",
+    "NotYet",
+    "OutOfMemory",
+    "RaySettings",
+    "Result",
+    "Settings",
+    "SqlSyntaxError",
+    "StoreOptions",
+    "Table",
+    "TransactionScope",
+    "Unavailable",
+    "UnknownObject",
+    "VirtualWarehouse",
+    "connect",
+]

@@ -3,12 +3,14 @@
 One conditional primitive, `create`: make an object if no object of that name exists. It is the same
 on every store, and the commit protocol rests on it alone (`docs/formats/objects.md`).
 
-Names are relative to the database's root: `/`-separated, no empty part, no `.` or `..` part.
+Names are relative to the database's root: `/`-separated, no empty part, no `.` or `..` part, and no
+`tmp` as the first part (`names.py` has the rules, the same on every store). A call with another
+name raises `InvalidRequest`.
 
 Outcomes. A call that returns has happened. A call that raises `ObjectMissing` (get, get_range,
 fetch) or `ObjectExists` (create) is the store's answer, except that `ObjectExists` may also mean
-"an earlier attempt of this very call, whose reply was lost, succeeded"; any other error says nothing
-about whether it happened. `settle.create_settled` turns that into certainty by reading back.
+"an earlier attempt of this very call, whose reply was lost, succeeded"; any other error says
+nothing about whether it happened. `settle.create_settled` makes it certain by reading back.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-__all__ = ["ObjectInfo", "ObjectStore"]
+__all__ = ["HeldLock", "LockingStore", "ObjectInfo", "ObjectStore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,9 @@ class ObjectStore(Protocol):
     async def get_range(self, name: str, start: int, length: int) -> bytes:
         """Bytes [start, start + length) of the object, fewer where it ends before.
 
-        A negative `start` counts from the end (a suffix range); `length` is then at most -start.
+        A negative `start` counts from the end (a suffix range), or from the first byte where the
+        object is shorter; `length` is then at most -start. Past the end, and in an empty object,
+        there are no bytes; a `length` of 0 may be answered without asking for the object.
         Raises ObjectMissing.
         """
         ...
@@ -69,7 +73,8 @@ class ObjectStore(Protocol):
     async def fetch(self, name: str, path: Path) -> int:
         """Bring the object to a new local file at `path`; returns its size in bytes.
 
-        A directory store may link instead of copying. Raises ObjectMissing.
+        A directory store may link instead of copying: do not write into the file. What fails
+        leaves no file. Raises ObjectMissing; InvalidRequest if there is a file at `path`.
         """
         ...
 
@@ -78,14 +83,32 @@ class ObjectStore(Protocol):
     ) -> AsyncIterator[ObjectInfo]:
         """Objects whose name starts with `prefix`, in byte order of names, after `start_after`.
 
-        Never from a cache. One request per `page_size` objects; stop iterating to stop asking.
+        Never from a cache. One request per `page_size` objects (1..1000); stop iterating to stop
+        asking. An object made while the listing runs may or may not be in it.
         """
         ...
 
     async def delete(self, name: str) -> None:
-        """Remove the object; absent is fine."""
+        """Remove the object; absent is fine. A power loss may bring it back on a directory."""
         ...
 
     async def close(self) -> None:
         """Release connections."""
+        ...
+
+
+class HeldLock(Protocol):
+    """A lock that this process holds."""
+
+    def release(self) -> None:
+        """Give the lock up; again is fine."""
+        ...
+
+
+@runtime_checkable
+class LockingStore(Protocol):
+    """A store whose processes share an operating system, which knows who is alive."""
+
+    def try_lock(self, name: str) -> HeldLock | None:
+        """Take the lock of that name, or None while another process (or lock) has it."""
         ...

@@ -1,0 +1,89 @@
+"""How the outside reaches a database: one protocol, for every engine. Synchronous, thread-safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from actors.messages import (
+    AppendFiles,
+    AppendRows,
+    CommitReply,
+    QueryReply,
+    Statement,
+    TableInfo,
+    Transaction,
+)
+from storage.log.record import GroupHeader
+from storage.snapshot.model import Receipt, Snapshot
+
+__all__ = ["Engine", "Progress", "WarehouseClient"]
+
+Progress = Callable[[int, int], None]  # (rows so far, files done so far)
+
+
+class WarehouseClient(Protocol):
+    """One virtual warehouse."""
+
+    def query(self, statement: Statement) -> QueryReply:
+        """Rows are a pa.Table here, whatever the engine."""
+        ...
+
+    def status(self) -> dict[str, Any]: ...
+
+
+class Engine(Protocol):
+    """One connection to one branch of a database."""
+
+    @property
+    def database_id(self) -> str: ...
+
+    def execute(self, statement: Statement) -> QueryReply | CommitReply:
+        """Any statement, on the primary. A write is repeated with its token until it is known to
+        have happened or the timeout passes."""
+        ...
+
+    def submit(self, transaction: Transaction) -> Receipt:
+        """Commit a transaction; repeated like `execute`."""
+        ...
+
+    def table(self, schema: str, name: str) -> TableInfo: ...
+
+    def prepare_append(self, info: TableInfo, frame: Any) -> AppendRows | AppendFiles:
+        """Fit a frame and upload what is large; commits nothing."""
+        ...
+
+    def prepare_load(
+        self, info: TableInfo, sources: Sequence[str], progress: Progress
+    ) -> AppendFiles:
+        """Turn source files into micropartitions, in parallel; commits nothing."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot, read from the store alone."""
+        ...
+
+    def log_headers(self, last: int) -> list[GroupHeader]:
+        """Headers of the newest `last` groups, oldest first, read from the store alone."""
+        ...
+
+    def start_warehouse(self, name: str) -> WarehouseClient:
+        """Find the running virtual warehouse or start the one in the catalogue."""
+        ...
+
+    def stop_warehouse(self, name: str) -> None:
+        """End its processes, if any run."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """Of the primary, if one runs here or on the cluster; empty otherwise."""
+        ...
+
+    def shutdown(self) -> None:
+        """End the primary and every virtual warehouse of this database, then close."""
+        ...
+
+    def close(self) -> None:
+        """Leave; what runs on the cluster goes on."""
+        ...
+

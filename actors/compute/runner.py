@@ -1,0 +1,191 @@
+"""From a statement to rows: resolve its snapshots, plan, make the fragment, run it, add up.
+
+Used by the coordinator of a virtual warehouse and by the primary for its own compute; they differ
+in where snapshots come from and in which workers run the fragments.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from actors.compute.deltas import DeltaStage
+from actors.compute.pool import WorkerPool
+from actors.messages import FileInput, Fragment, QueryReply, QueryStats, ScanInput, Statement
+from actors.planner import (
+    AtLsn,
+    AtTimestamp,
+    ExplainPlan,
+    Latest,
+    Parsed,
+    Plan,
+    PlannedScan,
+    Planner,
+    QueryPlan,
+    RowsPlan,
+    Version,
+)
+from storage.clock import Clock
+from storage.errors import InternalError, InvalidRequest
+from storage.ids import Ids
+from storage.log.reader import LogReader
+from storage.schema import Column
+from storage.snapshot.model import Snapshot
+
+__all__ = ["QueryRunner"]
+
+HISTORY_MAX = 16  # snapshots of earlier LSNs kept for AS OF
+
+
+class QueryRunner:
+    """Plans and runs reads. `latest` gives the newest snapshot, at least at a given LSN."""
+
+    def __init__(
+        self,
+        *,
+        planner: Planner,
+        reader: LogReader,
+        latest: Callable[[int | None, int], Awaitable[Snapshot]],
+        pool: WorkerPool,
+        share: Callable[[pa.Table], object],
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        """Args:
+        latest: (min_lsn, timeout_ms) -> snapshot; raises Unavailable when the LSN is not
+            reached in time.
+        share: see `DeltaStage`.
+        """
+        self._planner = planner
+        self._reader = reader
+        self._latest = latest
+        self._pool = pool
+        self._stage = DeltaStage(share)
+        self._clock = clock
+        self._ids = ids
+        self._history: dict[int, Snapshot] = {}
+
+    def parse(self, statement: Statement) -> Parsed:
+        """See `Planner.parse`."""
+        return self._planner.parse(statement)
+
+    async def plan(self, parsed: Parsed) -> tuple[Plan, Snapshot]:
+        """The plan of a statement and the newest snapshot that it was made against."""
+        statement = parsed.statement
+        newest = await self._latest(statement.min_lsn, statement.timeout_ms)
+        snapshots = {v: await self._snapshot(v, newest) for v in parsed.versions}
+        snapshots[Latest()] = newest
+        return self._planner.plan(parsed, snapshots), newest
+
+    async def run(self, plan: Plan, snapshot: Snapshot, plan_ms: float) -> QueryReply:
+        """Rows of a reading plan."""
+        base = QueryStats(snapshot_lsn=snapshot.lsn, plan_ms=plan_ms)
+        match plan:
+            case RowsPlan(rows=rows):
+                return QueryReply(rows=rows, stats=base)
+            case QueryPlan():
+                return await self._query(plan, base)
+            case ExplainPlan(query=query, analyze=False):
+                return QueryReply(rows=self._planner.explain(query, None), stats=base)
+            case ExplainPlan(query=query):
+                reply = await self._query(query, base)
+                return QueryReply(
+                    rows=self._planner.explain(query, reply.stats), stats=reply.stats
+                )
+            case _:
+                raise InternalError(f"{type(plan).__name__} is no reading plan")
+
+    async def answer(self, parsed: Parsed) -> QueryReply:
+        """Plan and run a read, timed."""
+        started_ms = self._clock.monotonic_ms()
+        plan, snapshot = await self.plan(parsed)
+        plan_ms = self._clock.monotonic_ms() - started_ms
+        return await self.run(plan, snapshot, plan_ms)
+
+    async def _query(self, plan: QueryPlan, base: QueryStats) -> QueryReply:
+        fragment = Fragment(
+            query_id=self._ids.new(),
+            attempt=1,
+            sql=plan.sql,
+            inputs=tuple(self._scan_input(scan) for scan in plan.scans),
+            result_types=plan.result_types,
+        )
+        started_ms = self._clock.monotonic_ms()
+        result = await self._pool.run(fragment)
+        elapsed_ms = self._clock.monotonic_ms() - started_ms
+        stats = dataclasses.replace(
+            result.stats,
+            snapshot_lsn=base.snapshot_lsn,
+            plan_ms=base.plan_ms,
+            queued_ms=max(elapsed_ms - result.stats.execute_ms, 0.0),
+            **_totals(plan.scans),
+        )
+        return QueryReply(rows=result.rows, stats=stats)
+
+    def _scan_input(self, scan: PlannedScan) -> ScanInput:
+        table = scan.table
+        deltas = self._stage.runs(table)
+        files = tuple(_file_inputs(scan))
+        versions = {f.schema_version for f in files} | {d.schema_version for d in deltas}
+        schemas: Mapping[int, tuple[Column, ...]] = {
+            version: table.schema_version(version).columns for version in versions
+        }
+        return ScanInput(
+            alias=scan.alias,
+            columns=scan.columns,
+            schemas=schemas,
+            files=files,
+            deltas=deltas,
+            predicate=scan.predicate,
+        )
+
+    async def _snapshot(self, version: Version, newest: Snapshot) -> Snapshot:
+        match version:
+            case Latest():
+                return newest
+            case AtLsn(lsn):
+                return await self._at(lsn, newest)
+            case AtTimestamp(unix_ms):
+                lsn = await self._reader.lsn_at(unix_ms, newest)
+                if lsn == 0:
+                    raise InvalidRequest(
+                        "AS OF TIMESTAMP: the database did not exist then; "
+                        "`mobula log` shows the times of its versions"
+                    )
+                return await self._at(lsn, newest)
+
+    async def _at(self, lsn: int, newest: Snapshot) -> Snapshot:
+        if lsn == newest.lsn:
+            return newest
+        if lsn > newest.lsn:
+            raise InvalidRequest(f"AS OF LSN {lsn} is in the future; the newest is {newest.lsn}")
+        if lsn not in self._history:
+            snapshot = await self._reader.open(at_lsn=lsn)
+            while len(self._history) >= HISTORY_MAX:
+                self._history.pop(next(iter(self._history)))
+            self._history[lsn] = snapshot
+        return self._history[lsn]
+
+
+def _file_inputs(scan: PlannedScan) -> list[FileInput]:
+    wanted = [
+        "file_id", "name", "checksum", "size_bytes", "row_count", "stripe_count", "schema_version",
+    ]  # fmt: skip
+    inputs = []
+    for row in scan.files.table.select(wanted).to_pylist():
+        bitmap = scan.table.bitmaps.get(row.pop("file_id"))
+        inputs.append(FileInput(**row, bitmap=bitmap.positions if bitmap else None))
+    return inputs
+
+
+def _totals(scans: tuple[PlannedScan, ...]) -> dict[str, Any]:
+    """Files and stripes before pruning; a table scanned twice counts twice, like its files."""
+    return {
+        "files_total": sum(len(scan.table.files) for scan in scans),
+        "files_scanned": sum(len(scan.files) for scan in scans),
+        "stripes_total": sum(scan.table.files.stripe_count for scan in scans),
+        "stripes_scanned": sum(scan.files.stripe_count for scan in scans),
+    }

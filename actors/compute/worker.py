@@ -1,0 +1,94 @@
+"""Runs fragments, one at a time: fetch what is not in the cache, execute, return rows and costs.
+
+A worker holds no snapshot; a fragment names its files, deltas and SQL. Files are fetched in
+parallel into a local directory with a byte budget, and stay there for the next query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pyarrow as pa
+
+from actors.compute.execution import execute
+from actors.messages import FileInput, Fragment, FragmentResult, QueryStats
+from storage.cache import FileCache
+from storage.clock import Clock
+from storage.objects import CountingStore
+
+__all__ = ["Worker"]
+
+FETCHES_MAX = 16  # objects fetched at once
+
+
+class Worker:
+    """One query at a time, on one store and one cache directory."""
+
+    def __init__(
+        self,
+        store: CountingStore,
+        clock: Clock,
+        *,
+        cache_directory: Path,
+        cache_bytes: int,
+        resolve_rows: Callable[[object], pa.Table] = lambda rows: rows,
+    ) -> None:
+        """Args:
+        cache_directory: owned by this worker alone.
+        cache_bytes: the budget of the directory.
+        resolve_rows: turns the `rows` of a delta run into an Arrow table.
+        """
+        self._store = store
+        self._clock = clock
+        self._cache = FileCache(cache_directory, cache_bytes, store)
+        self._resolve_rows = resolve_rows
+        self._turn = asyncio.Lock()
+
+    async def execute(self, fragment: Fragment) -> FragmentResult:
+        """Run a fragment. Raises the errors of the store, InvalidRequest, NotYet, CorruptData."""
+        async with self._turn, AsyncExitStack() as leases:
+            started_ms = self._clock.monotonic_ms()
+            before = self._store.counts()
+            files = {f.name: f for scan in fragment.inputs for f in scan.files}
+            paths, hits = await self._fetch(list(files.values()), leases)
+            cost = self._store.counts() - before
+            rows, rows_scanned = await asyncio.to_thread(
+                execute, fragment, paths, self._resolve_rows
+            )
+            return FragmentResult(
+                rows=rows,
+                stats=QueryStats(
+                    files_scanned=len(files),
+                    stripes_scanned=sum(f.stripe_count for f in files.values()),
+                    rows_scanned=rows_scanned,
+                    bytes_fetched=cost.read_bytes,
+                    requests=cost.requests,
+                    cache_hits=hits,
+                    workers=1,
+                    stages=1,
+                    execute_ms=self._clock.monotonic_ms() - started_ms,
+                ),
+            )
+
+    async def close(self) -> None:
+        """Release the store and the cache directory."""
+        await self._cache.close()
+        await self._store.close()
+
+    async def _fetch(
+        self, files: list[FileInput], leases: AsyncExitStack
+    ) -> tuple[dict[str, Path], int]:
+        """Local paths of the files, held until `leases` closes, and how many were there."""
+        gate = asyncio.Semaphore(FETCHES_MAX)
+
+        async def one(file: FileInput) -> tuple[str, Path, bool]:
+            async with gate:
+                lease = await self._cache.open(file.name, file.checksum, file.size_bytes)
+            leases.callback(lease.release)
+            return file.name, lease.path, lease.hit
+
+        opened = await asyncio.gather(*(one(file) for file in files))
+        return {name: path for name, path, _ in opened}, sum(hit for _, _, hit in opened)

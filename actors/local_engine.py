@@ -1,0 +1,298 @@
+"""Everything in this process: the same plain classes as on Ray, on one event loop in a thread.
+
+The primary is opened when the first write comes, so that reading takes no lease and works beside a
+primary that runs elsewhere. Reads before that run on a reader of our own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from actors.append import append_operation
+from actors.client import Progress
+from actors.compute.worker import Worker
+from actors.loop import LoopThread
+from actors.messages import (
+    AppendFiles,
+    AppendRows,
+    CommitReply,
+    Fragment,
+    FragmentResult,
+    QueryReply,
+    Statement,
+    TableInfo,
+    Transaction,
+)
+from actors.planner import Planner
+from actors.service import CoordinatorService, PrimaryService, open_worker
+from actors.settings import NodeSettings
+from storage.clock import Clock, SystemClock
+from storage.ids import Ids, RandomIds
+from storage.ingest import load_file
+from storage.log.epoch import Owner
+from storage.log.reader import LogReader
+from storage.log.record import GroupHeader
+from storage.objects import ObjectStore, open_store
+from storage.snapshot.changes import VirtualWarehouse
+from storage.snapshot.files import FileRow
+from storage.snapshot.model import Receipt, Snapshot
+
+__all__ = ["LocalEngine", "StoreReader", "load_sources"]
+
+_OWN = "(this process)"
+LOADS_MAX = 2  # source files read at once
+
+
+class StoreReader:
+    """What every engine's client reads from the store by itself, without any other process."""
+
+    def __init__(self, node: NodeSettings, clock: Clock) -> None:
+        self.store: ObjectStore = open_store(node.root, node.store, clock=clock)
+        self._reader = LogReader(self.store, node.database_id, node.branch)
+        self._snapshot: Snapshot | None = None
+
+    async def snapshot(self) -> Snapshot:
+        """The newest snapshot; after the first call only what is new is read."""
+        known = self._snapshot
+        self._snapshot = await (self._reader.follow(known) if known else self._reader.open())
+        return self._snapshot
+
+    async def log_headers(self, last: int) -> list[GroupHeader]:
+        """Headers of the newest `last` groups, oldest first."""
+        newest = (await self.snapshot()).lsn
+        first = max(1, newest - last + 1)
+        return [header async for header in self._reader.headers(first, newest)]
+
+
+async def load_sources(
+    store: ObjectStore,
+    node: NodeSettings,
+    info: TableInfo,
+    sources: Sequence[str],
+    progress: Progress,
+    ids: Ids,
+) -> list[FileRow]:
+    """Turn source files into micropartitions, a few at a time; all or an error."""
+    gate = asyncio.Semaphore(LOADS_MAX)
+    rows_done = dict.fromkeys(range(len(sources)), 0)
+    files_done = 0
+
+    async def one(index: int, url: str) -> list[FileRow]:
+        nonlocal files_done
+
+        def report(rows: int) -> None:
+            rows_done[index] = rows
+            progress(sum(rows_done.values()), files_done)
+
+        async with gate:
+            rows = await load_file(
+                store, url, info.target, ids=ids, source_options=node.store, progress=report
+            )
+        files_done += 1
+        progress(sum(rows_done.values()), files_done)
+        return rows
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(i, url)) for i, url in enumerate(sources)]
+    return [row for task in tasks for row in task.result()]
+
+
+class _LocalWorker:
+    """A `WorkerHandle` onto a worker in this process."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def execute(self, fragment: Fragment) -> FragmentResult:
+        return await self._worker.execute(fragment)
+
+    async def close(self) -> None:
+        await self._worker.close()
+
+
+class LocalEngine:
+    """`Engine` in this process."""
+
+    def __init__(self, node: NodeSettings, planner: Planner) -> None:
+        self._node = node
+        self._planner = planner
+        self._clock = SystemClock()
+        self._ids = RandomIds()
+        self._loop = LoopThread("mobula")
+        self._reader = StoreReader(node, self._clock)
+        self._opening = threading.Lock()
+        self._primary: PrimaryService | None = None
+        self._warehouses: dict[str, CoordinatorService] = {}
+        self._workers_started = 0
+
+    @property
+    def database_id(self) -> str:
+        return self._node.database_id
+
+    def execute(self, statement: Statement) -> QueryReply | CommitReply:
+        if self._primary is None and not self._planner.parse(statement).writes:
+            return self._loop.run(self._own_reader().query(statement))
+        return self._loop.run(self._writer().execute(statement))
+
+    def submit(self, transaction: Transaction) -> Receipt:
+        return self._loop.run(self._writer().submit(transaction))
+
+    def table(self, schema: str, name: str) -> TableInfo:
+        return self._writer().table(schema, name)
+
+    def prepare_append(self, info: TableInfo, frame: Any) -> AppendRows | AppendFiles:
+        return self._loop.run(
+            append_operation(
+                self._reader.store,
+                info,
+                frame,
+                ids=self._ids,
+                inline_bytes_max=self._node.settings.rows_inline_bytes_max,
+            )
+        )
+
+    def prepare_load(
+        self, info: TableInfo, sources: Sequence[str], progress: Progress
+    ) -> AppendFiles:
+        files = self._loop.run(
+            load_sources(self._reader.store, self._node, info, sources, progress, self._ids)
+        )
+        return AppendFiles(table_id=info.table_id, files=tuple(files))
+
+    def snapshot(self) -> Snapshot:
+        return self._loop.run(self._reader.snapshot())
+
+    def log_headers(self, last: int) -> list[GroupHeader]:
+        return self._loop.run(self._reader.log_headers(last))
+
+    def start_warehouse(self, name: str) -> LocalWarehouse:
+        self._warehouse(name, name)
+        return LocalWarehouse(self, name)
+
+    def stop_warehouse(self, name: str) -> None:
+        with self._opening:
+            service = self._warehouses.pop(name, None)
+        if service is not None:
+            self._loop.run(service.close())
+
+    def query(self, name: str, statement: Statement) -> QueryReply:
+        """A read on a virtual warehouse of this process."""
+        return self._loop.run(self._warehouse(name, name).query(statement))
+
+    def warehouse_status(self, name: str) -> dict[str, Any]:
+        """See `Coordinator.status`."""
+        return self._warehouse(name, name).status()
+
+    def status(self) -> dict[str, Any]:
+        return self._primary.status() if self._primary is not None else {}
+
+    def shutdown(self) -> None:
+        """Everything of this engine lives in this process: the same as `close`."""
+        self.close()
+
+    def close(self) -> None:
+        for name in list(self._warehouses):
+            self.stop_warehouse(name)
+        with self._opening:
+            primary, self._primary = self._primary, None
+        if primary is not None:
+            self._loop.run(primary.close())
+        self._loop.run(self._reader.store.close())
+        self._loop.close()
+
+    def _writer(self) -> PrimaryService:
+        with self._opening:
+            if self._primary is None:
+                self._primary = self._loop.run(self._open_primary())
+                self._primary.listen("local", self._hint)
+            return self._primary
+
+    async def _open_primary(self) -> PrimaryService:
+        owner = Owner(
+            id=f"local-{self._ids.new()[:12]}",
+            nonce=self._ids.new(),
+            address=f"process {os.getpid()} on {socket.gethostname()}",
+            lease_ms=self._node.settings.lease_ms,
+        )
+        return await PrimaryService.open(
+            self._node,
+            self._planner,
+            owner=owner,
+            clock=self._clock,
+            ids=self._ids,
+            start_worker=lambda: self._start_worker(self._node.settings.cache_bytes),
+            share=_same,
+            fetch_rows=_fetched,
+        )
+
+    def _hint(self, lsn: int) -> None:
+        for service in list(self._warehouses.values()):
+            service.hint(lsn)
+
+    def _own_reader(self) -> CoordinatorService:
+        settings = VirtualWarehouse(
+            name=_OWN, size=1, worker_cpus=1, cache_bytes=self._node.settings.cache_bytes
+        )
+        return self._warehouse(_OWN, settings)
+
+    def _warehouse(self, name: str, warehouse: str | VirtualWarehouse) -> CoordinatorService:
+        with self._opening:
+            if name not in self._warehouses:
+                self._warehouses[name] = self._loop.run(self._open_warehouse(warehouse))
+            return self._warehouses[name]
+
+    async def _open_warehouse(self, warehouse: str | VirtualWarehouse) -> CoordinatorService:
+        node = self._node
+        if not isinstance(warehouse, str):  # our own reader always looks before it answers
+            node = dataclasses.replace(
+                node, settings=dataclasses.replace(node.settings, poll_ms=0)
+            )
+        return await CoordinatorService.open(
+            node,
+            self._planner,
+            warehouse=warehouse,
+            clock=self._clock,
+            ids=self._ids,
+            start_worker=lambda found: self._start_worker(found.cache_bytes),
+            share=_same,
+        )
+
+    async def _start_worker(self, cache_bytes: int) -> _LocalWorker:
+        self._workers_started += 1
+        worker = open_worker(
+            self._node,
+            name=f"{self._workers_started}-{self._ids.new()[:8]}",
+            cache_bytes=cache_bytes,
+            clock=self._clock,
+        )
+        return _LocalWorker(worker)
+
+
+def _same(rows: pa.Table) -> pa.Table:
+    return rows
+
+
+async def _fetched(rows: Any) -> pa.Table:
+    return rows
+
+
+class LocalWarehouse:
+    """`WarehouseClient` of a virtual warehouse in this process."""
+
+    def __init__(self, engine: LocalEngine, name: str) -> None:
+        self._engine = engine
+        self._name = name
+
+    def query(self, statement: Statement) -> QueryReply:
+        return self._engine.query(self._name, statement)
+
+    def status(self) -> dict[str, Any]:
+        return self._engine.warehouse_status(self._name)

@@ -1,0 +1,311 @@
+"""A database on a Ray cluster: actors found by name, calls translated, writes repeated by token.
+
+Ray's errors end here. A call whose actor died comes back as `Unavailable`; a write is repeated with
+its token until it is known to have happened, because Ray restarts the primary and the primary
+recovers from the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import ray
+import ray.exceptions
+import tenacity
+
+from actors import spawn
+from actors.append import append_operation
+from actors.client import Progress
+from actors.local_engine import StoreReader
+from actors.loop import LoopThread
+from actors.messages import (
+    AppendFiles,
+    AppendRows,
+    CommitReply,
+    QueryReply,
+    Statement,
+    TableInfo,
+    Transaction,
+)
+from actors.planner import Planner
+from actors.settings import NodeSettings
+from storage.clock import SystemClock
+from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
+from storage.ids import RandomIds
+from storage.log.record import GroupHeader
+from storage.snapshot.files import FileRow
+from storage.snapshot.model import Receipt, Snapshot
+
+__all__ = ["RayEngine", "ensure_ray"]
+
+LOGICAL_CPUS_MIN = 4  # on a laptop: primary, coordinators and workers share few real cores
+REPEAT_S = 120.0  # how long a write is repeated while the primary restarts
+GRACE_S = 30.0  # beyond a statement's own timeout: for the reply
+CLOSE_S = 60.0
+
+
+class _ActorGone(Exception):  # noqa: N818 - an event, and it never leaves this module
+    """The actor died, or cannot be reached, with our call on its way."""
+
+
+def ensure_ray() -> None:
+    """Use the Ray that this process has, else the cluster it is on, else start one here."""
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(address="auto", log_to_driver=False)
+    except ConnectionError:
+        import os
+
+        cpus = max(os.cpu_count() or 1, LOGICAL_CPUS_MIN)
+        ray.init(num_cpus=cpus, log_to_driver=False, include_dashboard=False)
+
+
+def _get(reference: Any, timeout_s: float | None, what: str) -> Any:
+    """The value behind a reference, or the error that the actor raised, as itself."""
+    try:
+        return ray.get(reference, timeout=timeout_s)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        if isinstance(cause, MobulaError):
+            raise cause from None
+        raise InternalError(f"{what} failed: {error}") from error
+    except ray.exceptions.OutOfMemoryError as error:
+        raise OutOfMemory(f"{what} took more memory than its node has: {error}") from error
+    except ray.exceptions.RayActorError as error:
+        raise _ActorGone(str(error)) from error
+    except ray.exceptions.GetTimeoutError as error:
+        raise Unavailable(
+            f"{what} did not answer within {timeout_s:g} s; does the cluster have free CPUs? "
+            f"It has {_available()}; `ray status` shows what waits"
+        ) from error
+    except ray.exceptions.RayError as error:
+        raise Unavailable(f"{what}: {error}; retry") from error
+
+
+def _available() -> str:
+    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+    return f"{free.get('CPU', 0):g} of {total.get('CPU', 0):g} CPUs free"
+
+
+R = TypeVar("R", QueryReply, QueryReply | CommitReply)
+
+
+def _with_rows(reply: R) -> R:
+    """A reply whose rows are here."""
+    if isinstance(reply, QueryReply) and isinstance(reply.rows, ray.ObjectRef):
+        rows = _get(reply.rows, None, "fetching the result")
+        assert isinstance(rows, pa.Table)
+        return QueryReply(rows=rows, stats=reply.stats)
+    return reply
+
+
+class RayEngine:
+    """`Engine` on the Ray cluster that this process is connected to."""
+
+    def __init__(self, node: NodeSettings, planner: Planner) -> None:
+        ensure_ray()
+        self._node = node
+        self._planner = planner
+        self._start_s = node.settings.ray.start_timeout_s
+        self._ids = RandomIds()
+        self._loop = LoopThread("mobula-client")
+        self._reader = StoreReader(node, SystemClock())
+        self._primary: Any = None
+
+    @property
+    def database_id(self) -> str:
+        return self._node.database_id
+
+    def execute(self, statement: Statement) -> QueryReply | CommitReply:
+        timeout_s = statement.timeout_ms / 1000 + GRACE_S
+        reply: QueryReply | CommitReply = self._repeated(
+            lambda primary: _get(primary.execute.remote(statement), timeout_s, "the primary")
+        )
+        return _with_rows(reply)
+
+    def submit(self, transaction: Transaction) -> Receipt:
+        receipt = self._repeated(
+            lambda primary: _get(primary.submit.remote(transaction), REPEAT_S, "the primary")
+        )
+        assert isinstance(receipt, Receipt)
+        return receipt
+
+    def table(self, schema: str, name: str) -> TableInfo:
+        info = self._repeated(
+            lambda primary: _get(
+                primary.table.remote(schema, name), self._start_s, "the primary"
+            )
+        )
+        assert isinstance(info, TableInfo)
+        return info
+
+    def prepare_append(self, info: TableInfo, frame: Any) -> AppendRows | AppendFiles:
+        return self._loop.run(
+            append_operation(
+                self._reader.store,
+                info,
+                frame,
+                ids=self._ids,
+                inline_bytes_max=self._node.settings.rows_inline_bytes_max,
+            )
+        )
+
+    def prepare_load(
+        self, info: TableInfo, sources: Sequence[str], progress: Progress
+    ) -> AppendFiles:
+        loads = _Loads([spawn.start_load(self._node, info, url) for url in sources], progress)
+        return AppendFiles(table_id=info.table_id, files=tuple(loads.finish()))
+
+    def snapshot(self) -> Snapshot:
+        return self._loop.run(self._reader.snapshot())
+
+    def log_headers(self, last: int) -> list[GroupHeader]:
+        return self._loop.run(self._reader.log_headers(last))
+
+    def start_warehouse(self, name: str) -> RayWarehouse:
+        actor = spawn.start_warehouse(self._node, self._planner, name)
+        try:
+            _patiently(
+                lambda: _get(actor.ready.remote(), self._start_s, f"warehouse {name}"),
+                self._start_s,
+                f"warehouse {name}",
+            )
+        except MobulaError:
+            ray.kill(actor)
+            raise
+        return RayWarehouse(self._node, name, actor)
+
+    def stop_warehouse(self, name: str) -> None:
+        if (actor := spawn.find_warehouse(self._node, name)) is not None:
+            _end(actor)
+
+    def status(self) -> dict[str, Any]:
+        primary = spawn.find_primary(self._node)
+        if primary is None:
+            return {}
+        try:
+            found = _get(primary.status.remote(), self._start_s, "the primary")
+        except _ActorGone as error:
+            raise Unavailable(f"the primary is restarting: {error}") from error
+        assert isinstance(found, dict)
+        return found
+
+    def shutdown(self) -> None:
+        for name in self.snapshot().virtual_warehouses:
+            self.stop_warehouse(name)
+        if (primary := spawn.find_primary(self._node)) is not None:
+            _end(primary)
+        self.close()
+
+    def close(self) -> None:
+        self._loop.run(self._reader.store.close())
+        self._loop.close()
+
+    def _handle(self) -> Any:
+        if self._primary is None:
+            self._primary = spawn.start_primary(self._node, self._planner)
+        return self._primary
+
+    def _repeated(self, call: Callable[[Any], Any]) -> Any:
+        """Call the primary; find or start it again whenever it is gone."""
+
+        def once() -> Any:
+            try:
+                return call(self._handle())
+            except _ActorGone:
+                self._primary = None
+                raise
+
+        return _patiently(once, REPEAT_S, "the primary")
+
+
+def _patiently(call: Callable[[], Any], limit_s: float, what: str) -> Any:
+    """Repeat a call that may be repeated while Ray restarts its actor."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(_ActorGone),
+        wait=tenacity.wait_exponential(multiplier=0.05, max=1.0),
+        stop=tenacity.stop_after_delay(limit_s),
+        reraise=True,
+    )
+    try:
+        return retrying(call)
+    except _ActorGone as error:
+        raise Unavailable(f"{what} stays unreachable after {limit_s:g} s: {error}") from error
+
+
+def _end(actor: Any) -> None:
+    """Let an actor close what it holds, then end its process for good."""
+    with contextlib.suppress(MobulaError, _ActorGone):
+        _get(actor.close.remote(), CLOSE_S, "closing")
+    ray.kill(actor)
+
+
+class RayWarehouse:
+    """`WarehouseClient` of a virtual warehouse on the cluster."""
+
+    def __init__(self, node: NodeSettings, name: str, actor: Any) -> None:
+        self._node = node
+        self._name = name
+        self._actor = actor
+
+    def query(self, statement: Statement) -> QueryReply:
+        what = f"virtual warehouse {self._name}"
+        timeout_s = statement.timeout_ms / 1000 + GRACE_S
+
+        def once() -> Any:
+            return _get(self._actor.query.remote(statement), timeout_s, what)
+
+        reply: QueryReply = _patiently(once, GRACE_S, what)
+        return _with_rows(reply)
+
+    def status(self) -> dict[str, Any]:
+        what = f"virtual warehouse {self._name}"
+        found = _patiently(
+            lambda: _get(self._actor.status.remote(), GRACE_S, what), GRACE_S, what
+        )
+        assert isinstance(found, dict)
+        return found
+
+
+class _Loads:
+    """Ray tasks that load one file each: adds up their progress, gathers their file rows."""
+
+    def __init__(self, generators: list[Any], progress: Progress) -> None:
+        self._pending = dict(enumerate(generators))
+        self._progress = progress
+        self._rows_done = dict.fromkeys(self._pending, 0)
+        self._files: dict[int, list[FileRow]] = {}
+
+    def finish(self) -> list[FileRow]:
+        """File rows in the order of the sources. The first error ends all tasks."""
+        try:
+            while self._pending:
+                ready, _ = ray.wait(list(self._pending.values()), num_returns=1)
+                for index in [i for i, g in self._pending.items() if g in ready]:
+                    self._advance(index)
+        except BaseException:
+            for generator in self._pending.values():
+                ray.cancel(generator)
+            raise
+        return [row for index in sorted(self._files) for row in self._files[index]]
+
+    def _advance(self, index: int) -> None:
+        try:
+            step = _get(next(self._pending[index]), None, "loading")
+        except StopIteration:
+            del self._pending[index]
+            return
+        except _ActorGone as error:
+            raise Unavailable(f"a load task was lost: {error}; nothing was committed") from error
+        if isinstance(step, MobulaError):
+            raise step
+        if isinstance(step, int):
+            self._rows_done[index] = step
+        else:
+            self._files[index] = step
+        self._progress(sum(self._rows_done.values()), len(self._files))

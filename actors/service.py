@@ -1,0 +1,366 @@
+"""What a process of a database serves: the primary with its own compute, or a coordinator.
+
+Assembled here from the plain parts, the same for every engine. An engine says how workers start
+(`WorkerPool`), how Arrow tables are shared with them, and who we are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from actors.append import append_operation
+from actors.compute.pool import WorkerHandle, WorkerPool
+from actors.compute.runner import QueryRunner
+from actors.compute.worker import Worker
+from actors.messages import CommitReply, QueryReply, Statement, TableInfo, Transaction
+from actors.planner import CallPlan, InsertPlan, Planner, WritePlan
+from actors.primary.primary import Primary
+from actors.primary.resolve import nearest
+from actors.settings import NodeSettings
+from actors.virtual_warehouse.coordinator import Coordinator
+from actors.virtual_warehouse.follower import Follower
+from storage.cache import own_directory, remove_stale
+from storage.clock import Clock
+from storage.errors import InvalidRequest, Unavailable, UnknownObject
+from storage.ids import Ids
+from storage.log.epoch import Owner, newest_epoch, read_owner
+from storage.log.reader import LogReader
+from storage.log.takeover import take_over
+from storage.objects import CountingStore, HeldLock, LocalStore, ObjectStore, open_store
+from storage.snapshot.changes import VirtualWarehouse
+from storage.snapshot.model import Receipt, Snapshot
+
+__all__ = ["CoordinatorService", "PrimaryService", "StartWorker", "open_worker"]
+
+StartWorker = Callable[[], Awaitable[WorkerHandle]]
+PRIMARY_LOCK = "primary"
+
+
+def _open(node: NodeSettings, clock: Clock) -> tuple[CountingStore, LogReader]:
+    store = CountingStore(open_store(node.root, node.store, clock=clock))
+    return store, LogReader(store, node.database_id, node.branch)
+
+
+def open_worker(
+    node: NodeSettings,
+    *,
+    name: str,
+    cache_bytes: int,
+    clock: Clock,
+    resolve_rows: Callable[[Any], pa.Table] = lambda rows: rows,
+) -> Worker:
+    """A worker with a store and a cache directory of its own."""
+    parent = node.settings.cache_directory or tempfile.gettempdir()
+    root = Path(parent) / f"mobula-{node.database_id}"
+    remove_stale(root)
+    return Worker(
+        CountingStore(open_store(node.root, node.store, clock=clock)),
+        clock,
+        cache_directory=own_directory(root) / name,
+        cache_bytes=cache_bytes,
+        resolve_rows=resolve_rows,
+    )
+
+
+async def _lock(store: ObjectStore) -> HeldLock | None:
+    """On a directory: the file lock that proves that no other primary lives. Others: None.
+
+    Raises:
+        Unavailable: somebody holds it; names the holder.
+    """
+    if not isinstance(store, LocalStore):
+        return None
+    lock = store.try_lock(PRIMARY_LOCK)
+    if lock is None:
+        epoch = await newest_epoch(store)
+        holder = await read_owner(store, epoch) if epoch else None
+        who = f"{holder.id} at {holder.address} (epoch {epoch})" if holder else "just starting"
+        raise Unavailable(
+            f"{store.url} has a primary: {who}. Write through it, or stop it first; "
+            "reading needs no primary"
+        )
+    return lock
+
+
+class PrimaryService:
+    """The primary of one branch and its own compute, as clients call it."""
+
+    def __init__(
+        self,
+        *,
+        node: NodeSettings,
+        primary: Primary,
+        runner: QueryRunner,
+        pool: WorkerPool,
+        store: CountingStore,
+        fetch_rows: Callable[[Any], Awaitable[pa.Table]],
+        ids: Ids,
+        lock: HeldLock | None,
+    ) -> None:
+        self._node = node
+        self._primary = primary
+        self._runner = runner
+        self._pool = pool
+        self._store = store
+        self._fetch_rows = fetch_rows
+        self._ids = ids
+        self._lock = lock
+
+    @classmethod
+    async def open(
+        cls,
+        node: NodeSettings,
+        planner: Planner,
+        *,
+        owner: Owner,
+        clock: Clock,
+        ids: Ids,
+        start_worker: StartWorker,
+        share: Callable[[pa.Table], Any],
+        fetch_rows: Callable[[Any], Awaitable[pa.Table]],
+    ) -> PrimaryService:
+        """Take over and serve.
+
+        Raises:
+            Unavailable: another primary is alive; names it.
+        """
+        store, reader = _open(node, clock)
+        lock: HeldLock | None = None
+        try:
+            lock = await _lock(store.inner)
+            reign = await take_over(
+                store,
+                reader,
+                owner=owner,
+                clock=clock,
+                ids=ids,
+                predecessor_is_dead=lock is not None,
+            )
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            await store.close()
+            raise
+        primary = Primary(
+            reign,
+            store=store,
+            clock=clock,
+            ids=ids,
+            policy=node.settings.checkpoints,
+            limits=node.settings.sequencer,
+        )
+        pool = WorkerPool(1, start_worker)
+
+        async def latest(min_lsn: int | None, timeout_ms: int) -> Snapshot:
+            if min_lsn is not None and min_lsn > primary.snapshot.lsn:
+                raise Unavailable(f"LSN {min_lsn} is not committed; is it of this database?")
+            return primary.snapshot
+
+        runner = QueryRunner(
+            planner=planner,
+            reader=reader,
+            latest=latest,
+            pool=pool,
+            share=share,
+            clock=clock,
+            ids=ids,
+        )
+        primary.start()
+        return cls(
+            node=node,
+            primary=primary,
+            runner=runner,
+            pool=pool,
+            store=store,
+            fetch_rows=fetch_rows,
+            ids=ids,
+            lock=lock,
+        )
+
+    async def submit(self, transaction: Transaction) -> Receipt:
+        """Commit. See `Sequencer.submit`."""
+        return await self._primary.submit(transaction)
+
+    async def execute(self, statement: Statement) -> QueryReply | CommitReply:
+        """Run any statement: reads on the primary's own compute, writes as one transaction."""
+        parsed = self._runner.parse(statement)
+        if not parsed.writes:
+            return await self._runner.answer(parsed)
+        plan, snapshot = await self._runner.plan(parsed)
+        match plan:
+            case WritePlan(operations=operations):
+                receipt = await self._primary.submit(
+                    Transaction(
+                        operations=operations,
+                        token=statement.token,
+                        session=statement.session,
+                    )
+                )
+                return CommitReply(receipt=receipt, tag=_tag(statement.sql))
+            case InsertPlan():
+                return await self._insert(plan, snapshot, statement)
+            case CallPlan():
+                return await self._call(plan)
+            case _:
+                return await self._runner.run(plan, snapshot, 0.0)
+
+    def table(self, schema: str, name: str) -> TableInfo:
+        """See `Primary.table`."""
+        return self._primary.table(schema, name)
+
+    def listen(self, name: str, listener: Callable[[int], None]) -> None:
+        """See `Primary.listen`."""
+        self._primary.listen(name, listener)
+
+    def unlisten(self, name: str) -> None:
+        """See `Primary.unlisten`."""
+        self._primary.unlisten(name)
+
+    def warehouse_names(self) -> set[str]:
+        """The virtual warehouses of the newest snapshot."""
+        return set(self._primary.snapshot.virtual_warehouses)
+
+    def status(self) -> dict[str, Any]:
+        """See `Primary.status`."""
+        return self._primary.status()
+
+    async def close(self) -> None:
+        """Stop serving and step down."""
+        await self._primary.close()
+        await self._pool.close()
+        await self._store.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    async def _insert(
+        self, plan: InsertPlan, snapshot: Snapshot, statement: Statement
+    ) -> CommitReply:
+        reply = await self._runner.run(plan.query, snapshot, 0.0)
+        rows = await self._fetch_rows(reply.rows)
+        rows = rows.rename_columns(list(plan.columns))
+        schema = snapshot.schemas[plan.table.schema_id]
+        operation = await append_operation(
+            self._store,
+            self._primary.table(schema, plan.table.name),
+            rows,
+            ids=self._ids,
+            inline_bytes_max=self._node.settings.rows_inline_bytes_max,
+        )
+        receipt = await self._primary.submit(
+            Transaction(
+                operations=(operation,), token=statement.token, session=statement.session
+            )
+        )
+        return CommitReply(receipt=receipt, tag=f"INSERT 0 {sum(receipt.row_counts)}")
+
+    async def _call(self, plan: CallPlan) -> QueryReply | CommitReply:
+        if plan.procedure != "mobula.checkpoint":
+            hint = nearest(plan.procedure, ["mobula.checkpoint"])
+            raise UnknownObject(f"procedure {plan.procedure} does not exist{hint}", "42883")
+        if plan.arguments:
+            raise InvalidRequest("mobula.checkpoint() takes no arguments", "42883")
+        info = await self._primary.checkpoint()
+        snapshot = self._primary.snapshot
+        receipt = Receipt(lsn=info.lsn, tso=snapshot.tso, row_counts=())
+        return CommitReply(receipt=receipt, tag=f"CHECKPOINT {info.name}")
+
+
+def _tag(sql: str) -> str:
+    """The command tag: the statement's first two words (`CREATE TABLE`)."""
+    return " ".join(sql.split(None, 2)[:2]).upper().rstrip(";")
+
+
+def _find(snapshot: Snapshot, name: str) -> VirtualWarehouse:
+    warehouse = snapshot.virtual_warehouses.get(name)
+    if warehouse is None:
+        hint = nearest(name, list(snapshot.virtual_warehouses))
+        raise UnknownObject(f"virtual warehouse {name} does not exist{hint}")
+    return warehouse
+
+
+class CoordinatorService:
+    """A virtual warehouse's coordinator and its background reading, as clients call it."""
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        pool: WorkerPool,
+        store: CountingStore,
+        following: asyncio.Task[None],
+    ) -> None:
+        self._coordinator = coordinator
+        self._pool = pool
+        self._store = store
+        self._following = following
+
+    @classmethod
+    async def open(
+        cls,
+        node: NodeSettings,
+        planner: Planner,
+        *,
+        warehouse: str | VirtualWarehouse,
+        clock: Clock,
+        ids: Ids,
+        start_worker: Callable[[VirtualWarehouse], Awaitable[WorkerHandle]],
+        share: Callable[[pa.Table], Any],
+    ) -> CoordinatorService:
+        """Open a snapshot from the store alone and start all workers.
+
+        Args:
+            warehouse: the name of one in the catalogue, or settings of one that is not.
+        Raises:
+            UnknownObject: the catalogue has no virtual warehouse of that name.
+        """
+        store, reader = _open(node, clock)
+        try:
+            snapshot = await reader.open()
+            found = _find(snapshot, warehouse) if isinstance(warehouse, str) else warehouse
+            pool = WorkerPool(found.size, lambda: start_worker(found))
+            await pool.warm()
+        except BaseException:
+            await store.close()
+            raise
+        follower = Follower(reader, snapshot, clock, node.settings.poll_ms)
+        runner = QueryRunner(
+            planner=planner,
+            reader=reader,
+            latest=follower.latest,
+            pool=pool,
+            share=share,
+            clock=clock,
+            ids=ids,
+        )
+        following = asyncio.get_running_loop().create_task(follower.run())
+        coordinator = Coordinator(found, follower, runner, pool)
+        return cls(coordinator, pool, store, following)
+
+    async def query(self, statement: Statement) -> QueryReply:
+        """See `Coordinator.query`."""
+        return await self._coordinator.query(statement)
+
+    def hint(self, lsn: int) -> None:
+        """See `Coordinator.hint`."""
+        self._coordinator.hint(lsn)
+
+    def status(self) -> dict[str, Any]:
+        """See `Coordinator.status`; with the requests and bytes of its own reading."""
+        counts = self._store.counts()
+        return {
+            **self._coordinator.status(),
+            "requests": counts.requests,
+            "read_bytes": counts.read_bytes,
+        }
+
+    async def close(self) -> None:
+        """End the workers and stop following."""
+        self._following.cancel()
+        await asyncio.gather(self._following, return_exceptions=True)
+        await self._pool.close()
+        await self._store.close()

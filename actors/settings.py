@@ -1,0 +1,67 @@
+"""One tree of settings: built where a process starts, passed down, never read from globals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from actors.primary.primary import CheckpointPolicy
+from actors.primary.sequencer import SequencerLimits
+from storage.objects import StoreOptions
+
+__all__ = ["NodeSettings", "RaySettings", "Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaySettings:
+    """How much of Ray the actors ask for.
+
+    Attributes:
+        primary_cpus, compute_cpus, coordinator_cpus: logical CPUs of the primary, of its own query
+            worker, and of each virtual warehouse's coordinator (workers have their own setting).
+        ingest_cpus: of each task that loads a source file.
+        primary_resources, warehouse_resources: custom resources that pin actors to node types, as
+            `cluster.yaml` defines them; empty runs anywhere.
+        start_timeout_s: how long to wait for an actor before saying what is missing.
+    """
+
+    primary_cpus: float = 0.5
+    compute_cpus: float = 0.5
+    coordinator_cpus: float = 0.1
+    ingest_cpus: float = 0.5
+    primary_resources: dict[str, float] = field(default_factory=dict)
+    warehouse_resources: dict[str, float] = field(default_factory=dict)
+    start_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything tunable of one connection and of the processes it starts.
+
+    Attributes:
+        lease_ms: the primary's lease; a successor waits that long for a silent one.
+        poll_ms: how often a virtual warehouse looks at the log when nothing pushes.
+        cache_bytes: local file cache of each worker of the primary's own compute.
+        rows_inline_bytes_max: an append whose encoded rows are smaller goes into the log itself,
+            a larger one becomes micropartitions.
+        cache_directory: where caches live; None is the system's temporary directory.
+    """
+
+    lease_ms: int = 10_000
+    poll_ms: int = 1_000
+    cache_bytes: int = 4 << 30
+    rows_inline_bytes_max: int = 1 << 20
+    cache_directory: str | None = None
+    sequencer: SequencerLimits = SequencerLimits()
+    checkpoints: CheckpointPolicy = CheckpointPolicy()
+    ray: RaySettings = RaySettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """What every process of one database needs to find it: picklable, holds credentials."""
+
+    root: str
+    store: StoreOptions | None
+    branch: str
+    database_id: str
+    settings: Settings

@@ -1,0 +1,340 @@
+"""Ray's side of the actors: each holds a plain service on an event loop of its own, and forwards.
+
+A shell starts opening its service in its constructor, because that is all that Ray runs again after
+a death. Its methods wait for the opening and raise what it raised; the next call tries again.
+Nothing here decides anything about data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+
+import pyarrow as pa
+import ray
+import ray.exceptions
+
+from actors.compute.pool import WorkerLost
+from actors.compute.worker import Worker
+from actors.loop import LoopThread
+from actors.messages import (
+    CommitReply,
+    Fragment,
+    FragmentResult,
+    QueryReply,
+    QueryStats,
+    Statement,
+    TableInfo,
+    Transaction,
+)
+from actors.planner import Planner
+from actors.service import CoordinatorService, PrimaryService, open_worker
+from actors.settings import NodeSettings
+from storage.clock import SystemClock
+from storage.errors import Fenced, MobulaError, OutOfMemory
+from storage.ids import RandomIds
+from storage.ingest import load_file
+from storage.log.epoch import Owner
+from storage.objects import open_store
+from storage.snapshot.changes import VirtualWarehouse
+from storage.snapshot.files import FileRow
+from storage.snapshot.model import Receipt
+
+__all__ = ["CoordinatorShell", "PrimaryShell", "RayWorker", "WorkerShell", "load_source"]
+
+SHARE_BYTES_MIN = 64 << 10  # smaller tables travel inside the call
+INLINE_RESULT_BYTES = 256 << 10  # smaller results travel inside the reply
+LOOKUP_PAUSE_S = 5.0  # how long a virtual warehouse that was not found is not looked for
+
+S = TypeVar("S")
+
+
+class _Opening(Generic[S]):
+    """A service that opens in the background and can be opened again."""
+
+    def __init__(self, loop: LoopThread, make: Callable[[], Coroutine[Any, Any, S]]) -> None:
+        self._loop = loop
+        self._make = make
+        self._future: Future[S] = loop.start(make())
+
+    async def get(self) -> S:
+        """The open service; raises why it did not open, and lets the next call try again."""
+        future = self._future
+        try:
+            return await asyncio.wrap_future(future)
+        except MobulaError:
+            if self._future is future:
+                self._future = self._loop.start(self._make())
+            raise
+
+    def renew(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Open anew once the old service has ended."""
+
+        async def again() -> S:
+            await ending
+            return await self._make()
+
+        self._future = self._loop.start(again())
+
+    def now(self) -> S | None:
+        """The service if it is open."""
+        done = self._future.done() and self._future.exception() is None
+        return self._future.result() if done else None
+
+
+def _share(rows: pa.Table) -> Any:
+    return rows if rows.nbytes < SHARE_BYTES_MIN else ray.put(rows)
+
+
+def _resolve_rows(rows: Any) -> pa.Table:
+    return ray.get(rows) if isinstance(rows, ray.ObjectRef) else rows
+
+
+async def _fetch_rows(rows: Any) -> pa.Table:
+    if isinstance(rows, ray.ObjectRef):
+        return await asyncio.wrap_future(rows.future())
+    return rows
+
+
+class RayWorker:
+    """A `WorkerHandle` onto a worker actor."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def execute(self, fragment: Fragment) -> FragmentResult:
+        cost, rows = self._actor.execute.remote(fragment)
+        try:
+            stats, size_bytes = await asyncio.wrap_future(cost.future())
+            if size_bytes <= INLINE_RESULT_BYTES:
+                rows = await asyncio.wrap_future(rows.future())
+        except ray.exceptions.OutOfMemoryError as error:
+            raise OutOfMemory(
+                f"query {fragment.query_id} took more memory than its node has; "
+                "use larger workers or ask for less at once"
+            ) from error
+        except ray.exceptions.RayActorError as error:
+            raise WorkerLost from error
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        return FragmentResult(rows=rows, stats=stats)
+
+    async def close(self) -> None:
+        ray.kill(self._actor)
+
+
+class WorkerShell:
+    """The process of one worker."""
+
+    def __init__(self, node: NodeSettings, cache_bytes: int) -> None:
+        self._loop = LoopThread("mobula-worker")
+        self._worker: Worker = self._loop.run(self._open(node, cache_bytes))
+
+    async def ready(self) -> None:
+        """Return once the worker can take fragments."""
+
+    @ray.method(num_returns=2)
+    async def execute(self, fragment: Fragment) -> tuple[tuple[QueryStats, int], pa.Table]:
+        """Run a fragment; returns ((costs, bytes of the rows), rows) as two objects."""
+        result = await asyncio.wrap_future(self._loop.start(self._worker.execute(fragment)))
+        return (result.stats, result.rows.nbytes), result.rows
+
+    async def _open(self, node: NodeSettings, cache_bytes: int) -> Worker:
+        return open_worker(
+            node,
+            name="files",
+            cache_bytes=cache_bytes,
+            clock=SystemClock(),
+            resolve_rows=_resolve_rows,
+        )
+
+
+class PrimaryShell:
+    """The process of the primary. `start_worker` makes the worker of its own compute."""
+
+    def __init__(
+        self,
+        node: NodeSettings,
+        planner: Planner,
+        start_worker: Callable[[NodeSettings], Any],
+        find_warehouse: Callable[[NodeSettings, str], Any],
+    ) -> None:
+        self._node = node
+        self._planner = planner
+        self._start = start_worker
+        self._find = find_warehouse
+        self._handles: dict[str, tuple[Any, float]] = {}
+        self._loop = LoopThread("mobula-primary")
+        # Ray keeps an actor's id when it restarts it, and never runs two of one id: a successor
+        # with our id knows that its predecessor is dead.
+        self._id = f"ray-{ray.get_runtime_context().get_actor_id()}"
+        self._service = _Opening(self._loop, self._open)
+
+    async def ready(self) -> None:
+        """Return once the primary serves, or raise why it does not."""
+        await self._service.get()
+
+    async def submit(self, transaction: Transaction) -> Receipt:
+        return await self._run(lambda service: service.submit(transaction))
+
+    async def execute(self, statement: Statement) -> QueryReply | CommitReply:
+        return await self._run(lambda service: service.execute(statement))
+
+    async def table(self, schema: str, name: str) -> TableInfo:
+        return (await self._service.get()).table(schema, name)
+
+    async def status(self) -> dict[str, Any]:
+        service = await self._service.get()
+        return {**service.status(), "pid": os.getpid()}
+
+    async def close(self) -> None:
+        """Finish and step down; the caller ends the process."""
+        await self._run(lambda service: service.close())
+
+    async def _run(self, call: Callable[[PrimaryService], Coroutine[Any, Any, S]]) -> S:
+        service = await self._service.get()
+        try:
+            return await asyncio.wrap_future(self._loop.start(call(service)))
+        except Fenced:
+            if self._service.now() is service:
+                self._service.renew(service.close())
+            raise
+
+    async def _open(self) -> PrimaryService:
+        ids = RandomIds()
+        context = ray.get_runtime_context()
+        owner = Owner(
+            id=self._id,
+            nonce=ids.new(),
+            address=f"process {os.getpid()} on node {context.get_node_id()[:8]}",
+            lease_ms=self._node.settings.lease_ms,
+        )
+        service = await PrimaryService.open(
+            self._node,
+            self._planner,
+            owner=owner,
+            clock=SystemClock(),
+            ids=ids,
+            start_worker=self._start_own,
+            share=_share,
+            fetch_rows=_fetch_rows,
+        )
+        service.listen("warehouses", lambda lsn: self._push(service, lsn))
+        return service
+
+    async def _start_own(self) -> RayWorker:
+        return await _started(self._start(self._node))
+
+    def _push(self, service: PrimaryService, lsn: int) -> None:
+        """Hint to every virtual warehouse that runs; one that does not look is none the worse."""
+        names = service.warehouse_names()
+        self._handles = {k: v for k, v in self._handles.items() if k in names}
+        for name in names:
+            handle, looked = self._handles.get(name, (None, 0.0))
+            if handle is None and time.monotonic() - looked > LOOKUP_PAUSE_S:
+                handle = self._find(self._node, name)
+                self._handles[name] = (handle, time.monotonic())
+            if handle is not None:
+                handle.hint.remote(lsn)
+
+
+class CoordinatorShell:
+    """The process of a virtual warehouse's coordinator."""
+
+    def __init__(
+        self,
+        node: NodeSettings,
+        planner: Planner,
+        name: str,
+        start_worker: Callable[[NodeSettings, VirtualWarehouse], Any],
+    ) -> None:
+        self._node = node
+        self._planner = planner
+        self._name = name
+        self._start = start_worker
+        self._loop = LoopThread("mobula-coordinator")
+        self._service = _Opening(self._loop, self._open)
+
+    async def ready(self) -> None:
+        """Return once all workers are started, or raise why not."""
+        await self._service.get()
+
+    async def query(self, statement: Statement) -> QueryReply:
+        service = await self._service.get()
+        return await asyncio.wrap_future(self._loop.start(service.query(statement)))
+
+    async def hint(self, lsn: int) -> None:
+        service = self._service.now()
+        if service is not None:
+            self._loop.call(service.hint, lsn)
+
+    async def status(self) -> dict[str, Any]:
+        service = await self._service.get()
+        return {**service.status(), "pid": os.getpid()}
+
+    async def close(self) -> None:
+        """End the workers; the caller ends the process."""
+        service = await self._service.get()
+        await asyncio.wrap_future(self._loop.start(service.close()))
+
+    async def _open(self) -> CoordinatorService:
+        return await CoordinatorService.open(
+            self._node,
+            self._planner,
+            warehouse=self._name,
+            clock=SystemClock(),
+            ids=RandomIds(),
+            start_worker=self._start_one,
+            share=_share,
+        )
+
+    async def _start_one(self, warehouse: VirtualWarehouse) -> RayWorker:
+        return await _started(self._start(self._node, warehouse))
+
+
+async def _started(actor: Any) -> RayWorker:
+    """Wait until a worker's process is up."""
+    await asyncio.wrap_future(actor.ready.remote().future())
+    return RayWorker(actor)
+
+
+def load_source(
+    node: NodeSettings, info: TableInfo, url: str
+) -> Iterator[int | list[FileRow] | MobulaError]:
+    """A Ray task: turn one source file into micropartitions. Yields the rows done so far, again
+    and again, and at last the file rows. An error is yielded too, as itself, so that it keeps its
+    class on the way."""
+    steps: SimpleQueue[int | list[FileRow] | MobulaError | None] = SimpleQueue()
+
+    async def work() -> None:
+        store = open_store(node.root, node.store, clock=SystemClock())
+        try:
+            steps.put(
+                await load_file(
+                    store,
+                    url,
+                    info.target,
+                    ids=RandomIds(),
+                    source_options=node.store,
+                    progress=steps.put,
+                )
+            )
+        except MobulaError as error:
+            steps.put(error)
+        finally:
+            await store.close()
+
+    loop = LoopThread("mobula-load")
+    done = loop.start(work())
+    done.add_done_callback(lambda _: steps.put(None))
+    try:
+        while (step := steps.get()) is not None:
+            yield step
+        done.result()
+    finally:
+        loop.close()

@@ -1,0 +1,69 @@
+"""The one coordinator of a virtual warehouse: follows the log, plans, hands fragments to workers.
+
+It reads the store directly and answers while the primary is down. It takes no writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from actors.compute.pool import WorkerPool
+from actors.compute.runner import QueryRunner
+from actors.messages import QueryReply, Statement
+from actors.virtual_warehouse.follower import Follower
+from storage.errors import Cancelled, InvalidRequest
+from storage.snapshot.changes import VirtualWarehouse
+
+__all__ = ["Coordinator"]
+
+
+class Coordinator:
+    """Answers reads of one virtual warehouse."""
+
+    def __init__(
+        self,
+        warehouse: VirtualWarehouse,
+        follower: Follower,
+        runner: QueryRunner,
+        pool: WorkerPool,
+    ) -> None:
+        self.warehouse = warehouse
+        self._follower = follower
+        self._runner = runner
+        self._pool = pool
+        self._queries_total = 0
+
+    async def query(self, statement: Statement) -> QueryReply:
+        """Rows of a read.
+
+        Raises:
+            InvalidRequest: a write (names the primary), or whatever the planner refuses.
+            Unavailable: `min_lsn` was not reached in time.
+            Cancelled: `timeout_ms` passed.
+        """
+        parsed = self._runner.parse(statement)
+        if parsed.writes:
+            raise InvalidRequest(
+                f"virtual warehouse {self.warehouse.name} only reads; send writes to the primary: "
+                "db.sql(…), or `mobula sql` without --vw",
+                "25006",
+            )
+        self._queries_total += 1
+        try:
+            async with asyncio.timeout(statement.timeout_ms / 1000):
+                return await self._runner.answer(parsed)
+        except TimeoutError as error:
+            raise Cancelled(f"the query ran for more than {statement.timeout_ms} ms") from error
+
+    def hint(self, lsn: int) -> None:
+        """A push: `lsn` is committed."""
+        self._follower.hint(lsn)
+
+    def status(self) -> dict[str, int | str]:
+        """What `mobula status` shows of it."""
+        return {
+            "name": self.warehouse.name,
+            "workers": self._pool.size,
+            "lsn": self._follower.snapshot.lsn,
+            "queries_total": self._queries_total,
+        }

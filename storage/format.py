@@ -1,0 +1,79 @@
+"""The object `format`: that a root is a database, which one, and in which format version.
+
+Created once, with create-if-absent, before anything else; never changed.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from storage.clock import Clock
+from storage.errors import CorruptData, InvalidRequest, ObjectMissing
+from storage.ids import Ids
+from storage.names import FORMAT
+from storage.objects import Exists, ObjectStore, create_settled
+
+__all__ = ["FORMAT_VERSION", "MAIN_BRANCH", "DatabaseFormat", "open_or_create", "read_format"]
+
+FORMAT_VERSION = 1
+MAIN_BRANCH = "main"
+
+
+class DatabaseFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `format`, JSON. Later versions may add fields."""
+
+    mobula: int  # format version
+    database_id: str
+
+
+async def read_format(store: ObjectStore) -> DatabaseFormat:
+    """Which database this root is. 1 GET.
+
+    Raises:
+        InvalidRequest: no database here, or one of a newer format.
+        CorruptData: `format` is not ours.
+    """
+    try:
+        data = await store.get(FORMAT)
+    except ObjectMissing as error:
+        raise InvalidRequest(
+            f"{store.url} is no Mobula database: it has no object 'format'. "
+            "Check the root, or create one with connect(root) on an empty place"
+        ) from error
+    return _decode(store, data)
+
+
+async def open_or_create(store: ObjectStore, ids: Ids, clock: Clock) -> DatabaseFormat:
+    """The database at this root, made if the root is empty. 1 GET; 1 LIST and 1 PUT to create.
+
+    Raises:
+        InvalidRequest: the root holds other things, or a newer format.
+    """
+    try:
+        return _decode(store, await store.get(FORMAT))
+    except ObjectMissing:
+        pass
+    async for entry in store.list("", page_size=1):
+        if entry.name != FORMAT:
+            raise InvalidRequest(
+                f"{store.url} is no Mobula database and not empty (it holds {entry.name!r}); "
+                "choose an empty place for a new database"
+            )
+    mine = DatabaseFormat(mobula=FORMAT_VERSION, database_id=ids.new())
+    outcome = await create_settled(store, FORMAT, msgspec.json.encode(mine), clock=clock)
+    return _decode(store, outcome.data) if isinstance(outcome, Exists) else mine
+
+
+def _decode(store: ObjectStore, data: bytes) -> DatabaseFormat:
+    try:
+        found = msgspec.json.decode(data, type=DatabaseFormat)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CorruptData(
+            f"{store.url}: the object 'format' is not one of Mobula's: {error}"
+        ) from error
+    if found.mobula > FORMAT_VERSION:
+        raise InvalidRequest(
+            f"{store.url} has format version {found.mobula}, this Mobula reads up to "
+            f"{FORMAT_VERSION}; upgrade Mobula"
+        )
+    return found

@@ -1,0 +1,325 @@
+"""Turning rows into micropartitions in the store, in parallel and in bounded memory.
+
+1. Rows are fitted to the table (`conform`) and gathered in a buffer of bounded size.
+2. A full buffer is sorted if the table is clustered, and cut into slices of at most so many rows
+   and so many (estimated) file bytes.
+3. A few encoders at a time write slices to temporary files, in threads, and upload them.
+
+The result is file rows, for one commit to refer to. Until that commit nobody sees the files; a load
+that fails leaves objects that nothing refers to, and the collector removes them.
+
+The same functions run in the caller's process and inside Ray tasks, one per source file: apart from
+the store, which each process opens for itself, arguments are plain picklable values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+
+from storage.conform import conform
+from storage.errors import InternalError, InvalidRequest
+from storage.ids import Ids
+from storage.micropartition import clustering, writer
+from storage.objects.base import ObjectStore
+from storage.objects.options import StoreOptions
+from storage.schema import TableSchema
+from storage.snapshot.changes import ClusterBy
+from storage.snapshot.files import FileRow
+from storage.sources import read_source
+
+__all__ = [
+    "BUFFER_BYTES",
+    "FILE_BYTES_MAX",
+    "MICROPARTITION_ROWS",
+    "IngestTarget",
+    "load_file",
+    "split",
+    "write_table",
+]
+
+MICROPARTITION_ROWS = 10 * writer.STRIPE_ROWS
+FILE_BYTES_MAX = 64 << 20
+BUFFER_BYTES = 256 << 20
+ENCODERS = 2
+SAMPLE_SLICES = 8
+SAMPLE_SLICE_ROWS = 8192
+
+assert MICROPARTITION_ROWS <= writer.ROWS_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestTarget:
+    """Where rows go: a table as of one schema version, and what its files are called.
+
+    Attributes:
+        options: the table's; `micropartition_rows` limits the rows of a file.
+        name_prefix: of the objects, `data/{branch id}-{epoch}-`; a unique id follows.
+    """
+
+    table_name: str
+    schema: TableSchema
+    name_prefix: str
+    cluster_by: ClusterBy | None = None
+    options: Mapping[str, int | str] = field(default_factory=dict)
+
+    @property
+    def rows_max(self) -> int:
+        """Rows of a micropartition. Raises InvalidRequest for an option out of range."""
+        found = self.options.get("micropartition_rows", MICROPARTITION_ROWS)
+        if not isinstance(found, int) or not 1 <= found <= writer.ROWS_MAX:
+            raise InvalidRequest(
+                f"table {self.table_name}: micropartition_rows is {found!r}, "
+                f"expected 1 to {writer.ROWS_MAX}"
+            )
+        return found
+
+    def object_name(self, ids: Ids) -> str:
+        return f"{self.name_prefix}{ids.new()}.parquet"
+
+
+Progress = Callable[[int], None]
+
+
+def split(
+    table: pa.Table,
+    schema: TableSchema,
+    cluster_by: ClusterBy | None = None,
+    rows_max: int = MICROPARTITION_ROWS,
+    bytes_max: int = FILE_BYTES_MAX,
+) -> list[pa.Table]:
+    """Rows in clustering order, cut into nearly equal slices, each fit for one micropartition.
+
+    Args:
+        table: in `arrow_schema(schema.columns)`.
+        rows_max: of a slice.
+        bytes_max: of a slice's file, as estimated by encoding a sample.
+    Returns: slices in order; none for an empty table.
+    """
+    if table.num_rows == 0:
+        return []
+    if cluster_by is not None:
+        table = clustering.sort(table, _names(schema, cluster_by), cluster_by.order)
+    limit = min(rows_max, _rows_within(table, schema, bytes_max))
+    count = -(-table.num_rows // limit)
+    edges = [table.num_rows * part // count for part in range(count + 1)]
+    return [table.slice(a, b - a) for a, b in pairwise(edges)]
+
+
+async def write_table(
+    store: ObjectStore,
+    table: pa.Table,
+    target: IngestTarget,
+    *,
+    ids: Ids,
+    encoders: int = ENCODERS,
+    scratch: Path | None = None,
+    progress: Progress | None = None,
+) -> list[FileRow]:
+    """Write rows as micropartitions and upload them.
+
+    Args:
+        table: in `arrow_schema(target.schema.columns)` (see `conform`).
+        encoders: micropartitions in the making at any time; each holds its slice and a file.
+        scratch: directory for temporary files; None: the system's.
+        progress: called with the number of rows uploaded so far, in the event loop's thread.
+    Returns: file rows in the order of the rows.
+    Raises: what the store raises; then no file row is returned, though objects may exist.
+    """
+    async with _encoding(
+        store, target, ids=ids, encoders=encoders, scratch=scratch, progress=progress
+    ) as pool:
+        for rows in await asyncio.to_thread(_split_for, table, target):
+            await pool.submit(rows)
+        return await pool.finish()
+
+
+async def load_file(
+    store: ObjectStore,
+    url: str,
+    target: IngestTarget,
+    *,
+    ids: Ids,
+    source_options: StoreOptions | None = None,
+    buffer_bytes: int = BUFFER_BYTES,
+    encoders: int = ENCODERS,
+    scratch: Path | None = None,
+    progress: Progress | None = None,
+) -> list[FileRow]:
+    """Stream one Parquet file (`sources.expand_source` finds them) into micropartitions.
+
+    Args:
+        source_options: how to enter the source's S3 server.
+        buffer_bytes: Arrow memory gathered before it is sorted and cut; more memory, wider order.
+        encoders, scratch, progress: as for `write_table`.
+    Raises:
+        InvalidRequest: the file does not read, or its rows do not fit; names file and position.
+        Unavailable: a server does not answer.
+    """
+    async with _encoding(
+        store, target, ids=ids, encoders=encoders, scratch=scratch, progress=progress
+    ) as pool:
+        buffers = _buffers(url, source_options, target, buffer_bytes)
+        while (rows := await asyncio.to_thread(next, buffers, None)) is not None:
+            slices = await asyncio.to_thread(_split_for, rows, target)
+            del rows  # sorting has copied them
+            for part in slices:
+                await pool.submit(part)
+        return await pool.finish()
+
+
+# --- cutting --------------------------------------------------------------------------------------
+
+
+def _names(schema: TableSchema, cluster_by: ClusterBy) -> list[str]:
+    columns = [schema.by_id(column_id) for column_id in cluster_by.column_ids]
+    if None in columns:
+        raise InternalError(f"clustering by columns {cluster_by.column_ids}: not all exist")
+    return [column.name for column in columns if column is not None]
+
+
+def _split_for(table: pa.Table, target: IngestTarget) -> list[pa.Table]:
+    return split(table, target.schema, target.cluster_by, target.rows_max)
+
+
+def _rows_within(table: pa.Table, schema: TableSchema, bytes_max: int) -> int:
+    """How many rows make a file of about `bytes_max`, at least 1."""
+    if table.nbytes <= bytes_max:
+        return int(table.num_rows)
+    step = max(table.num_rows // SAMPLE_SLICES, 1)
+    starts = range(0, table.num_rows, step)
+    sample = pa.concat_tables([table.slice(s, min(step, SAMPLE_SLICE_ROWS)) for s in starts])
+    encoded = writer.encoded_bytes(sample, schema)
+    return max(bytes_max * int(sample.num_rows) // encoded, 1)
+
+
+def _buffers(
+    url: str, options: StoreOptions | None, target: IngestTarget, buffer_bytes: int
+) -> Iterator[pa.Table]:
+    """Fitted rows of a file, in tables of about `buffer_bytes` each.
+
+    Without clustering a table also ends when it fills a micropartition: gathering more gains
+    nothing.
+    """
+    parts: list[pa.Table] = []
+    rows = size_bytes = first_row = 0
+    for batch in read_source(url, options):
+        part = _conformed(batch, url, first_row, target)
+        parts.append(part)
+        first_row += batch.num_rows
+        rows += part.num_rows
+        size_bytes += part.nbytes
+        filled = target.cluster_by is None and rows >= target.rows_max
+        if filled or size_bytes >= buffer_bytes:
+            yield _drained(parts)
+            rows = size_bytes = 0
+    if parts:
+        yield _drained(parts)
+
+
+def _drained(parts: list[pa.Table]) -> pa.Table:
+    """One table of all parts, which the list then no longer keeps alive."""
+    table = pa.concat_tables(parts)
+    parts.clear()
+    return table
+
+
+def _conformed(batch: pa.RecordBatch, url: str, first_row: int, target: IngestTarget) -> pa.Table:
+    try:
+        return conform(batch, target.schema, target.table_name)
+    except InvalidRequest as error:
+        place = f"{url}, batch from row {first_row}"
+        raise InvalidRequest(f"{place}: {error.message}", error.sqlstate) from error
+
+
+# --- encoding -------------------------------------------------------------------------------------
+
+
+class _Pool:
+    """Slices being encoded and uploaded, at most `encoders` at a time; `submit` waits for room."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        target: IngestTarget,
+        *,
+        ids: Ids,
+        encoders: int,
+        directory: Path,
+        progress: Progress | None,
+    ) -> None:
+        self._store = store
+        self._target = target
+        self._ids = ids
+        self._directory = directory
+        self._progress = progress
+        self._room = asyncio.Semaphore(encoders)
+        self._tasks: list[asyncio.Task[FileRow]] = []
+        self._rows_done = 0
+
+    async def submit(self, rows: pa.Table) -> None:
+        """Start a slice when there is room. Raises the error of an earlier slice."""
+        await self._room.acquire()
+        for task in self._tasks:
+            if task.done():
+                task.result()
+        self._tasks.append(asyncio.create_task(self._run(rows)))
+
+    async def finish(self) -> list[FileRow]:
+        """All file rows, in the order of `submit`. Raises the first error."""
+        return await asyncio.gather(*self._tasks)
+
+    async def abandon(self) -> None:
+        """Stop what is still running and wait for it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self, rows: pa.Table) -> FileRow:
+        try:
+            row = await self._store_slice(rows)
+        finally:
+            self._room.release()
+        self._rows_done += row.row_count
+        if self._progress is not None:
+            self._progress(self._rows_done)
+        return row
+
+    async def _store_slice(self, rows: pa.Table) -> FileRow:
+        name = self._target.object_name(self._ids)
+        path = self._directory / Path(name).name
+        row = await asyncio.to_thread(
+            writer.write, rows, self._target.schema, name, path, sort=self._target.cluster_by
+        )
+        await self._store.put_file(name, path)
+        path.unlink()
+        return row
+
+
+@asynccontextmanager
+async def _encoding(
+    store: ObjectStore,
+    target: IngestTarget,
+    *,
+    ids: Ids,
+    encoders: int,
+    scratch: Path | None,
+    progress: Progress | None,
+) -> AsyncIterator[_Pool]:
+    # An encoder that was cancelled in its thread may still write while the directory is removed.
+    with tempfile.TemporaryDirectory(
+        prefix="mobula-ingest-", dir=scratch, ignore_cleanup_errors=True
+    ) as directory:
+        place = Path(directory)
+        pool = _Pool(store, target, ids=ids, encoders=encoders, directory=place, progress=progress)
+        try:
+            yield pool
+        finally:
+            await pool.abandon()

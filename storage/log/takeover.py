@@ -1,0 +1,145 @@
+"""Become the primary: take an epoch, replay the log, fence every older reign.
+
+1. Watch the reigning owner's sign of life for one lease length on our own monotonic clock, unless
+   the owner released it, is an earlier life of ourselves, or is known to be dead (a directory's
+   file lock). It changes: `Unavailable`, naming the holder.
+2. Create the next epoch's owner object. Who loses that race gives up with `Unavailable`.
+3. Load the newest checkpoint and replay the log to its end; a group of a higher epoch: stop.
+4. Create a fence (a group without transactions, in our epoch) at the next LSN. The slot is taken:
+   replay it, with the rule of step 3, and try the next.
+5. List epochs and checkpoints again: a higher epoch, or a checkpoint at or past our fence: stop.
+6. TSO continues from max(clock, last TSO + 1).
+
+Only the fence makes this safe: whoever reigned before finds its next slot taken and stops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.clock import Clock
+from storage.errors import Fenced, Unavailable
+from storage.ids import Ids
+from storage.log.epoch import Lease, Owner, claim, newest_epoch, read_alive, read_owner
+from storage.log.reader import LogReader
+from storage.log.record import Group, GroupHeader
+from storage.log.writer import LogWriter
+from storage.names import checkpoint_lsn
+from storage.objects import ObjectStore
+from storage.snapshot.apply import TSO_COUNTER_BITS, apply
+from storage.snapshot.checkpoint import newest_roots
+from storage.snapshot.model import Snapshot
+
+__all__ = ["Reign", "next_tso", "take_over"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reign:
+    """What a new primary starts with: the fence is in the log, `snapshot` is at it."""
+
+    epoch: int
+    owner: Owner
+    snapshot: Snapshot
+    writer: LogWriter
+    lease: Lease
+
+
+def next_tso(now_ms: int, last_tso: int) -> int:
+    """A timestamp above `last_tso` and not below the clock: milliseconds << 18 | counter."""
+    return max(now_ms << TSO_COUNTER_BITS, last_tso + 1)
+
+
+async def take_over(
+    store: ObjectStore,
+    reader: LogReader,
+    *,
+    owner: Owner,
+    clock: Clock,
+    ids: Ids,
+    predecessor_is_dead: bool = False,
+) -> Reign:
+    """Run the six steps.
+
+    Args:
+        predecessor_is_dead: what a file lock that could be taken proves; skips the watching.
+    Raises:
+        Unavailable: another primary is alive (named), or won the race.
+        Fenced: a higher epoch appeared meanwhile.
+        CorruptData: naming the object.
+    """
+    epoch = await newest_epoch(store)
+    if epoch and not predecessor_is_dead:
+        await _watch(store, epoch, owner, clock)
+    epoch += 1
+    if not await claim(store, epoch, owner, clock):
+        raise Unavailable(f"another primary took epoch {epoch} of {store.url} first; retry")
+    lease = Lease(store, epoch, owner)
+    await lease.beat()
+    snapshot = await reader.open()
+    writer, snapshot = await _fence(
+        store, reader, snapshot, epoch=epoch, owner=owner, clock=clock, ids=ids
+    )
+    await _check_alone(store, epoch, snapshot.lsn)
+    return Reign(epoch=epoch, owner=owner, snapshot=snapshot, writer=writer, lease=lease)
+
+
+async def _watch(store: ObjectStore, epoch: int, me: Owner, clock: Clock) -> None:
+    holder = await read_owner(store, epoch)
+    seen = await read_alive(store, epoch)
+    if holder.id == me.id or (seen is not None and seen.released):
+        return
+    waited_ms, step_ms = 0.0, max(holder.lease_ms // 10, 1)
+    started_ms = clock.monotonic_ms()
+    while waited_ms <= holder.lease_ms:
+        await clock.sleep_ms(step_ms)
+        now = await read_alive(store, epoch)
+        if now is not None and now.released:
+            return
+        if now != seen:
+            raise Unavailable(
+                f"{store.url} has a primary: {holder.id} at {holder.address} (epoch {epoch}). "
+                "Write through it, or stop it first; reading needs no primary"
+            )
+        waited_ms = clock.monotonic_ms() - started_ms
+
+
+async def _fence(
+    store: ObjectStore,
+    reader: LogReader,
+    snapshot: Snapshot,
+    *,
+    epoch: int,
+    owner: Owner,
+    clock: Clock,
+    ids: Ids,
+) -> tuple[LogWriter, Snapshot]:
+    while True:
+        if snapshot.epoch >= epoch:
+            raise Fenced(f"epoch {snapshot.epoch} reigns over {store.url}; epoch {epoch} stops")
+        writer = LogWriter(store, clock, next_lsn=snapshot.lsn + 1)
+        fence = Group(
+            header=GroupHeader(
+                database_id=snapshot.database_id,
+                branch_id=snapshot.branch_id,
+                lsn=snapshot.lsn + 1,
+                tso=next_tso(clock.now_ms(), snapshot.tso),
+                epoch=epoch,
+                writer_id=owner.id,
+                nonce=ids.new(),
+                previous=snapshot.checksum,
+                transactions=(),
+            )
+        )
+        try:
+            return writer, apply(snapshot, await writer.append(fence))
+        except Fenced:
+            snapshot = await reader.follow(snapshot)
+
+
+async def _check_alone(store: ObjectStore, epoch: int, fence_lsn: int) -> None:
+    newest = await newest_epoch(store)
+    if newest > epoch:
+        raise Fenced(f"epoch {newest} reigns over {store.url}; epoch {epoch} stops")
+    roots = await newest_roots(store)
+    if roots and checkpoint_lsn(roots[0]) >= fence_lsn:
+        raise Fenced(f"{roots[0]} is not below our fence {fence_lsn}: another primary serves")

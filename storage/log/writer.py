@@ -1,0 +1,68 @@
+"""Append groups to the log: one conditional PUT each, settled before anything is acknowledged.
+
+1. `append` encodes the group for the next LSN and keeps those exact bytes.
+2. It creates `log/{lsn}` if absent; any outcome but a clean success is settled by reading back.
+3. Ours: the group is durable. Another's: this writer has been replaced, for good (`Fenced`).
+4. Unknown (the store does not answer): `Unavailable`; the caller must call `append` again with the
+   same group and nothing else, for the first attempt may still have happened.
+"""
+
+from __future__ import annotations
+
+from storage.clock import Clock
+from storage.container import header_length, open_header
+from storage.errors import CorruptData, Fenced, InternalError
+from storage.log.record import MAGIC, Group, GroupHeader, decode, encode
+from storage.names import log_name
+from storage.objects import Exists, ObjectStore, create_settled
+
+__all__ = ["LogWriter"]
+
+
+class LogWriter:
+    """Writes one database branch's log in one epoch. Not reentrant: one group at a time."""
+
+    def __init__(self, store: ObjectStore, clock: Clock, *, next_lsn: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._next_lsn = next_lsn
+        self._pending: tuple[Group, bytes] | None = None  # unsettled: exact bytes of the next slot
+
+    @property
+    def next_lsn(self) -> int:
+        """The slot that the next group takes."""
+        return self._next_lsn
+
+    async def append(self, group: Group) -> Group:
+        """Make `group` durable; returns it as readers will decode it.
+
+        Raises:
+            Fenced: the slot holds another writer's group; every later call raises it too.
+            Unavailable: outcome unknown; call again with the same group.
+        """
+        lsn = group.header.lsn
+        if lsn != self._next_lsn:
+            raise InternalError(f"group {lsn} appended at slot {self._next_lsn}")
+        if self._pending is None:
+            self._pending = (group, encode(group))
+        elif self._pending[0] is not group:
+            raise InternalError(f"slot {lsn} is unsettled; only the same group may be repeated")
+        data = self._pending[1]
+        outcome = await create_settled(self._store, log_name(lsn), data, clock=self._clock)
+        if isinstance(outcome, Exists):
+            raise Fenced(_fenced_message(log_name(lsn), outcome.data))
+        self._pending = None
+        self._next_lsn = lsn + 1
+        return decode(data, log_name(lsn))
+
+
+def _fenced_message(name: str, data: bytes) -> str:
+    try:
+        header_length(data, MAGIC, name)
+        header, _ = open_header(data, MAGIC, GroupHeader, name)
+    except CorruptData as error:
+        return f"{name} holds an object that this primary did not write ({error}); stopped writing"
+    return (
+        f"{name} was written by {header.writer_id} in epoch {header.epoch}; "
+        "this primary has been replaced and stopped writing"
+    )

@@ -1,0 +1,382 @@
+"""A materialised snapshot: one part per table, then a root that names them.
+
+Writing: parts first, in parallel, root last; a checkpoint without a root does not exist. Names sort
+newest first, so one listing finds the newest. Reading: root, then parts in parallel, each verified
+against the checksum in the root. A reader that meets a bad checkpoint takes the one before it
+(`log/reader.py`). `docs/formats/checkpoint.md` has the bytes.
+
+A part holds segments (files, deltas, bitmaps, index runs), so that a reader may fetch only what it
+needs. The root has room for a graveyard, which collection will fill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import msgspec
+
+from storage.container import Section, checksum, open_header, pack, read_section
+from storage.errors import CorruptData
+from storage.ids import Ids
+from storage.names import CHECKPOINT_PREFIX, checkpoint_directory
+from storage.objects.base import ObjectStore
+from storage.schema import TableSchema
+from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
+from storage.snapshot.files import FileSet
+from storage.snapshot.model import Delta, Receipt, Sequence, Snapshot, TableState, UserType
+
+__all__ = ["ROOT", "CheckpointInfo", "newest_roots", "read_checkpoint", "write_checkpoint"]
+
+ROOT_MAGIC = b"MOBCPR01"
+PART_MAGIC = b"MOBCPP01"
+ROOT = "root"
+CATALOGUE_KEY = 0
+T = TypeVar("T")
+
+FILES_KEY, DELTAS_KEY, BITMAPS_KEY, INDEX_RUNS_KEY = 1, 2, 3, 4
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a checkpoint."""
+
+
+class PartReference(_Value, frozen=True):
+    """Where a table's part is; `checksum` is of the part's header."""
+
+    name: str
+    size_bytes: int
+    checksum: str
+
+
+class TableEntry(_Value, frozen=True):
+    """A table but for its files, deltas, bitmaps and index runs, which its part holds."""
+
+    id: int
+    schema_id: int
+    name: str
+    schemas: tuple[TableSchema, ...]
+    cluster_by: ClusterBy | None
+    options: dict[str, int | str]
+    next_column_id: int
+    next_file_id: int
+    part: PartReference
+
+
+class GraveyardEntry(_Value, frozen=True):
+    """A file that some retained snapshot still reads."""
+
+    name: str
+    lsn_added: int
+    lsn_removed: int
+
+
+class TokenEntry(_Value, frozen=True):
+    """The first receipt of an ingest token."""
+
+    writer: str
+    sequence: int
+    lsn: int
+    tso: int
+    row_counts: tuple[int, ...]
+
+
+class NamedObject(_Value, frozen=True):
+    """A user-defined type (`definition`) or a sequence (`next_value`, `increment`)."""
+
+    id: int
+    schema_id: int
+    name: str
+    definition: str = ""
+    next_value: int = 0
+    increment: int = 0
+
+
+class Catalogue(_Value, frozen=True):
+    """The content of the root's one section."""
+
+    next_id: int
+    schemas: dict[int, str]
+    tables: tuple[TableEntry, ...]
+    types: tuple[NamedObject, ...]
+    sequences: tuple[NamedObject, ...]
+    virtual_warehouses: tuple[VirtualWarehouse, ...]
+    settings: dict[str, str]
+    tokens: tuple[TokenEntry, ...]
+    horizon: int
+    planned: tuple[str, ...]
+    branch_pins: dict[str, int]
+    tags: dict[str, int]
+    graveyard: tuple[GraveyardEntry, ...] = ()
+
+
+class RootHeader(_Value, frozen=True):
+    """Which snapshot this is; `checksum` is of the log object at `lsn`."""
+
+    database_id: str
+    branch_id: str
+    lsn: int
+    tso: int
+    epoch: int
+    checksum: str
+    sections: tuple[Section, ...] = ()
+
+
+class PartHeader(_Value, frozen=True):
+    """The segments of one table's part."""
+
+    table_id: int
+    lsn: int
+    sections: tuple[Section, ...] = ()
+
+
+class DeltaEntry(_Value, frozen=True):
+    """A delta as in the log."""
+
+    id: int
+    lsn: int
+    schema_version: int
+    row_count: int
+    rows: bytes
+
+
+class CheckpointInfo(_Value, frozen=True):
+    """A checkpoint that was written: its root's name, LSN and bytes in all objects."""
+
+    name: str
+    lsn: int
+    size_bytes: int
+
+
+async def write_checkpoint(store: ObjectStore, snapshot: Snapshot, ids: Ids) -> CheckpointInfo:
+    """Write `snapshot` under a name of its own. 1 PUT per table and 1 for the root."""
+    directory = checkpoint_directory(snapshot.lsn, ids.new())
+    references = await asyncio.gather(
+        *(
+            _write_part(store, f"{directory}/part-{table.id}", table, snapshot.lsn)
+            for table in snapshot.tables.values()
+        )
+    )
+    entries = tuple(
+        _table_entry(table, part)
+        for table, part in zip(snapshot.tables.values(), references, strict=True)
+    )
+    data, _ = pack(
+        ROOT_MAGIC,
+        [(CATALOGUE_KEY, msgspec.msgpack.encode(_catalogue(snapshot, entries)))],
+        lambda sections: RootHeader(
+            database_id=snapshot.database_id,
+            branch_id=snapshot.branch_id,
+            lsn=snapshot.lsn,
+            tso=snapshot.tso,
+            epoch=snapshot.epoch,
+            checksum=snapshot.checksum,
+            sections=sections,
+        ),
+    )
+    name = f"{directory}/{ROOT}"
+    await store.put(name, data)
+    size = len(data) + sum(part.size_bytes for part in references)
+    return CheckpointInfo(name=name, lsn=snapshot.lsn, size_bytes=size)
+
+
+async def newest_roots(store: ObjectStore, *, at_most_lsn: int | None = None) -> list[str]:
+    """Names of complete checkpoints, newest first, from one listing page (more only if that page
+    has no root)."""
+    start = "" if at_most_lsn is None else checkpoint_directory(at_most_lsn)
+    roots: list[str] = []
+    seen = 0
+    page = 1000
+    async for entry in store.list(CHECKPOINT_PREFIX, start_after=start, page_size=page):
+        seen += 1
+        if entry.name.endswith(f"/{ROOT}"):
+            roots.append(entry.name)
+        if roots and seen % page == 0:
+            break
+    return roots
+
+
+async def read_checkpoint(store: ObjectStore, name: str) -> Snapshot:
+    """The snapshot of the checkpoint with this root. 1 GET and 1 per table.
+
+    Raises:
+        CorruptData: naming the object.
+    """
+    data = await store.get(name)
+    header, _ = open_header(data, ROOT_MAGIC, RootHeader, name)
+    catalogue = _decode_catalogue(data, header, name)
+    tables = await asyncio.gather(*(_read_part(store, entry) for entry in catalogue.tables))
+    return Snapshot(
+        database_id=header.database_id,
+        branch_id=header.branch_id,
+        lsn=header.lsn,
+        tso=header.tso,
+        epoch=header.epoch,
+        checksum=header.checksum,
+        next_id=catalogue.next_id,
+        schemas=catalogue.schemas,
+        tables={table.id: table for table in tables},
+        types={
+            t.id: UserType(id=t.id, schema_id=t.schema_id, name=t.name, definition=t.definition)
+            for t in catalogue.types
+        },
+        sequences={
+            s.id: Sequence(
+                id=s.id,
+                schema_id=s.schema_id,
+                name=s.name,
+                next_value=s.next_value,
+                increment=s.increment,
+            )
+            for s in catalogue.sequences
+        },
+        virtual_warehouses={vw.name: vw for vw in catalogue.virtual_warehouses},
+        settings=catalogue.settings,
+        tokens=_tokens(catalogue.tokens),
+        horizon=catalogue.horizon,
+        planned=frozenset(catalogue.planned),
+        branch_pins=catalogue.branch_pins,
+        tags=catalogue.tags,
+    )
+
+
+def _decode_catalogue(data: bytes, header: RootHeader, name: str) -> Catalogue:
+    for section in header.sections:
+        if section.key == CATALOGUE_KEY:
+            plain = read_section(data, ROOT_MAGIC, section, name)
+            return _decode(plain, Catalogue, name)
+    raise CorruptData(f"{name}: the catalogue section is missing")
+
+
+def _decode(plain: bytes, kind: type[T], name: str) -> T:
+    try:
+        return msgspec.msgpack.decode(plain, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CorruptData(f"{name}: does not decode: {error}") from error
+
+
+def _catalogue(snapshot: Snapshot, tables: tuple[TableEntry, ...]) -> Catalogue:
+    return Catalogue(
+        next_id=snapshot.next_id,
+        schemas=dict(snapshot.schemas),
+        tables=tables,
+        types=tuple(
+            NamedObject(id=t.id, schema_id=t.schema_id, name=t.name, definition=t.definition)
+            for t in snapshot.types.values()
+        ),
+        sequences=tuple(
+            NamedObject(
+                id=s.id,
+                schema_id=s.schema_id,
+                name=s.name,
+                next_value=s.next_value,
+                increment=s.increment,
+            )
+            for s in snapshot.sequences.values()
+        ),
+        virtual_warehouses=tuple(snapshot.virtual_warehouses.values()),
+        settings=dict(snapshot.settings),
+        tokens=tuple(
+            TokenEntry(
+                writer=writer,
+                sequence=sequence,
+                lsn=receipt.lsn,
+                tso=receipt.tso,
+                row_counts=receipt.row_counts,
+            )
+            for writer, receipts in snapshot.tokens.items()
+            for sequence, receipt in receipts.items()
+        ),
+        horizon=snapshot.horizon,
+        planned=tuple(sorted(snapshot.planned)),
+        branch_pins=dict(snapshot.branch_pins),
+        tags=dict(snapshot.tags),
+    )
+
+
+def _tokens(entries: tuple[TokenEntry, ...]) -> dict[str, dict[int, Receipt]]:
+    tokens: dict[str, dict[int, Receipt]] = {}
+    for entry in entries:
+        tokens.setdefault(entry.writer, {})[entry.sequence] = Receipt(
+            lsn=entry.lsn, tso=entry.tso, row_counts=entry.row_counts
+        )
+    return tokens
+
+
+def _table_entry(table: TableState, part: PartReference) -> TableEntry:
+    return TableEntry(
+        id=table.id,
+        schema_id=table.schema_id,
+        name=table.name,
+        schemas=table.schemas,
+        cluster_by=table.cluster_by,
+        options=dict(table.options),
+        next_column_id=table.next_column_id,
+        next_file_id=table.next_file_id,
+        part=part,
+    )
+
+
+async def _write_part(
+    store: ObjectStore, name: str, table: TableState, lsn: int
+) -> PartReference:
+    encode = msgspec.msgpack.encode
+    deltas = tuple(
+        DeltaEntry(
+            id=d.id,
+            lsn=d.lsn,
+            schema_version=d.schema_version,
+            row_count=d.row_count,
+            rows=d.rows,
+        )
+        for d in table.deltas
+    )
+    data, digest = pack(
+        PART_MAGIC,
+        [
+            (FILES_KEY, table.files.encode()),
+            (DELTAS_KEY, encode(deltas)),
+            (BITMAPS_KEY, encode(tuple(table.bitmaps.values()))),
+            (INDEX_RUNS_KEY, encode(table.index_runs)),
+        ],
+        lambda sections: PartHeader(table_id=table.id, lsn=lsn, sections=sections),
+    )
+    await store.put(name, data)
+    return PartReference(name=name, size_bytes=len(data), checksum=digest)
+
+
+async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
+    name = entry.part.name
+    data = await store.get(name)
+    header, digest = open_header(data, PART_MAGIC, PartHeader, name)
+    if digest != entry.part.checksum or header.table_id != entry.id:
+        raise CorruptData(f"{name}: checksum {digest}, the root expects {entry.part.checksum}")
+    segments = {s.key: read_section(data, PART_MAGIC, s, name) for s in header.sections}
+    try:
+        files, deltas = segments[FILES_KEY], segments[DELTAS_KEY]
+        bitmaps, index_runs = segments[BITMAPS_KEY], segments[INDEX_RUNS_KEY]
+    except KeyError as error:
+        raise CorruptData(f"{name}: segment {error} is missing") from error
+    return TableState(
+        id=entry.id,
+        schema_id=entry.schema_id,
+        name=entry.name,
+        schemas=entry.schemas,
+        cluster_by=entry.cluster_by,
+        options=entry.options,
+        next_column_id=entry.next_column_id,
+        next_file_id=entry.next_file_id,
+        deltas=tuple(
+            Delta(
+                id=d.id,
+                lsn=d.lsn,
+                schema_version=d.schema_version,
+                row_count=d.row_count,
+                rows=d.rows,
+            )
+            for d in _decode(deltas, tuple[DeltaEntry, ...], name)
+        ),
+        files=FileSet.decode(files, name),
+        bitmaps={b.file_id: b for b in _decode(bitmaps, tuple[Bitmap, ...], name)},
+        index_runs=_decode(index_runs, tuple[IndexRun, ...], name),
+    )

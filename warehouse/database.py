@@ -1,0 +1,340 @@
+"""The way in: `connect`, and the database it returns."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import polars as pl
+
+from actors.client import Engine
+from actors.loop import LoopThread
+from actors.messages import (
+    CommitReply,
+    DropWarehouse,
+    NewWarehouse,
+    Operation,
+    QueryReply,
+    QueryStats,
+    Statement,
+    Transaction,
+)
+from actors.settings import NodeSettings, Settings
+from storage.clock import SystemClock
+from storage.errors import InvalidRequest, NotYet
+from storage.format import MAIN_BRANCH, open_or_create, read_format
+from storage.ids import RandomIds
+from storage.log.record import GroupHeader
+from storage.objects import StoreOptions, open_store
+from storage.snapshot.changes import VirtualWarehouse as WarehouseSettings
+from storage.snapshot.model import IngestToken, Snapshot
+from storage.sources import count_rows, expand_source
+from warehouse.progress import loading
+from warehouse.result import Commit, Result
+from warehouse.sql.planner import SqlPlanner
+from warehouse.table import Table, TransactionScope, split_name
+from warehouse.virtual_warehouse import VirtualWarehouse
+
+__all__ = ["Database", "connect"]
+
+DEFAULT_CACHE_BYTES = 4 << 30
+NAME_CHARACTERS_MAX = 63
+
+
+def connect(
+    root: str,
+    *,
+    engine: str = "ray",
+    branch: str = MAIN_BRANCH,
+    create: bool = True,
+    store: StoreOptions | Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
+) -> Database:
+    """Open the database at `root`; an empty place becomes a new one.
+
+    Args:
+        root: `s3://bucket/prefix`, `file:///path`, a path, or `memory://name` (local engine only).
+        engine: "ray" runs primary and virtual warehouses as actors on the cluster this process is
+            on (one is started on this machine if there is none); "local" runs them in this process.
+        branch: only "main" yet.
+        create: False raises where there is no database.
+        store: how to reach S3 (`endpoint_url`, `key`, `secret`, `token`, `region`); by default the
+            AWS_… environment variables.
+        settings: everything tunable.
+    Raises:
+        InvalidRequest: the root holds other things, or a newer format, or an unknown engine.
+        Unavailable: the store does not answer.
+        NotYet: another branch than main.
+    """
+    if branch != MAIN_BRANCH:
+        raise NotYet(f"branch {branch!r}: branches are not there yet; connect to {MAIN_BRANCH!r}")
+    if engine not in ("ray", "local"):
+        raise InvalidRequest(f"engine {engine!r} is unknown; expected 'ray' or 'local'")
+    if engine == "ray" and root.startswith("memory://"):
+        raise InvalidRequest("memory:// lives in one process; use engine='local'")
+    options = _store_options(store)
+    node = NodeSettings(
+        root=root,
+        store=options,
+        branch=branch,
+        database_id=_database_id(root, options, create=create),
+        settings=settings or Settings(),
+    )
+    return Database(_engine(engine, node), node)
+
+
+def _store_options(store: StoreOptions | Mapping[str, Any] | None) -> StoreOptions:
+    if store is None:
+        return StoreOptions.from_environment()
+    if isinstance(store, StoreOptions):
+        return store
+    try:
+        return StoreOptions(**store)
+    except TypeError as error:
+        known = ", ".join(StoreOptions.__dataclass_fields__)
+        raise InvalidRequest(f"store options: {error}; known are {known}") from error
+
+
+def _database_id(root: str, options: StoreOptions, *, create: bool) -> str:
+    clock = SystemClock()
+
+    async def find() -> str:
+        store = open_store(root, options, clock=clock)
+        try:
+            found = await (
+                open_or_create(store, RandomIds(), clock) if create else read_format(store)
+            )
+        finally:
+            await store.close()
+        return found.database_id
+
+    loop = LoopThread("mobula-connect")  # a notebook has a loop of its own running here
+    try:
+        return loop.run(find())
+    finally:
+        loop.close()
+
+
+def _engine(engine: str, node: NodeSettings) -> Engine:
+    planner = SqlPlanner()
+    if engine == "local":
+        from actors.local_engine import LocalEngine
+
+        return LocalEngine(node, planner)
+    from actors.ray_engine import RayEngine
+
+    return RayEngine(node, planner)
+
+
+class Database:
+    """One connection to a database. Safe to share between threads."""
+
+    def __init__(self, engine: Engine, node: NodeSettings) -> None:
+        self._engine = engine
+        self._node = node
+        self._writer = RandomIds().new()
+        self._sequence = 0
+        self._counting = threading.Lock()
+
+    @property
+    def root(self) -> str:
+        """The root URL, as given."""
+        return self._node.root
+
+    @property
+    def id(self) -> str:
+        """The database's own id, the same at every root it may be reached by."""
+        return self._engine.database_id
+
+    def sql(
+        self,
+        text: str,
+        parameters: Sequence[Any] = (),
+        *,
+        min_lsn: int | None = None,
+        timeout_s: float = 600.0,
+        token: IngestToken | None = None,
+    ) -> Result:
+        """Run one statement on the primary: DDL and DML, and reads on its own compute.
+
+        Args:
+            parameters: values of $1, $2, … in order.
+            min_lsn: for a read: on a snapshot at this LSN or later.
+            token: for a write: see `Table.append`.
+        """
+        statement = Statement(
+            sql=text,
+            parameters=tuple(parameters),
+            min_lsn=min_lsn,
+            timeout_ms=int(timeout_s * 1000),
+            token=token or self._token(),
+        )
+        return _result(self._engine.execute(statement))
+
+    def table(self, name: str) -> Table:
+        """The table `name` or `schema.name`; that it exists is checked when it is used."""
+        return Table(self._engine, name, self._commit)
+
+    def load(
+        self,
+        table: str,
+        sources: str | Sequence[str],
+        *,
+        progress: bool = False,
+        token: IngestToken | None = None,
+    ) -> Commit:
+        """Load Parquet files as one commit: all their rows or none.
+
+        Args:
+            sources: paths, `file://` or `s3://` URLs, with wildcards or without.
+            progress: show a bar.
+        Raises:
+            InvalidRequest: no file matches, a file does not read or does not fit; names it.
+        """
+        urls = [sources] if isinstance(sources, str) else list(sources)
+        if not urls:
+            raise InvalidRequest(f"load into {table}: no source given")
+        info = self._engine.table(*split_name(table))
+        store = self._node.store
+        files = [file for url in urls for file in expand_source(url, store)]
+        rows_total = sum(count_rows(file, store) for file in files)
+        with loading(table, rows_total, shown=progress) as report:
+            operation = self._engine.prepare_load(info, files, report)
+            commit = self._commit([operation], token)
+        return commit
+
+    def transaction(self, *, token: IngestToken | None = None, retry: int = 0) -> TransactionScope:
+        """Appends to many tables as one commit: `with db.transaction() as tx: …`."""
+        if retry:
+            raise NotYet("transaction(retry=…) comes with keyed writes; appends never conflict")
+        return TransactionScope(
+            self._engine,
+            lambda transaction: Commit.of(self._engine.submit(transaction)),
+            token or self._token(),
+        )
+
+    def create_virtual_warehouse(
+        self,
+        name: str,
+        *,
+        size: int = 1,
+        worker_cpus: float = 1.0,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+        min_clusters: int = 1,
+        max_clusters: int = 1,
+        scaling_policy: str = "standard",
+        auto_suspend_s: float | None = None,
+        if_not_exists: bool = False,
+    ) -> VirtualWarehouse:
+        """Make a virtual warehouse in the catalogue and start it.
+
+        Args:
+            size: workers per cluster, from 1; worker_cpus: of each, also its Polars threads.
+            cache_bytes: local file cache of each worker.
+            min_clusters, max_clusters, scaling_policy, auto_suspend_s: not yet; other values than
+                the defaults raise NotYet.
+        """
+        _check_warehouse(name, size=size, worker_cpus=worker_cpus, cache_bytes=cache_bytes)
+        elastic = (min_clusters, max_clusters, scaling_policy, auto_suspend_s)
+        if elastic != (1, 1, "standard", None):
+            raise NotYet(
+                f"virtual warehouse {name}: min_clusters, max_clusters, scaling_policy and "
+                "auto_suspend_s are not there yet; leave them out"
+            )
+        made = WarehouseSettings(
+            name=name, size=size, worker_cpus=worker_cpus, cache_bytes=cache_bytes
+        )
+        self._commit([NewWarehouse(warehouse=made, if_not_exists=if_not_exists)], None)
+        return self.virtual_warehouse(name)
+
+    def virtual_warehouse(self, name: str) -> VirtualWarehouse:
+        """The virtual warehouse of the catalogue, found running or started."""
+        return VirtualWarehouse(name, self._engine.start_warehouse(name))
+
+    def drop_virtual_warehouse(self, name: str, *, if_exists: bool = False) -> None:
+        """Remove it from the catalogue and end its processes; queries on it fail."""
+        self._commit([DropWarehouse(name=name, if_exists=if_exists)], None)
+        self._engine.stop_warehouse(name)
+
+    def virtual_warehouses(self) -> dict[str, WarehouseSettings]:
+        """The settings of every virtual warehouse, by name."""
+        return dict(self.snapshot().virtual_warehouses)
+
+    def snapshot(self) -> Snapshot:
+        """The newest state of the catalogue, read from the store; needs no primary."""
+        return self._engine.snapshot()
+
+    def log(self, last: int = 20) -> list[GroupHeader]:
+        """Headers of the newest groups, oldest first, read from the store."""
+        if last < 1:
+            raise InvalidRequest(f"log: last is {last}, expected at least 1")
+        return self._engine.log_headers(last)
+
+    def status(self) -> dict[str, Any]:
+        """What the running primary says of itself; empty when none runs for this engine."""
+        return self._engine.status()
+
+    def create_branch(self, name: str, *, at: int | None = None) -> None:
+        """Not yet: a writable fork of the database."""
+        raise NotYet(f"branch {name}: branches are not there yet")
+
+    def shutdown(self) -> None:
+        """End the primary and all virtual warehouses of this database, then close. Data stays."""
+        self._engine.shutdown()
+
+    def close(self) -> None:
+        """Leave. On Ray, primary and virtual warehouses go on running for others."""
+        self._engine.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Database({self.root})"
+
+    def _token(self) -> IngestToken:
+        with self._counting:
+            self._sequence += 1
+            return IngestToken(writer=self._writer, sequence=self._sequence)
+
+    def _commit(self, operations: Sequence[Operation], token: IngestToken | None) -> Commit:
+        transaction = Transaction(operations=tuple(operations), token=token or self._token())
+        return Commit.of(self._engine.submit(transaction))
+
+
+def _check_warehouse(name: str, *, size: int, worker_cpus: float, cache_bytes: int) -> None:
+    plain = name.replace("_", "").replace("-", "")
+    if not (plain.isascii() and plain.isalnum() and len(name) <= NAME_CHARACTERS_MAX):
+        raise InvalidRequest(
+            f"virtual warehouse {name!r}: a name is 1 to {NAME_CHARACTERS_MAX} letters, digits, "
+            "'_' and '-'"
+        )
+    checks: tuple[tuple[str, float, Callable[[], bool]], ...] = (
+        ("size", size, lambda: isinstance(size, int) and 1 <= size <= 1024),
+        ("worker_cpus", worker_cpus, lambda: 0 < worker_cpus <= 1024),
+        ("cache_bytes", cache_bytes, lambda: cache_bytes >= 1 << 20),
+    )
+    for what, value, good in checks:
+        if not good():
+            raise InvalidRequest(
+                f"virtual warehouse {name}: {what} is {value!r}; expected size 1 to 1024, "
+                "worker_cpus above 0 up to 1024, cache_bytes of at least 1 MiB"
+            )
+
+
+def _result(reply: QueryReply | CommitReply) -> Result:
+    if isinstance(reply, CommitReply):
+        empty = pl.DataFrame().to_arrow()
+        stats = QueryStats(snapshot_lsn=reply.receipt.lsn)
+        return Result(empty, stats, commit=Commit.of(reply.receipt), tag=reply.tag)
+    return Result(reply.rows, reply.stats)

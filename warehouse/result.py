@@ -1,0 +1,111 @@
+"""What a statement returns: rows as Arrow and what they cost, or what was committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+
+from actors.messages import QueryStats
+from storage.snapshot.model import Receipt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Commit", "Result"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """A durable transaction. Pass `lsn` as `min_lsn=` to a virtual warehouse to read it there.
+
+    Attributes:
+        lsn: the log sequence number of its group.
+        tso: its timestamp, milliseconds << 18 | counter.
+        rows: rows written, over all its operations.
+    """
+
+    lsn: int
+    tso: int
+    rows: int
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Commit:
+        return cls(lsn=receipt.lsn, tso=receipt.tso, rows=sum(receipt.row_counts))
+
+
+class Result:
+    """Rows of a statement.
+
+    Attributes:
+        stats: what it cost (`QueryStats`).
+        commit: for a statement that wrote, else None.
+        tag: for a statement without rows: what it did, as PostgreSQL says it (`CREATE TABLE`).
+    """
+
+    def __init__(
+        self,
+        table: pa.Table,
+        stats: QueryStats,
+        *,
+        commit: Commit | None = None,
+        tag: str | None = None,
+    ) -> None:
+        self._table = table
+        self.stats = stats
+        self.commit = commit
+        self.tag = tag
+
+    def arrow(self) -> pa.Table:
+        """The rows as an Arrow table; DECIMAL is decimal128, TEXT large_string."""
+        return self._table
+
+    def polars(self) -> pl.DataFrame:
+        """The rows as a Polars frame, without a copy where the types allow."""
+        frame = pl.from_arrow(self._table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def pandas(self) -> pd.DataFrame:
+        """The rows as a pandas frame. Raises ImportError without pandas."""
+        frame: pd.DataFrame = self._table.to_pandas()
+        return frame
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names, in order."""
+        return list(self._table.column_names)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The rows as Python tuples: int, float, Decimal, str, bytes, date, datetime, bool, None."""
+        columns = [column.to_pylist() for column in self._table.columns]
+        return list(zip(*columns, strict=True))
+
+    def scalar(self) -> Any:
+        """The one value of a result of one row and one column. Raises ValueError otherwise."""
+        if self._table.num_rows != 1 or self._table.num_columns != 1:
+            raise ValueError(
+                f"expected one row of one column, found {self._table.num_rows} of "
+                f"{self._table.num_columns}"
+            )
+        return self._table.column(0)[0].as_py()
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __repr__(self) -> str:
+        return self.tag if self.tag is not None else repr(self.polars())
+
+    def _repr_html_(self) -> str:
+        """Notebooks: the rows, and below them what they cost."""
+        if self.tag is not None:
+            return f"<pre>{self.tag}</pre>"
+        s = self.stats
+        cost = (
+            f"{len(self):,} rows · {s.execute_ms:.0f} ms · "
+            f"{s.files_scanned} of {s.files_total} micropartitions · "
+            f"{s.bytes_fetched:,} bytes fetched · LSN {s.snapshot_lsn}"
+        )
+        return f"{self.polars()._repr_html_()}<small>{cost}</small>"

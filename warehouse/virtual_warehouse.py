@@ -1,0 +1,70 @@
+"""A virtual warehouse as users hold it: SQL on its own workers, never a write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from actors.client import WarehouseClient
+from actors.messages import Statement
+from storage.errors import NotYet
+from warehouse.result import Result
+
+__all__ = ["VirtualWarehouse"]
+
+
+class VirtualWarehouse:
+    """Made by `Database.create_virtual_warehouse` and `Database.virtual_warehouse`."""
+
+    def __init__(self, name: str, client: WarehouseClient) -> None:
+        self.name = name
+        self._client = client
+
+    def sql(
+        self,
+        text: str,
+        parameters: Sequence[Any] = (),
+        *,
+        min_lsn: int | None = None,
+        timeout_s: float = 600.0,
+    ) -> Result:
+        """Run one read.
+
+        Args:
+            parameters: values of $1, $2, … in order.
+            min_lsn: on a snapshot at this LSN or later: pass a commit's `lsn` to read your writes.
+            timeout_s: for all of it.
+        Raises:
+            InvalidRequest: the statement is wrong, or writes. Unavailable: `min_lsn` does not
+                appear in the log. Cancelled: the timeout passed.
+        """
+        reply = self._client.query(
+            Statement(
+                sql=text,
+                parameters=tuple(parameters),
+                min_lsn=min_lsn,
+                timeout_ms=int(timeout_s * 1000),
+            )
+        )
+        return Result(reply.rows, reply.stats)
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """Not yet: a lazy frame that is pruned and filtered on the workers."""
+        raise NotYet(f"scan({table!r}) is not there yet; use sql(…).polars().lazy()")
+
+    def suspend(self) -> None:
+        """Not yet: give the workers back until the next query."""
+        raise NotYet(f"virtual warehouse {self.name}: suspend is not there yet; drop it instead")
+
+    def resume(self) -> None:
+        """Not yet: the opposite of suspend."""
+        raise NotYet(f"virtual warehouse {self.name}: resume is not there yet")
+
+    def status(self) -> dict[str, Any]:
+        """Its coordinator's own numbers: workers, LSN, queries, requests and bytes read."""
+        return self._client.status()
+
+    def __repr__(self) -> str:
+        return f"VirtualWarehouse({self.name})"
