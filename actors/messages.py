@@ -235,6 +235,7 @@ class Fragment:
     sql: str  # in Polars' dialect
     inputs: tuple[ScanInput, ...]
     output: Output = Output()
+    result_names: tuple[str, ...] = ()  # of the output columns; SQL allows a name twice
     result_types: tuple[SqlType | None, ...] = ()  # declared types of the output columns, if known
     memory_bytes: int | None = None
 

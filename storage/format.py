@@ -44,7 +44,8 @@ async def read_format(store: ObjectStore) -> DatabaseFormat:
 
 
 async def open_or_create(store: ObjectStore, ids: Ids, clock: Clock) -> DatabaseFormat:
-    """The database at this root, made if the root is empty. 1 GET; 1 LIST and 1 PUT to create.
+    """The database at this root, made if the root is empty. 1 GET; to create also 1 LIST, 2 PUT
+    and a GET, the second PUT proving that the store refuses it.
 
     Raises:
         InvalidRequest: the root holds other things, or a newer format.
@@ -61,7 +62,22 @@ async def open_or_create(store: ObjectStore, ids: Ids, clock: Clock) -> Database
             )
     mine = DatabaseFormat(mobula=FORMAT_VERSION, database_id=ids.new())
     outcome = await create_settled(store, FORMAT, msgspec.json.encode(mine), clock=clock)
-    return _decode(store, outcome.data) if isinstance(outcome, Exists) else mine
+    if isinstance(outcome, Exists):
+        return _decode(store, outcome.data)
+    await _prove_conditional(store, clock)
+    return mine
+
+
+async def _prove_conditional(store: ObjectStore, clock: Clock) -> None:
+    """Create `format` once more with other bytes: a store that lets us has no create-if-absent,
+    and two primaries on it would overwrite each other's commits."""
+    outcome = await create_settled(store, FORMAT, b"probe", clock=clock)
+    if not isinstance(outcome, Exists):
+        await store.delete(FORMAT)
+        raise InvalidRequest(
+            f"{store.url}: this store ignores If-None-Match on PUT, so commits on it would not be "
+            "safe; use a store (or a version of it) with conditional writes"
+        )
 
 
 def _decode(store: ObjectStore, data: bytes) -> DatabaseFormat:

@@ -17,8 +17,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -261,6 +263,7 @@ class _Pool:
         self._directory = directory
         self._progress = progress
         self._room = asyncio.Semaphore(encoders)
+        self._threads = ThreadPoolExecutor(encoders, "mobula-encoder")
         self._tasks: list[asyncio.Task[FileRow]] = []
         self._rows_done = 0
 
@@ -277,10 +280,11 @@ class _Pool:
         return await asyncio.gather(*self._tasks)
 
     async def abandon(self) -> None:
-        """Stop what is still running and wait for it."""
+        """Stop what is still running and wait for it, threads included: they write files."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     async def _run(self, rows: pa.Table) -> FileRow:
         try:
@@ -295,8 +299,9 @@ class _Pool:
     async def _store_slice(self, rows: pa.Table) -> FileRow:
         name = self._target.object_name(self._ids)
         path = self._directory / Path(name).name
-        row = await asyncio.to_thread(
-            writer.write, rows, self._target.schema, name, path, sort=self._target.cluster_by
+        schema, sort = self._target.schema, self._target.cluster_by
+        row = await asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(writer.write, rows, schema, name, path, sort=sort)
         )
         await self._store.put_file(name, path)
         path.unlink()
@@ -313,7 +318,7 @@ async def _encoding(
     scratch: Path | None,
     progress: Progress | None,
 ) -> AsyncIterator[_Pool]:
-    # An encoder that was cancelled in its thread may still write while the directory is removed.
+    # `abandon` waits for encoders; only a second cancellation meanwhile may leave one writing.
     with tempfile.TemporaryDirectory(
         prefix="mobula-ingest-", dir=scratch, ignore_cleanup_errors=True
     ) as directory:

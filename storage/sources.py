@@ -25,11 +25,12 @@ from storage.errors import InvalidRequest, ObjectMissing
 from storage.objects.options import StoreOptions
 from storage.objects.s3_errors import S3Place, s3_error
 
-__all__ = ["BATCH_ROWS", "expand_source", "read_source"]
+__all__ = ["BATCH_ROWS", "count_rows", "expand_source", "read_source"]
 
 BATCH_ROWS = 131_072
 _PATTERN = frozenset("*?[")
 _STREAM_BYTES = 1 << 20  # how much of a local column chunk is read at a time
+_RETRY_MS = 5_000  # what one more attempt may cost, waiting included
 _S3 = "s3://"
 
 
@@ -59,6 +60,12 @@ def read_source(
     with _errors(url, options), _opened(url, options) as file:
         for group in range(file.num_row_groups):
             yield from file.iter_batches(batch_rows, row_groups=[group])
+
+
+def count_rows(url: str, options: StoreOptions | None = None) -> int:
+    """The rows of one Parquet file, from its footer. Raises like `read_source`."""
+    with _errors(url, options), _opened(url, options) as file:
+        return int(file.metadata.num_rows)
 
 
 # --- local files ----------------------------------------------------------------------------------
@@ -114,10 +121,16 @@ def _file_system(options: StoreOptions | None) -> Any:
         config_kwargs={
             "connect_timeout": chosen.connect_timeout_ms / 1000,
             "read_timeout": chosen.read_timeout_ms / 1000,
+            "retries": {"total_max_attempts": _attempts(chosen.retry_budget_ms)},
         },
         use_listings_cache=False,
         skip_instance_cache=True,
     )
+
+
+def _attempts(retry_budget_ms: int) -> int:
+    """Reads may be repeated by the client itself: up to 5 times, as the budget allows."""
+    return 1 + min(retry_budget_ms // _RETRY_MS, 4)
 
 
 def _expand_s3(url: str, options: StoreOptions | None) -> list[str]:

@@ -63,8 +63,9 @@ class Result:
         return self._table
 
     def polars(self) -> pl.DataFrame:
-        """The rows as a Polars frame, without a copy where the types allow."""
-        frame = pl.from_arrow(self._table)
+        """The rows as a Polars frame, without a copy where the types allow. A name that SQL gave
+        twice becomes `name` and `name_2`."""
+        frame = pl.from_arrow(self._table.rename_columns(_distinct(self._table.column_names)))
         assert isinstance(frame, pl.DataFrame)
         return frame
 
@@ -109,3 +110,15 @@ class Result:
             f"{s.bytes_fetched:,} bytes fetched · LSN {s.snapshot_lsn}"
         )
         return f"{self.polars()._repr_html_()}<small>{cost}</small>"
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names, each once: a repeated one gets the first free number."""
+    distinct: list[str] = []
+    for name in names:
+        candidate, number = name, 1
+        while candidate in distinct or (number > 1 and candidate in names):
+            number += 1
+            candidate = f"{name}_{number}"
+        distinct.append(candidate)
+    return distinct

@@ -12,7 +12,7 @@ from storage.errors import InvalidRequest, NotYet
 from storage.snapshot.model import PUBLIC, IngestToken
 from warehouse.result import Commit
 
-__all__ = ["Table", "TransactionScope", "split_name"]
+__all__ = ["Table", "TransactionScope", "TransactionTable", "split_name"]
 
 _KEYED = "keyed writes need a primary key, which this version does not have yet"
 
@@ -23,40 +23,10 @@ def split_name(name: str) -> tuple[str, str]:
     return (schema, table) if dot else (PUBLIC, name)
 
 
-class Table:
-    """One table of a database. Made by `Database.table`; exists in the catalogue or not."""
+class _KeyedWrites:
+    """What tables with a primary key will take; until then every call says so."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        name: str,
-        commit: Callable[[Sequence[Operation], IngestToken | None], Commit | None],
-    ) -> None:
-        self._engine = engine
-        self._schema, self._name = split_name(name)
-        self._commit = commit
-
-    @property
-    def name(self) -> str:
-        """`schema.table`."""
-        return f"{self._schema}.{self._name}"
-
-    def append(self, frame: Any, *, token: IngestToken | None = None) -> Commit | None:
-        """Add the rows of a Polars, Arrow or pandas frame, all or none, and return when durable.
-
-        Columns are matched by name; absent ones become NULL. Small frames go into the log, large
-        ones become micropartitions.
-
-        Args:
-            token: makes the call repeatable: the same token commits once, and the repeated call
-                gets the first receipt. Without one the connection makes its own.
-        Returns:
-            the commit, or None inside a transaction, which commits as a whole.
-        Raises:
-            UnknownObject: no such table. InvalidRequest: the frame does not fit (column, types).
-        """
-        info = self._engine.table(self._schema, self._name)
-        return self._commit([self._engine.prepare_append(info, frame)], token)
+    name: str
 
     def insert(self, frame: Any) -> Commit:
         """Not yet: rows with a primary key, a duplicate being an error."""
@@ -79,7 +49,52 @@ class Table:
         raise NotYet(f"{self.name}.get: {_KEYED}; use SQL")
 
     def __repr__(self) -> str:
-        return f"Table({self.name})"
+        return f"{type(self).__name__}({self.name})"
+
+
+class Table(_KeyedWrites):
+    """One table of a database. Made by `Database.table`; checked to exist when it is used."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        commit: Callable[[Sequence[Operation], IngestToken | None], Commit],
+    ) -> None:
+        self._engine = engine
+        self._schema, self._table = split_name(name)
+        self.name = f"{self._schema}.{self._table}"
+        self._commit = commit
+
+    def append(self, frame: Any, *, token: IngestToken | None = None) -> Commit:
+        """Add the rows of a Polars, Arrow or pandas frame, all or none, and return when durable.
+
+        Columns are matched by name; absent ones become NULL. Small frames go into the log, large
+        ones become micropartitions.
+
+        Args:
+            token: makes the call repeatable: the same token commits once, and the repeated call
+                gets the first receipt. Without one the connection makes its own.
+        Raises:
+            UnknownObject: no such table. InvalidRequest: the frame does not fit (column, types).
+        """
+        info = self._engine.table(self._schema, self._table)
+        return self._commit([self._engine.prepare_append(info, frame)], token)
+
+
+class TransactionTable(_KeyedWrites):
+    """A table inside a transaction: its appends are committed with the transaction's others."""
+
+    def __init__(self, engine: Engine, name: str, collect: Callable[[Operation], None]) -> None:
+        self._engine = engine
+        self._schema, self._table = split_name(name)
+        self.name = f"{self._schema}.{self._table}"
+        self._collect = collect
+
+    def append(self, frame: Any) -> None:
+        """Add rows when the transaction commits; they are fitted to the table now."""
+        info = self._engine.table(self._schema, self._table)
+        self._collect(self._engine.prepare_append(info, frame))
 
 
 class TransactionScope:
@@ -106,9 +121,9 @@ class TransactionScope:
         self._open = False
         self.commit: Commit | None = None
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> TransactionTable:
         """A table whose appends belong to this transaction."""
-        return Table(self._engine, name, self._collect)
+        return TransactionTable(self._engine, name, self._collect)
 
     def sql(self, text: str, parameters: Sequence[Any] = ()) -> Any:
         """Not yet: statements inside a transaction."""
@@ -132,12 +147,7 @@ class TransactionScope:
                 Transaction(operations=tuple(self._operations), token=self._token)
             )
 
-    def _collect(
-        self, operations: Sequence[Operation], token: IngestToken | None
-    ) -> Commit | None:
+    def _collect(self, operation: Operation) -> None:
         if not self._open:
             raise InvalidRequest("the transaction has ended; nothing was written")
-        if token is not None:
-            raise InvalidRequest("inside a transaction the token belongs to db.transaction(token=)")
-        self._operations += operations
-        return None
+        self._operations.append(operation)

@@ -111,6 +111,7 @@ class QueryRunner:
             attempt=1,
             sql=plan.sql,
             inputs=tuple(self._scan_input(scan) for scan in plan.scans),
+            result_names=plan.result_names,
             result_types=plan.result_types,
         )
         started_ms = self._clock.monotonic_ms()

@@ -2,9 +2,9 @@
 
 1. Fold unquoted names to lower case, as PostgreSQL does.
 2. Name every unnamed output as PostgreSQL names it (`count`, `?column?`, …).
-3. Resolve each table reference (CTEs shadow tables; schema, then the session's schema path) in the
-   snapshot that its AS OF clause asks for. Each reference gets an input name of its own, so that the
-   same table at two versions, or twice, is no special case.
+3. Resolve each table reference (CTEs shadow tables; schema, or the session's schema path) in the
+   snapshot that its AS OF clause asks for. Each reference gets an input name of its own, so that
+   the same table at two versions, or twice, is no special case.
 4. Qualify columns (sqlglot), refuse what stays unresolved, with the nearest name, and type the tree.
 
 Invariant: afterwards every base table in the tree is named after a scan in `Bound.scans`, every
@@ -72,24 +72,20 @@ def bind(tree: exp.Query, snapshots: Mapping[Version, Snapshot], session: Sessio
     tree = normalize_identifiers(tree, dialect=Mobula)
     name_outputs(tree)
     scans = _resolve_tables(tree, snapshots, session)
-    columns = {
+    columns: dict[str, object] = {
         name: {c.name: sqlglot_type(c.type) for c in source.table.columns}
         for name, source in scans.items()
     }
     schema = MappingSchema(columns, dialect=Mobula, normalize=False)
     try:
         tree = qualify_tables(tree, dialect=Mobula)
-        tree = qualify_columns(
-            tree, schema, allow_partial_qualification=True, dialect=Mobula
-        )
+        tree = qualify_columns(tree, schema, allow_partial_qualification=True, dialect=Mobula)
     except OptimizeError as error:
         raise InvalidRequest(f"the query cannot be resolved: {error}", "42703") from None
     _check_columns(tree, scans)
     names = tuple(tree.named_selects)
     _make_distinct(tree, names)
-    return Bound(
-        tree=annotate_types(tree, schema=schema, dialect=Mobula), scans=scans, names=names
-    )
+    return Bound(tree=annotate_types(tree, schema=schema, dialect=Mobula), scans=scans, names=names)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -271,13 +267,12 @@ def _make_distinct(tree: exp.Query, names: tuple[str, ...]) -> None:
             projection.replace(exp.alias_(projection.unalias().copy(), free, quoted=True))
 
 
-def trace_column(query: exp.Expr, position: int, scans: Mapping[str, Source]) -> Column | None:
-    """The table column that an output is a plain copy of, or None.
+def trace_column(scope: Scope, position: int, scans: Mapping[str, Source]) -> Column | None:
+    """The table column that an output is a plain copy, minimum or maximum of, or None.
 
-    Follows derived tables and CTEs; set operations and expressions give None.
+    Follows derived tables and CTEs; set operations and other expressions give None.
     """
-    if isinstance(query, exp.Subquery):
-        query = query.this
+    query = scope.expression
     if not isinstance(query, exp.Select) or position >= len(query.expressions):
         return None
     expression = query.expressions[position].unalias()
@@ -285,13 +280,12 @@ def trace_column(query: exp.Expr, position: int, scans: Mapping[str, Source]) ->
         expression = expression.this
     if not isinstance(expression, exp.Column):
         return None
-    scope = next((s for s in traverse_scope(query) if s.expression is query), None)
-    source = scope.selected_sources.get(expression.table, (None, None))[1] if scope else None
+    source = scope.selected_sources.get(expression.table, (None, None))[1]
     if isinstance(source, exp.Table):
         found = scans.get(source.name)
         return found.table.schema.find(expression.name) if found else None
     if isinstance(source, Scope) and isinstance(source.expression, exp.Select):
         names = source.expression.named_selects
         if expression.name in names:
-            return trace_column(source.expression, names.index(expression.name), scans)
+            return trace_column(source, names.index(expression.name), scans)
     return None

@@ -126,9 +126,7 @@ def plan_drop_table(tree: DropTables, session: Session, snapshot: Snapshot) -> W
         if not exists:
             raise
         schema = tree.this.db or (session.schema_path[0] if session.schema_path else PUBLIC)
-    return WritePlan(
-        operations=(DropTable(schema=schema, name=tree.this.name, if_exists=exists),)
-    )
+    return WritePlan(operations=(DropTable(schema=schema, name=tree.this.name, if_exists=exists),))
 
 
 def plan_call(tree: CallProcedure) -> CallPlan:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, cast
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.parsers.postgres import PostgresParser
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from storage.errors import NotYet
 
@@ -372,7 +372,7 @@ class MobulaParser(PostgresParser):
 
     def _parse_our_table_clauses(self, refused: list[str]) -> dict[str, Any]:
         clauses: dict[str, Any] = {}
-        while self._curr and self._curr.token_type != TokenType.SEMICOLON:
+        while self._more():
             if self._take("CLUSTER", "BY"):
                 self._once(clauses, "cluster", "CLUSTER BY")
                 clauses["cluster"] = self._parse_cluster_key()
@@ -384,11 +384,14 @@ class MobulaParser(PostgresParser):
                 refused.append(
                     {"PARTITION": "PARTITION BY", "AS": "CREATE TABLE AS"}.get(word, word)
                 )
-                while self._curr and self._curr.token_type != TokenType.SEMICOLON:
+                while self._more():
                     self._advance()
             else:
                 self.raise_error("Expected CLUSTER BY, WITH or the end", self._curr)
         return clauses
+
+    def _more(self) -> bool:
+        return bool(self._curr) and self._curr.token_type != TokenType.SEMICOLON
 
     def _once(self, clauses: dict[str, Any], key: str, name: str) -> None:
         if key in clauses:
@@ -506,14 +509,14 @@ _QUERY_STARTS = {TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN, TokenType.
 
 
 class Mobula(Postgres):
-    """The dialect users write. Register-free: pass the class, `sqlglot.parse(sql, dialect=Mobula)`."""
+    """The dialect users write: `sqlglot.parse(sql, dialect=Mobula)`."""
 
     class Tokenizer(Postgres.Tokenizer):
         # The parent swallows everything after SHOW, CALL, COPY, … into one string.
         COMMANDS: ClassVar[set[TokenType]] = set()
 
     Parser = MobulaParser
-    EXPRESSION_METADATA: ClassVar[dict[Any, Any]] = {
+    EXPRESSION_METADATA = {
         **Postgres.EXPRESSION_METADATA,
         exp.Literal: {"annotator": _annotate_literal},
     }

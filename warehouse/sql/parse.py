@@ -22,7 +22,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError, TokenError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from actors.messages import Statement
 from actors.planner import AtLsn, AtTimestamp, Latest, Parsed, Version

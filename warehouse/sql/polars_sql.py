@@ -7,7 +7,7 @@ literals without PostgreSQL's escapes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
@@ -19,14 +19,14 @@ __all__ = ["PolarsSql", "polars_sql"]
 class PolarsGenerator(PostgresGenerator):
     """See the module."""
 
-    TYPE_MAPPING = {
+    TYPE_MAPPING: ClassVar[dict[Any, Any]] = {
         **PostgresGenerator.TYPE_MAPPING,
         exp.DType.INT128: "HUGEINT",
         exp.DType.DOUBLE: "DOUBLE",
         exp.DType.FLOAT: "REAL",
         exp.DType.INT: "INT",
     }
-    TRANSFORMS = {
+    TRANSFORMS: ClassVar[dict[Any, Any]] = {
         **{
             kind: rule
             for kind, rule in PostgresGenerator.TRANSFORMS.items()

@@ -19,11 +19,11 @@ Invariant: this reads the tree that will run, after rewriting, so constants mean
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.optimizer.scope import Scope
 
 __all__ = ["Conjunct", "conjuncts_of"]
 
@@ -44,12 +44,9 @@ class Conjunct:
         return all(c.table == self.alias for c in self.condition.find_all(exp.Column))
 
 
-def conjuncts_of(tree: exp.Query, scans: Iterable[str]) -> dict[str, list[Conjunct]]:
+def conjuncts_of(scopes: Sequence[Scope], scans: Iterable[str]) -> dict[str, list[Conjunct]]:
     """The conjuncts that may prune each scan (by input name, as `bind` gave it: one use each)."""
-    scopes = traverse_scope(tree)
-    uses = Counter(
-        id(source) for scope in scopes for _, source in scope.selected_sources.values()
-    )
+    uses = Counter(id(source) for scope in scopes for _, source in scope.selected_sources.values())
     found: dict[str, list[Conjunct]] = {name: [] for name in scans}
     for scope in scopes:
         for alias, condition in _usable(scope):

@@ -294,8 +294,12 @@ def _is_list(node: exp.In) -> bool:
 
 
 def _numpy(values: Any) -> Mask:
-    found: Mask = np.asarray(values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array)
-                             else values.to_numpy(), dtype=np.bool_)
+    found: Mask = np.asarray(
+        values.to_numpy(zero_copy_only=False)
+        if isinstance(values, pa.Array)
+        else values.to_numpy(),
+        dtype=np.bool_,
+    )
     return found
 
 
@@ -303,7 +307,7 @@ def _test(
     values: Any, test: Callable[[Any, Any], Any], bound: Any, *, unknown: bool = True
 ) -> Mask:
     """`test(values, bound)`; NULL is `unknown`. Integers past 64 bits are decided here."""
-    if isinstance(bound, int) and not INT64_MIN <= bound <= INT64_MAX:
+    if type(bound) is int and not INT64_MIN <= bound <= INT64_MAX:
         above = bound > 0
         holds = above if test in (pc.less, pc.less_equal) else not above
         return np.full(len(values), holds and test is not pc.equal, dtype=np.bool_)

@@ -99,7 +99,9 @@ def sql_type_of(kind: exp.DataType, column: str) -> SqlType:
     if dtype in _LATER:
         raise NotYet(f"column {column}: {_LATER[dtype]} is not available yet")
     if dtype not in _KINDS:
-        raise InvalidRequest(f"column {column}: unknown type {kind.sql(dialect='postgres')}", "42704")
+        raise InvalidRequest(
+            f"column {column}: unknown type {kind.sql(dialect='postgres')}", "42704"
+        )
     if arguments:
         raise NotYet(
             f"column {column}: {kind.sql(dialect='postgres')}: this type with a precision is not"

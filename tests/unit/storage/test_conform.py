@@ -78,7 +78,7 @@ def test_every_kind_of_table_becomes_the_logical_arrow_schema(frame: Any) -> Non
 
 
 def test_what_is_no_table_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="expected a polars, pyarrow or pandas table.*dict"):
+    with pytest.raises(InvalidRequest, match=r"expected a polars, pyarrow or pandas table.*dict"):
         conform({"id": [1]}, TWO, "t")
     mixed = pd.DataFrame({"id": [1, 2], "name": ["a", 5]})
     with pytest.raises(InvalidRequest, match="table t: the DataFrame does not convert"):

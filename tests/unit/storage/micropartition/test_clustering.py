@@ -33,7 +33,9 @@ def test_the_schema_stays() -> None:
             pa.field("i", pa.int16()),
         ]
     )
-    table = pa.Table.from_pylist([{"t": "b"}, {"t": "a", "d": 1, "b": b"x", "at": 5, "i": 3}], schema)
+    table = pa.Table.from_pylist(
+        [{"t": "b"}, {"t": "a", "d": 1, "b": b"x", "at": 5, "i": 3}], schema
+    )
     for order in ("lexical", "zorder"):
         found = sort(table, ["t", "i"], order)
         assert found.schema.equals(schema, check_metadata=True)

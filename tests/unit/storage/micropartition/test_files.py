@@ -38,7 +38,9 @@ def rows(count: int, first: int = 0) -> pa.Table:
     return pa.Table.from_arrays(
         [
             pa.array(numbers, pa.int64()),
-            pa.array([START + timedelta(days=min(n // 1000, 1_000_000)) for n in numbers], pa.date32()),
+            pa.array(
+                [START + timedelta(days=min(n // 1000, 1_000_000)) for n in numbers], pa.date32()
+            ),
             pa.array([Decimal(n).scaleb(-2) for n in numbers], pa.decimal128(15, 2)),
             pa.array([f"t{n % 5}" for n in numbers], pa.large_string()),
         ],
@@ -179,7 +181,9 @@ def test_files_of_different_widths_scan_as_one(tmp_path: Path) -> None:
 def test_nothing_scans_to_an_empty_frame() -> None:
     found = scan([], SCHEMA.columns).collect()
     assert found.height == 0
-    assert found.schema == scan([ScanGroup(columns=SCHEMA.columns)], SCHEMA.columns).collect_schema()
+    assert (
+        found.schema == scan([ScanGroup(columns=SCHEMA.columns)], SCHEMA.columns).collect_schema()
+    )
     assert found.schema["amount"] == pl.Decimal(15, 2)
     no_rows = ScanGroup(columns=SCHEMA.columns, deltas=(rows(0),))
     assert scan([no_rows], SCHEMA.columns).collect().schema == found.schema

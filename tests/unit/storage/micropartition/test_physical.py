@@ -61,7 +61,9 @@ def test_a_column_of_another_precision_is_our_own_mistake() -> None:
         (-(2**63), 2**63 - 1, pa.int64()),
     ],
 )
-def test_the_narrowest_width_is_taken(low: int | None, high: int | None, width: pa.DataType) -> None:
+def test_the_narrowest_width_is_taken(
+    low: int | None, high: int | None, width: pa.DataType
+) -> None:
     column = pa.chunked_array([pa.array([low, high, None], pa.int64())])
     narrowed = narrow(column, low, high)
     assert narrowed.type == width

@@ -86,7 +86,9 @@ def types(draw: st.DrawFn) -> SqlType:
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[TableSchema, pa.Table]:
     columns = tuple(
-        Column(id=3 * number + 1, name=f"c{number}", type=draw(types()), nullable=draw(st.booleans()))
+        Column(
+            id=3 * number + 1, name=f"c{number}", type=draw(types()), nullable=draw(st.booleans())
+        )
         for number in range(draw(st.integers(1, 5)))
     )
     schema = TableSchema(version=draw(st.integers(1, 9)), columns=columns)
@@ -95,7 +97,9 @@ def tables(draw: st.DrawFn) -> tuple[TableSchema, pa.Table]:
     for column, field in zip(columns, arrow_schema(columns), strict=True):
         one = values_of(column.type)
         one = one | st.none() if column.nullable else one
-        data[column.name] = pa.array(draw(st.lists(one, min_size=count, max_size=count)), field.type)
+        data[column.name] = pa.array(
+            draw(st.lists(one, min_size=count, max_size=count)), field.type
+        )
     return schema, conform(pa.table(data), schema, "t")
 
 

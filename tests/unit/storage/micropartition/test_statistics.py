@@ -38,7 +38,7 @@ def test_sums_do_not_wrap(value: int) -> None:
 
 
 def test_wide_decimals_have_bounds_and_no_sum() -> None:
-    low, high = -Decimal(10) ** 37, Decimal(10) ** 37 + 1
+    low, high = -(Decimal(10) ** 37), Decimal(10) ** 37 + 1
     found = of([high, low, None], DecimalType(precision=38, scale=0))
     assert found == ColumnStatistics(min=low, max=high, null_count=1)
 

@@ -13,7 +13,7 @@ import pytest
 
 from storage.errors import InvalidRequest, ObjectExists, ObjectMissing, Unavailable
 from storage.objects import Created, LocalStore, create_settled
-from tests.unit.storage.objects.fake_clock import FakeClock
+from tests.fakes import FakeClock
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from storage.objects import (
     backoff_ms,
     scripted,
 )
-from tests.unit.storage.objects.fake_clock import FakeClock
+from tests.fakes import FakeClock
 
 
 def always(fault: Fault) -> FaultyStore:

@@ -20,7 +20,7 @@ from storage.objects import (
     scripted,
     seeded,
 )
-from tests.unit.storage.objects.fake_clock import FakeClock
+from tests.fakes import FakeClock
 
 NAME = "log/1"
 

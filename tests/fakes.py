@@ -1,10 +1,10 @@
-"""A clock that only sleeping (or a test) moves: no test waits for real."""
+"""Time and names for tests: nothing waits for real, nothing is random."""
 
 from __future__ import annotations
 
 import asyncio
 
-__all__ = ["FakeClock"]
+__all__ = ["CountedIds", "FakeClock"]
 
 
 class FakeClock:
@@ -24,3 +24,15 @@ class FakeClock:
         self.sleeps_ms.append(duration_ms)
         self.moved_ms += duration_ms
         await asyncio.sleep(0)
+
+
+class CountedIds:
+    """Repeatable unique names."""
+
+    def __init__(self, seed: str = "0") -> None:
+        self._seed = seed
+        self._made = 0
+
+    def new(self) -> str:
+        self._made += 1
+        return f"{self._seed:0>16}{self._made:016x}"

@@ -1,0 +1,331 @@
+"""Transactions to groups: batching, ordering, tokens, ambiguity, fencing, bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from actors.messages import DropTable, Transaction
+from actors.primary.sequencer import Sequencer, SequencerLimits
+from storage.errors import (
+    Conflict,
+    Fenced,
+    InvalidRequest,
+    Unavailable,
+    UnknownObject,
+)
+from storage.names import log_name
+from storage.objects import CountingStore, MemoryStore, ObjectStore
+from storage.objects.faulty import Fault, FaultyStore, scripted
+from storage.snapshot.model import IngestToken
+from tests.fakes import CountedIds, FakeClock
+from tests.unit.storage.log.reigns import NUMBERS, appending, numbers, reader_of, reign
+
+CREATE = Transaction(operations=(NUMBERS,))
+TOKEN = IngestToken(writer="w", sequence=1)
+
+
+def serving(
+    test: Callable[[Sequencer, CountingStore], Awaitable[None]],
+    store: ObjectStore | None = None,
+    limits: SequencerLimits | None = None,
+) -> None:
+    async def run() -> None:
+        counting = CountingStore(store or MemoryStore())
+        clock = FakeClock()
+        sequencer = Sequencer(
+            await reign(counting, "a", clock), clock=clock, ids=CountedIds("s"), limits=limits
+        )
+        running = asyncio.create_task(sequencer.run())
+        try:
+            await test(sequencer, counting)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_one_log_put_per_group_whatever_it_holds() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        before = store.counts()
+        transactions = [appending(sequencer.snapshot, n) for n in range(50)]
+        receipts = await asyncio.gather(*(sequencer.submit(t) for t in transactions))
+        counts = store.counts() - before
+        groups = len({receipt.lsn for receipt in receipts})
+        assert groups == 1
+        assert (counts.requests, counts.create) == (groups, groups)
+
+    serving(test)
+
+
+def test_what_arrives_during_a_put_is_the_next_group() -> None:
+    gate = asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def create(self, name: str, data: bytes) -> None:
+            if name == log_name(3):
+                await gate.wait()
+            await super().create(name, data)
+
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        first = asyncio.create_task(sequencer.submit(appending(sequencer.snapshot, 1)))
+        await asyncio.sleep(0.01)
+        rest = [
+            asyncio.create_task(sequencer.submit(appending(sequencer.snapshot, n)))
+            for n in range(10)
+        ]
+        await asyncio.sleep(0.01)
+        assert not first.done()
+        gate.set()
+        assert (await first).lsn == 3
+        assert {(await task).lsn for task in rest} == {4}
+
+    serving(test, Slow())
+
+
+def test_acknowledged_means_readable() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        receipt = await sequencer.submit(appending(sequencer.snapshot, 1, 2, 3))
+        assert receipt.row_counts == (3,)
+        read = await reader_of(store).open()
+        assert read == sequencer.snapshot
+        assert read.tso == receipt.tso
+        table = read.find_table("numbers")
+        assert table is not None
+        assert table.row_count == 3
+
+    serving(test)
+
+
+def test_transaction_that_fails_leaves_the_group_going_on() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        snapshot = sequencer.snapshot
+        results = await asyncio.gather(
+            sequencer.submit(appending(snapshot, 1)),
+            sequencer.submit(CREATE),
+            sequencer.submit(Transaction(operations=(DropTable(schema="public", name="nmbrs"),))),
+            sequencer.submit(appending(snapshot, 2)),
+            return_exceptions=True,
+        )
+        assert isinstance(results[1], InvalidRequest)
+        assert isinstance(results[2], UnknownObject)
+        assert "nearest: numbers" in str(results[2])
+        assert {r.lsn for r in (results[0], results[3])} == {3}  # type: ignore[union-attr]
+
+    serving(test)
+
+
+def test_failed_operation_undoes_the_others_of_its_transaction() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        table = sequencer.snapshot.find_table("numbers")
+        assert table is not None
+        both = Transaction(
+            operations=(numbers(table, 1), DropTable(schema="public", name="absent"))
+        )
+        with pytest.raises(UnknownObject):
+            await sequencer.submit(both)
+        await sequencer.submit(appending(sequencer.snapshot, 5))
+        assert sequencer.snapshot.tables[table.id].row_count == 1
+
+    serving(test)
+
+
+def test_create_append_and_drop_in_one_group() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        table = sequencer.snapshot.find_table("numbers")
+        assert table is not None
+        drop = Transaction(operations=(DropTable(schema="public", name="numbers"),))
+        receipts = await asyncio.gather(
+            sequencer.submit(Transaction(operations=(numbers(table, 1),))),
+            sequencer.submit(drop),
+            sequencer.submit(CREATE),
+        )
+        assert len({r.lsn for r in receipts}) == 1
+        again = sequencer.snapshot.find_table("numbers")
+        assert again is not None
+        assert again.id != table.id
+        assert again.row_count == 0
+        assert await reader_of(store).open() == sequencer.snapshot
+        with pytest.raises(Conflict, match="dropped"):
+            await sequencer.submit(Transaction(operations=(numbers(table, 1),)))
+
+    serving(test)
+
+
+def test_token_gets_the_first_receipt_and_writes_nothing() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        snapshot = sequencer.snapshot
+        first = await sequencer.submit(appending(snapshot, 1, token=TOKEN))
+        before = store.counts()
+        assert await sequencer.submit(appending(snapshot, 1, token=TOKEN)) == first
+        assert (store.counts() - before).requests == 0
+
+    serving(test)
+
+
+def test_token_of_an_open_group_waits_for_it() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        snapshot = sequencer.snapshot
+        receipts = await asyncio.gather(
+            *(sequencer.submit(appending(snapshot, 1, token=TOKEN)) for _ in range(5))
+        )
+        assert len(set(receipts)) == 1
+        table = sequencer.snapshot.find_table("numbers")
+        assert table is not None
+        assert table.row_count == 1
+
+    serving(test)
+
+
+def test_token_is_remembered_across_a_takeover() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        first = await sequencer.submit(appending(sequencer.snapshot, 1, token=TOKEN))
+        clock = FakeClock()
+        second = Sequencer(
+            await reign(store, "b", clock, dead=True), clock=clock, ids=CountedIds("t")
+        )
+        assert await second.submit(appending(second.snapshot, 1, token=TOKEN)) == first
+
+    serving(test)
+
+
+def test_token_older_than_the_kept_receipts_is_refused() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        for sequence in range(1, 70):
+            token = IngestToken(writer="w", sequence=sequence)
+            await sequencer.submit(appending(sequencer.snapshot, sequence, token=token))
+        with pytest.raises(Conflict, match="w/1"):
+            await sequencer.submit(appending(sequencer.snapshot, 1, token=TOKEN))
+
+    serving(test)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault.REPLY_LOST],
+        [Fault.EXISTS_AFTER_SUCCESS],
+        [Fault.BEFORE],
+        [Fault.CONFLICT],
+        [Fault.BEFORE, Fault.CONFLICT, Fault.REPLY_LOST],
+    ],
+)
+def test_ambiguous_outcomes_are_settled(faults: list[Fault]) -> None:
+    async def run() -> None:
+        inner, clock = MemoryStore(), FakeClock()
+        start = await reign(inner, "a", clock)
+        await start.lease.release()
+        opened = await reign(FaultyStore(inner, scripted({})), "b", clock)
+        create_then = FaultyStore(inner, scripted({"create": faults}))
+        opened.writer._store = create_then
+        sequencer = Sequencer(opened, clock=clock, ids=CountedIds("s"))
+        running = asyncio.create_task(sequencer.run())
+        receipt = await sequencer.submit(CREATE)
+        again = await sequencer.submit(appending(sequencer.snapshot, 1))
+        running.cancel()
+        assert (receipt.lsn, again.lsn) == (3, 4)
+        assert await reader_of(inner).open() == sequencer.snapshot
+
+    asyncio.run(run())
+
+
+def test_store_that_is_away_is_unknown_then_the_same_bytes_are_committed() -> None:
+    class Away(MemoryStore):
+        away = False
+        seen: list[bytes] = []
+
+        async def create(self, name: str, data: bytes) -> None:
+            self.seen.append(data)
+            if self.away:
+                raise Unavailable("away")
+            await super().create(name, data)
+
+        async def get(self, name: str) -> bytes:
+            if self.away:
+                raise Unavailable("away")
+            return await super().get(name)
+
+    store = Away()
+
+    async def test(sequencer: Sequencer, counting: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        store.away = True
+        store.seen.clear()
+        with pytest.raises(Unavailable, match="unknown"):
+            await sequencer.submit(appending(sequencer.snapshot, 1, token=TOKEN))
+        store.away = False
+        receipt = await sequencer.submit(appending(sequencer.snapshot, 1, token=TOKEN))
+        assert receipt.lsn == 3
+        assert len(set(store.seen)) == 1
+        table = (await reader_of(counting).open()).find_table("numbers")
+        assert table is not None
+        assert table.row_count == 1
+
+    serving(test, store)
+
+
+def test_fenced_sequencer_refuses_everything_for_good() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        snapshot = sequencer.snapshot
+        await reign(store, "b", FakeClock(), dead=True)
+        with pytest.raises(Fenced, match="b in epoch 2"):
+            await sequencer.submit(appending(snapshot, 1))
+        with pytest.raises(Fenced):
+            await sequencer.submit(appending(snapshot, 2))
+        assert sequencer.snapshot == snapshot
+
+    serving(test)
+
+
+def test_groups_are_closed_at_their_size() -> None:
+    limits = SequencerLimits(group_bytes_max=2048)
+
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        snapshot = sequencer.snapshot
+        receipts = await asyncio.gather(
+            *(sequencer.submit(appending(snapshot, n)) for n in range(20))
+        )
+        lsns = [r.lsn for r in receipts]
+        assert lsns == sorted(lsns)
+        assert len(set(lsns)) > 4
+        assert await reader_of(store).open() == sequencer.snapshot
+
+    serving(test, limits=limits)
+
+
+def test_full_queue_refuses_and_says_so() -> None:
+    limits = SequencerLimits(queue_transactions_max=3)
+
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        snapshot = sequencer.snapshot
+        results = await asyncio.gather(
+            *(sequencer.submit(appending(snapshot, n)) for n in range(5)), return_exceptions=True
+        )
+        assert [isinstance(r, Unavailable) for r in results] == [False] * 3 + [True] * 2
+        assert (await sequencer.submit(appending(snapshot, 9))).lsn == 4
+
+    serving(test, limits=limits)
+
+
+def test_empty_transaction_is_refused() -> None:
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        with pytest.raises(InvalidRequest, match="empty"):
+            await sequencer.submit(Transaction(operations=()))
+
+    serving(test)
