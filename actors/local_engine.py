@@ -11,7 +11,7 @@ import dataclasses
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -121,9 +121,9 @@ class _LocalWorker:
 class LocalEngine:
     """`Engine` in this process."""
 
-    def __init__(self, node: NodeSettings, planner: Planner) -> None:
+    def __init__(self, node: NodeSettings, make_planner: Callable[[], Planner]) -> None:
         self._node = node
-        self._planner = planner
+        self._planner = make_planner()
         self._clock = SystemClock()
         self._ids = RandomIds()
         self._loop = LoopThread("mobula")

@@ -107,10 +107,10 @@ def _with_rows(reply: R) -> R:
 class RayEngine:
     """`Engine` on the Ray cluster that this process is connected to."""
 
-    def __init__(self, node: NodeSettings, planner: Planner) -> None:
+    def __init__(self, node: NodeSettings, make_planner: Callable[[], Planner]) -> None:
         ensure_ray()
         self._node = node
-        self._planner = planner
+        self._make_planner = make_planner
         self._start_s = node.settings.ray.start_timeout_s
         self._ids = RandomIds()
         self._loop = LoopThread("mobula-client")
@@ -168,7 +168,7 @@ class RayEngine:
         return self._loop.run(self._reader.log_headers(last))
 
     def start_warehouse(self, name: str) -> RayWarehouse:
-        actor = spawn.start_warehouse(self._node, self._planner, name)
+        actor = spawn.start_warehouse(self._node, self._make_planner, name)
         try:
             _patiently(
                 lambda: _get(actor.ready.remote(), self._start_s, f"warehouse {name}"),
@@ -208,7 +208,7 @@ class RayEngine:
 
     def _handle(self) -> Any:
         if self._primary is None:
-            self._primary = spawn.start_primary(self._node, self._planner)
+            self._primary = spawn.start_primary(self._node, self._make_planner)
         return self._primary
 
     def _repeated(self, call: Callable[[Any], Any]) -> Any:

@@ -160,12 +160,12 @@ class PrimaryShell:
     def __init__(
         self,
         node: NodeSettings,
-        planner: Planner,
+        make_planner: Callable[[], Planner],
         start_worker: Callable[[NodeSettings], Any],
         find_warehouse: Callable[[NodeSettings, str], Any],
     ) -> None:
         self._node = node
-        self._planner = planner
+        self._planner = make_planner()
         self._start = start_worker
         self._find = find_warehouse
         self._handles: dict[str, tuple[Any, float]] = {}
@@ -249,12 +249,12 @@ class CoordinatorShell:
     def __init__(
         self,
         node: NodeSettings,
-        planner: Planner,
+        make_planner: Callable[[], Planner],
         name: str,
         start_worker: Callable[[NodeSettings, VirtualWarehouse], Any],
     ) -> None:
         self._node = node
-        self._planner = planner
+        self._planner = make_planner()
         self._name = name
         self._start = start_worker
         self._loop = LoopThread("mobula-coordinator")

@@ -11,6 +11,7 @@ All in the namespace `mobula-{database id}`, so several databases share a cluste
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -65,7 +66,7 @@ def find_warehouse(node: NodeSettings, name: str) -> Any | None:
     return _find(node, _warehouse_name(node, name))
 
 
-def start_primary(node: NodeSettings, planner: Planner) -> Any:
+def start_primary(node: NodeSettings, make_planner: Callable[[], Planner]) -> Any:
     """The primary's actor, found or made."""
     settings = node.settings.ray
     return (
@@ -80,11 +81,11 @@ def start_primary(node: NodeSettings, planner: Planner) -> Any:
             num_cpus=settings.primary_cpus,
             resources=settings.primary_resources,
         )
-        .remote(node, planner, start_compute_worker, find_warehouse)
+        .remote(node, make_planner, start_compute_worker, find_warehouse)
     )
 
 
-def start_warehouse(node: NodeSettings, planner: Planner, name: str) -> Any:
+def start_warehouse(node: NodeSettings, make_planner: Callable[[], Planner], name: str) -> Any:
     """The coordinator's actor of a virtual warehouse, found or made."""
     settings = node.settings.ray
     return (
@@ -99,7 +100,7 @@ def start_warehouse(node: NodeSettings, planner: Planner, name: str) -> Any:
             num_cpus=settings.coordinator_cpus,
             resources=settings.warehouse_resources,
         )
-        .remote(node, planner, name, start_worker)
+        .remote(node, make_planner, name, start_worker)
     )
 
 

@@ -118,14 +118,13 @@ def _database_id(root: str, options: StoreOptions, *, create: bool) -> str:
 
 
 def _engine(engine: str, node: NodeSettings) -> Engine:
-    planner = SqlPlanner()
     if engine == "local":
         from actors.local_engine import LocalEngine
 
-        return LocalEngine(node, planner)
+        return LocalEngine(node, SqlPlanner)
     from actors.ray_engine import RayEngine
 
-    return RayEngine(node, planner)
+    return RayEngine(node, SqlPlanner)
 
 
 class Database:

@@ -25,7 +25,6 @@ from storage.errors import (
     MobulaError,
     NotYet,
     ObjectMissing,
-    UnknownObject,
 )
 from storage.micropartition.reader import ScanFile, ScanGroup, scan
 from storage.schema import SqlType, arrow_type, type_name
@@ -53,7 +52,7 @@ def execute(
     Returns: the rows, under the fragment's result names, and the number of rows in the files and
         deltas that were read.
     Raises:
-        InvalidRequest, NotYet, UnknownObject: the SQL does not run, or a value does not fit.
+        InvalidRequest, NotYet: the SQL does not run, or a value does not fit.
         CorruptData, ObjectMissing: a file cannot be read.
     """
     try:
@@ -156,7 +155,8 @@ def _translated(error: pl.exceptions.PolarsError, sql: str) -> MobulaError:
     message = f"{text.splitlines()[0] if text else type(error).__name__}; in {_shown(sql)}"
     match error:
         case pl.exceptions.ColumnNotFoundError():
-            return UnknownObject(message, "42703")
+            # Binding resolved every column: this is a query that Polars loses its way in.
+            return NotYet(f"Polars cannot run this form of query: {message}")
         case _ if _NOT_SUPPORTED.search(text):
             return NotYet(message)
         case pl.exceptions.SQLSyntaxError():

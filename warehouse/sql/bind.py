@@ -8,7 +8,7 @@
 4. Qualify columns (sqlglot), refuse what stays unresolved, with the nearest name, and type the tree.
 
 Invariant: afterwards every base table in the tree is named after a scan in `Bound.scans`, every
-column names its source, and the top query's output names are distinct.
+column names its source, and the output names of each SELECT are distinct.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def bind(tree: exp.Query, snapshots: Mapping[Version, Snapshot], session: Sessio
         raise InvalidRequest(f"the query cannot be resolved: {error}", "42703") from None
     _check_columns(tree, scans)
     names = tuple(tree.named_selects)
-    _make_distinct(tree, names)
+    _make_distinct(tree)
     return Bound(tree=annotate_types(tree, schema=schema, dialect=Mobula), scans=scans, names=names)
 
 
@@ -194,6 +194,12 @@ def _check_qualified(column: exp.Column, scope: Scope, scans: Mapping[str, Sourc
     while outer is not None:
         if column.table in outer.selected_sources:
             known = _columns_of(outer.selected_sources[column.table][1], scans)
+            if known is not None and known.count(column.name) > 1:
+                raise InvalidRequest(
+                    f"column {column.table}.{column.name} is ambiguous: {column.table} has it more"
+                    f" than once{_place(column)}; give its outputs different names",
+                    "42702",
+                )
             if known is not None and column.name not in known:
                 raise UnknownObject(
                     f"column {column.table}.{column.name} does not exist{_place(column)}"
@@ -252,19 +258,16 @@ def _place(column: exp.Column) -> str:
 # --- outputs --------------------------------------------------------------------------------------
 
 
-def _make_distinct(tree: exp.Query, names: tuple[str, ...]) -> None:
-    """Give repeated output names a number: Polars wants them distinct."""
-    top: exp.Expr = tree
-    while isinstance(top, exp.SetOperation | exp.Subquery):
-        top = top.this
-    if not isinstance(top, exp.Select):
-        return
-    taken: set[str] = set()
-    for projection, name in zip(list(top.expressions), names, strict=False):
-        free = _free_name(name, taken | set(names)) if name in taken else name
-        taken.add(free)
-        if free != name:
-            projection.replace(exp.alias_(projection.unalias().copy(), free, quoted=True))
+def _make_distinct(tree: exp.Query) -> None:
+    """Give repeated output names a number: Polars wants them distinct, and nobody refers to them."""
+    for select in tree.find_all(exp.Select):
+        names = [projection.alias_or_name for projection in select.expressions]
+        taken: set[str] = set()
+        for projection, name in zip(list(select.expressions), names, strict=True):
+            free = _free_name(name, taken | set(names)) if name in taken else name
+            taken.add(free)
+            if free != name:
+                projection.replace(exp.alias_(projection.unalias().copy(), free, quoted=True))
 
 
 def trace_column(scope: Scope, position: int, scans: Mapping[str, Source]) -> Column | None:

@@ -516,7 +516,7 @@ class Mobula(Postgres):
         COMMANDS: ClassVar[set[TokenType]] = set()
 
     Parser = MobulaParser
-    EXPRESSION_METADATA = {
+    EXPRESSION_METADATA = {  # noqa: RUF012 (the parent declares it)
         **Postgres.EXPRESSION_METADATA,
         exp.Literal: {"annotator": _annotate_literal},
     }

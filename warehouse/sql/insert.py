@@ -1,4 +1,4 @@
-"""INSERT INTO table [(columns)] VALUES … | query, as a query whose rows the caller fits and appends.
+"""INSERT INTO table [(columns)] VALUES … | query: a query whose rows the caller fits and appends.
 
 A VALUES list of constants becomes one Polars VALUES table: constants that are expressions are
 computed first, and texts for columns of other types are cast as a whole column. Rows that hold
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -62,11 +62,15 @@ def plan_insert(
     source = tree.expression
     if isinstance(source, exp.Select) and isinstance(source.args.get("from_"), exp.From):
         source = _bare_values(source) or source
+
+    def plan_rows(query: exp.Query) -> QueryPlan:
+        return plan_query(query, snapshots, session)
+
     if isinstance(source, exp.Values):
-        return _insert_values(source, table, columns, snapshots, session, bool(named))
+        return _insert_values(source, table, columns, bool(named), plan_rows)
     if not isinstance(source, exp.Query):
         raise NotYet("INSERT without VALUES or a query is not available yet")
-    query = plan_query(source, snapshots, session)
+    query = plan_rows(source)
     taken = _fitted(columns, len(query.result_names), bool(named))
     return InsertPlan(table=table, columns=tuple(c.name for c in taken), query=query)
 
@@ -118,9 +122,8 @@ def _insert_values(
     values: exp.Values,
     table: TableState,
     columns: tuple[Column, ...],
-    snapshots: Mapping[Version, Snapshot],
-    session: Session,
     named: bool,
+    plan_rows: Callable[[exp.Query], QueryPlan],
 ) -> InsertPlan:
     rows = [r.expressions if isinstance(r, exp.Tuple) else [r] for r in values.expressions]
     widths = {len(row) for row in rows}
@@ -133,7 +136,7 @@ def _insert_values(
     if all(cell is not None for row in cells for cell in row):
         query = _values_query([[c for c in row if c is not None] for row in cells], taken)
     else:
-        query = plan_query(_union(rows, taken), snapshots, session)
+        query = plan_rows(_union(rows, taken))
     return InsertPlan(table=table, columns=names, query=query)
 
 

@@ -10,8 +10,8 @@ answer. Per SELECT:
    NULLs.
 3. A SELECT with a FULL JOIN, or a join that is none of these: nothing.
 4. A conjunct on a derived table or CTE that is used once, and that only selects and filters, is
-   translated to the inner columns and treated as part of the inner WHERE. Nothing passes a GROUP BY,
-   DISTINCT, window, LIMIT or set operation.
+   translated to the inner columns and treated as part of the inner WHERE. Nothing passes a GROUP
+   BY, DISTINCT, window, LIMIT or set operation.
 
 Invariant: this reads the tree that will run, after rewriting, so constants mean the same here.
 """

@@ -9,8 +9,8 @@ every step may only err toward keeping a file:
 - a missing bound (no statistics, all NULL, all NaN, cut text without upper bound) keeps the file,
   unless the NULL count says that no value is left;
 - NaN is the greatest value, as in Polars and PostgreSQL: with any NaN, `>`, `>=`, `<>` keep;
-- a constant is compared exactly where Polars compares exactly (integers and DECIMAL among themselves,
-  as integers scaled by 10^s), and with a margin wherever a binary float takes part;
+- a constant is compared exactly where Polars compares exactly (integers and DECIMAL among
+  themselves, as integers scaled by 10^s), and with a margin wherever a binary float takes part;
 - types that Polars compares in another way than the statistics (BOOLEAN, BYTEA, a text with a
   number) are unknown.
 """
@@ -53,6 +53,7 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MARGIN = {Kind.REAL: Fraction(1, 10**6), Kind.DOUBLE: Fraction(1, 10**12)}
 MARGIN_MIN = Fraction(1, 10**40)  # below the smallest REAL that matters, for constants near 0
 EXACT_FLOAT_INTEGER = 2**53
+REAL_LIMIT = 3.4e38
 _FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.EQ: exp.EQ,
     exp.NEQ: exp.NEQ,
@@ -373,17 +374,20 @@ def _margin(value: float | Decimal, share: Fraction) -> tuple[Fraction, Fraction
 
 
 def _float_interval(value: float | Decimal, kind: Kind) -> _Interval | None:
+    if kind is Kind.REAL and abs(value) >= REAL_LIMIT:
+        return None  # Polars rounds the constant to infinity first
     try:
-        exact = kind is Kind.DOUBLE and (
-            isinstance(value, float)
-            or (isinstance(value, int) and abs(value) <= EXACT_FLOAT_INTEGER)
-        )
-        if exact:
+        if kind is Kind.DOUBLE and _is_double(value):
             return _Interval(float(value), float(value), True)
         low, high = _margin(value, MARGIN[kind])
         return _Interval(float(low), float(high), False)
     except OverflowError:
         return None
+
+
+def _is_double(value: Any) -> bool:
+    """Does a DOUBLE hold the constant exactly, so that Polars compares without rounding?"""
+    return isinstance(value, float) or (type(value) is int and abs(value) <= EXACT_FLOAT_INTEGER)
 
 
 def _scaled_interval(value: float | Decimal, scale: int) -> _Interval:

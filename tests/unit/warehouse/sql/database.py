@@ -40,9 +40,7 @@ def columns_of(types: Mapping[str, SqlType]) -> tuple[Column, ...]:
 def rows_of(columns: tuple[Column, ...], rows: Sequence[Sequence[Any]]) -> pa.Table:
     """Rows as an Arrow table in the columns' logical types."""
     schema = arrow_schema(columns)
-    arrays = [
-        pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema)
-    ]
+    arrays = [pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -103,9 +101,7 @@ class Database:
         self.planner = SqlPlanner()
 
     def plan(self, sql: str, *parameters: Any, session: Session | None = None) -> Plan:
-        statement = Statement(
-            sql=sql, parameters=parameters, session=session or Session()
-        )
+        statement = Statement(sql=sql, parameters=parameters, session=session or Session())
         return self.planner.plan(self.planner.parse(statement), self.snapshots)
 
     def query(self, sql: str, *parameters: Any) -> QueryPlan:
@@ -125,9 +121,7 @@ class Database:
 
     def unpruned(self, plan: QueryPlan) -> QueryPlan:
         """The same plan over every file of its tables."""
-        return replace(
-            plan, scans=tuple(replace(s, files=s.table.files) for s in plan.scans)
-        )
+        return replace(plan, scans=tuple(replace(s, files=s.table.files) for s in plan.scans))
 
     def explain(self, sql: str, stats: QueryStats | None = None) -> list[str]:
         plan = self.plan(sql)

@@ -99,8 +99,12 @@ def literal(rng: random.Random, name: str) -> str:
             kind = rng.random()
             if kind < 0.15:
                 return f"{found}.5" if rng.random() < 0.5 else f"CAST({found} AS DOUBLE PRECISION)"
-            return "99999999999999999999" if kind < 0.2 else f"({found} + 0)" if kind < 0.3 else (
-                str(found)
+            return (
+                "99999999999999999999"
+                if kind < 0.2
+                else f"({found} + 0)"
+                if kind < 0.3
+                else (str(found))
             )
         case "d" | "w":
             kind = rng.random()
@@ -110,8 +114,8 @@ def literal(rng: random.Random, name: str) -> str:
         case "f" | "r":
             if not math.isfinite(found):
                 return "CAST('NaN' AS DOUBLE PRECISION)" if found != found else "1e308"
-            exact = f"CAST({Decimal(found)} AS DOUBLE PRECISION)"
-            return rng.choice([str(Decimal(repr(found)))[:20].replace("E+", "e"), exact])
+            text = repr(found).replace("+", "")
+            return rng.choice([text, f"CAST({text} AS DOUBLE PRECISION)"])
         case "s":
             return f"'{found}'"
         case "t":
