@@ -51,10 +51,10 @@ clean: ## Remove all that the other targets made: .venv, caches, demo and benchm
 # --- the virtual environment ----------------------------------------------------------------------
 
 $(STAMPS)/venv:
-	@for candidate in $(if $(PYTHON),"$(PYTHON)",$(PYTHONS)); do \
+	@python=; for candidate in $(if $(PYTHON),"$(PYTHON)",$(PYTHONS)); do \
 	  if "$$candidate" -c '$(USABLE)' >/dev/null 2>&1; then python="$$candidate"; break; fi; \
 	done; \
-	if [ -z "$${python:-}" ]; then \
+	if [ -z "$$python" ]; then \
 	  echo "No usable Python 3.11 or 3.12 (tried: $(or $(PYTHON),$(PYTHONS)))." >&2; \
 	  echo "Install one, with its venv module (Debian, Ubuntu: python3-venv), or name one:" >&2; \
 	  echo "  make PYTHON=/path/to/python3.12 ..." >&2; \

@@ -86,4 +86,3 @@ class Engine(Protocol):
     def close(self) -> None:
         """Leave; what runs on the cluster goes on."""
         ...
-

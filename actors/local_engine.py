@@ -77,6 +77,7 @@ async def load_sources(
     node: NodeSettings,
     info: TableInfo,
     sources: Sequence[str],
+    *,
     progress: Progress,
     ids: Ids,
 ) -> list[FileRow]:
@@ -100,8 +101,11 @@ async def load_sources(
         progress(sum(rows_done.values()), files_done)
         return rows
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(i, url)) for i, url in enumerate(sources)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(i, url)) for i, url in enumerate(sources)]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
     return [row for task in tasks for row in task.result()]
 
 
@@ -163,7 +167,9 @@ class LocalEngine:
         self, info: TableInfo, sources: Sequence[str], progress: Progress
     ) -> AppendFiles:
         files = self._loop.run(
-            load_sources(self._reader.store, self._node, info, sources, progress, self._ids)
+            load_sources(
+                self._reader.store, self._node, info, sources, progress=progress, ids=self._ids
+            )
         )
         return AppendFiles(table_id=info.table_id, files=tuple(files))
 
@@ -252,9 +258,7 @@ class LocalEngine:
     async def _open_warehouse(self, warehouse: str | VirtualWarehouse) -> CoordinatorService:
         node = self._node
         if not isinstance(warehouse, str):  # our own reader always looks before it answers
-            node = dataclasses.replace(
-                node, settings=dataclasses.replace(node.settings, poll_ms=0)
-            )
+            node = dataclasses.replace(node, settings=dataclasses.replace(node.settings, poll_ms=0))
         return await CoordinatorService.open(
             node,
             self._planner,

@@ -47,7 +47,7 @@ GRACE_S = 30.0  # beyond a statement's own timeout: for the reply
 CLOSE_S = 60.0
 
 
-class _ActorGone(Exception):  # noqa: N818 - an event, and it never leaves this module
+class _ActorGone(Exception):
     """The actor died, or cannot be reached, with our call on its way."""
 
 
@@ -137,9 +137,7 @@ class RayEngine:
 
     def table(self, schema: str, name: str) -> TableInfo:
         info = self._repeated(
-            lambda primary: _get(
-                primary.table.remote(schema, name), self._start_s, "the primary"
-            )
+            lambda primary: _get(primary.table.remote(schema, name), self._start_s, "the primary")
         )
         assert isinstance(info, TableInfo)
         return info
@@ -265,9 +263,7 @@ class RayWarehouse:
 
     def status(self) -> dict[str, Any]:
         what = f"virtual warehouse {self._name}"
-        found = _patiently(
-            lambda: _get(self._actor.status.remote(), GRACE_S, what), GRACE_S, what
-        )
+        found = _patiently(lambda: _get(self._actor.status.remote(), GRACE_S, what), GRACE_S, what)
         assert isinstance(found, dict)
         return found
 

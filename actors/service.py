@@ -21,7 +21,6 @@ from actors.compute.worker import Worker
 from actors.messages import CommitReply, QueryReply, Statement, TableInfo, Transaction
 from actors.planner import CallPlan, InsertPlan, Planner, WritePlan
 from actors.primary.primary import Primary
-from actors.primary.resolve import nearest
 from actors.settings import NodeSettings
 from actors.virtual_warehouse.coordinator import Coordinator
 from actors.virtual_warehouse.follower import Follower
@@ -32,6 +31,7 @@ from storage.ids import Ids
 from storage.log.epoch import Owner, newest_epoch, read_owner
 from storage.log.reader import LogReader
 from storage.log.takeover import take_over
+from storage.nearest import nearest
 from storage.objects import CountingStore, HeldLock, LocalStore, ObjectStore, open_store
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Receipt, Snapshot
@@ -253,9 +253,7 @@ class PrimaryService:
             inline_bytes_max=self._node.settings.rows_inline_bytes_max,
         )
         receipt = await self._primary.submit(
-            Transaction(
-                operations=(operation,), token=statement.token, session=statement.session
-            )
+            Transaction(operations=(operation,), token=statement.token, session=statement.session)
         )
         return CommitReply(receipt=receipt, tag=f"INSERT 0 {sum(receipt.row_counts)}")
 
@@ -279,7 +277,7 @@ def _tag(sql: str) -> str:
 def _find(snapshot: Snapshot, name: str) -> VirtualWarehouse:
     warehouse = snapshot.virtual_warehouses.get(name)
     if warehouse is None:
-        hint = nearest(name, list(snapshot.virtual_warehouses))
+        hint = nearest(name, snapshot.virtual_warehouses)
         raise UnknownObject(f"virtual warehouse {name} does not exist{hint}")
     return warehouse
 

@@ -51,9 +51,9 @@ class Settings:
     cache_bytes: int = 4 << 30
     rows_inline_bytes_max: int = 1 << 20
     cache_directory: str | None = None
-    sequencer: SequencerLimits = SequencerLimits()
-    checkpoints: CheckpointPolicy = CheckpointPolicy()
-    ray: RaySettings = RaySettings()
+    sequencer: SequencerLimits = field(default_factory=SequencerLimits)
+    checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
+    ray: RaySettings = field(default_factory=RaySettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,9 +119,7 @@ def start_compute_worker(node: NodeSettings) -> Any:
     )
 
 
-def _worker(
-    node: NodeSettings, cpus: float, cache_bytes: int, resources: dict[str, float]
-) -> Any:
+def _worker(node: NodeSettings, cpus: float, cache_bytes: int, resources: dict[str, float]) -> Any:
     threads = max(1, math.ceil(cpus))
     return (
         ray.remote(WorkerShell)

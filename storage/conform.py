@@ -13,7 +13,6 @@ Polars' date types can hold them.
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from storage.errors import InvalidRequest
+from storage.nearest import nearest
 from storage.schema import (
     DECIMAL_PRECISION_MAX,
     Column,
@@ -111,16 +111,11 @@ def _match(names: list[str], schema: TableSchema, table_name: str) -> dict[int, 
         if len(alike) == 1 and len(rivals) == 1:
             chosen[column.id] = positions.pop(alike[0])
     if positions:
-        raise InvalidRequest(_unknown(next(iter(positions)), schema, table_name), "42703")
+        unknown = next(iter(positions))
+        hint = nearest(unknown, schema.names)
+        raise InvalidRequest(f"table {table_name} has no column {unknown!r}{hint}", "42703")
     _check_missing(missing, chosen, table_name)
     return chosen
-
-
-def _unknown(name: str, schema: TableSchema, table_name: str) -> str:
-    by_folded = {known.casefold(): known for known in schema.names}
-    near = difflib.get_close_matches(name.casefold(), by_folded, n=1)
-    hint = f"did you mean {by_folded[near[0]]!r}?" if near else f"it has {', '.join(schema.names)}"
-    return f"table {table_name} has no column {name!r}; {hint}"
 
 
 def _check_missing(missing: list[Column], chosen: dict[int, int], table_name: str) -> None:
@@ -174,7 +169,16 @@ class _Cast:
             scale = values.type.scale
             if 0 <= scale <= DECIMAL_PRECISION_MAX:
                 values = self.cast(values, pa.decimal128(DECIMAL_PRECISION_MAX, scale))
+        if pat.is_date(target) and pat.is_timestamp(values.type):
+            self.check_midnight(values)
         return self.cast(values, target)
+
+    def check_midnight(self, values: Any) -> None:
+        """TIMESTAMP to DATE: pandas has no dates, only timestamps at midnight."""
+        late = pc.not_equal(pc.floor_temporal(values, unit="day"), values)
+        if pc.any(late).as_py():
+            value = values[pc.index(late, True).as_py()].as_py()
+            raise self.refusal(f"{value} is not at midnight; cast the column first", "22008")
 
     def round(self, values: Any) -> Any:
         """DOUBLE to REAL: nearest value; a finite one must stay finite."""
@@ -256,7 +260,7 @@ _SOURCES: dict[Kind, Callable[[pa.DataType], bool]] = {
     Kind.REAL: _is_number,
     Kind.DOUBLE: _is_number,
     Kind.TEXT: _is_text,
-    Kind.DATE: pat.is_date,
+    Kind.DATE: _is_timestamp,
     Kind.TIMESTAMP: _is_timestamp,
     Kind.BYTEA: _is_bytes,
 }

@@ -81,9 +81,7 @@ def pack(
     entries, bodies, offset = [], [], 0
     for key, plain in sections:
         body = compressor.compress(plain)
-        entries.append(
-            Section(key=key, offset=offset, length=len(body), checksum=checksum(body))
-        )
+        entries.append(Section(key=key, offset=offset, length=len(body), checksum=checksum(body)))
         bodies.append(body)
         offset += len(body)
     header = msgspec.msgpack.encode(make_header(tuple(entries)))

@@ -1,7 +1,7 @@
 """Mobula, as users import it.
 
-    import warehouse
-    db = warehouse.connect("s3://bucket/prefix")
+import warehouse
+db = warehouse.connect("s3://bucket/prefix")
 """
 
 from actors.settings import RaySettings, Settings

@@ -201,8 +201,7 @@ class Database:
         rows_total = sum(count_rows(file, store) for file in files)
         with loading(table, rows_total, shown=progress) as report:
             operation = self._engine.prepare_load(info, files, report)
-            commit = self._commit([operation], token)
-        return commit
+            return self._commit([operation], token)
 
     def transaction(self, *, token: IngestToken | None = None, retry: int = 0) -> TransactionScope:
         """Appends to many tables as one commit: `with db.transaction() as tx: …`."""

@@ -80,7 +80,7 @@ class Result:
         return list(self._table.column_names)
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """The rows as Python tuples: int, float, Decimal, str, bytes, date, datetime, bool, None."""
+        """The rows as tuples of int, float, Decimal, str, bytes, date, datetime, bool or None."""
         columns = [column.to_pylist() for column in self._table.columns]
         return list(zip(*columns, strict=True))
 

@@ -127,7 +127,9 @@ class TransactionScope:
 
     def sql(self, text: str, parameters: Sequence[Any] = ()) -> Any:
         """Not yet: statements inside a transaction."""
-        raise NotYet("SQL inside a transaction is not there yet; append works, db.sql commits alone")
+        raise NotYet(
+            "SQL inside a transaction is not there yet; append works, db.sql commits alone"
+        )
 
     def __enter__(self) -> TransactionScope:
         if self._open or self.commit is not None:

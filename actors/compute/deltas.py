@@ -1,10 +1,10 @@
 """Deltas as a few large Arrow tables, kept from query to query.
 
 A steady writer leaves thousands of small deltas. Decoding and concatenating them for every query
-would cost more than the query, so runs of consecutive deltas are merged like the digits of a binary
-counter: a run is at least as large as everything behind it, each row is copied log2(n) times in all,
-and a table with n deltas is at most log2(n) + 1 runs. A run is immutable and its key names its
-content, so workers may keep it.
+would cost more than the query, so runs of consecutive deltas are merged like the digits of a
+binary counter: each run has more rows than the next, a row is copied log2(n) times in all, and a
+table with n deltas is about log2(n) runs. A run is immutable and its key names its content, so
+workers may keep it.
 
 Only the growing newest state is kept. An older snapshot (AS OF) is decoded for its query alone.
 """

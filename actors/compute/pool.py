@@ -19,7 +19,7 @@ __all__ = ["WorkerHandle", "WorkerLost", "WorkerPool"]
 ATTEMPTS_MAX = 3
 
 
-class WorkerLost(Exception):  # noqa: N818 - an event, and it never reaches a user
+class WorkerLost(Exception):
     """The process behind a handle is gone."""
 
 

@@ -92,9 +92,7 @@ class QueryRunner:
                 return QueryReply(rows=self._planner.explain(query, None), stats=base)
             case ExplainPlan(query=query):
                 reply = await self._query(query, base)
-                return QueryReply(
-                    rows=self._planner.explain(query, reply.stats), stats=reply.stats
-                )
+                return QueryReply(rows=self._planner.explain(query, reply.stats), stats=reply.stats)
             case _:
                 raise InternalError(f"{type(plan).__name__} is no reading plan")
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.messages import TableInfo, Transaction
-from actors.primary.resolve import nearest
 from actors.primary.sequencer import Sequencer, SequencerLimits
 from storage.clock import Clock
 from storage.errors import MobulaError, Unavailable, UnknownObject
@@ -22,6 +21,7 @@ from storage.ingest import IngestTarget
 from storage.log.record import Group
 from storage.log.takeover import Reign
 from storage.names import data_prefix
+from storage.nearest import nearest
 from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import CheckpointInfo, write_checkpoint
 from storage.snapshot.model import Receipt, Snapshot

@@ -20,13 +20,14 @@ from actors.messages import (
 )
 from storage.errors import Conflict, InternalError, InvalidRequest, UnknownObject
 from storage.names import DATA_PREFIX
+from storage.nearest import nearest
 from storage.schema import Column, TableSchema
 from storage.snapshot import changes as c
 from storage.snapshot.changes import CatalogueChange, TableChange
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Snapshot, TableState
 
-__all__ = ["Resolved", "nearest", "resolve"]
+__all__ = ["Resolved", "resolve"]
 
 TABLE_OPTIONS: Mapping[str, tuple[int, int]] = {"micropartition_rows": (1, 1 << 21)}
 
@@ -40,14 +41,6 @@ class Resolved:
     row_count: int = 0
     catalogue: tuple[CatalogueChange, ...] = ()
     tables: Mapping[int, tuple[TableChange, ...]] = field(default_factory=dict)
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """` (nearest: x)` or nothing, for an error message."""
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" (nearest: {close[0]})" if close else ""
 
 
 @singledispatch
@@ -64,7 +57,7 @@ def resolve(operation: Operation, snapshot: Snapshot, lsn: int) -> Resolved:
 def _schema_id(snapshot: Snapshot, name: str) -> int:
     schema_id = snapshot.schema_id(name)
     if schema_id is None:
-        hint = nearest(name, list(snapshot.schemas.values()))
+        hint = nearest(name, snapshot.schemas.values())
         raise UnknownObject(f"schema {name} does not exist{hint}", "3F000")
     return schema_id
 
@@ -72,7 +65,7 @@ def _schema_id(snapshot: Snapshot, name: str) -> int:
 def _check_options(operation: NewTable) -> None:
     for option, value in operation.options.items():
         if option not in TABLE_OPTIONS:
-            hint = nearest(option, list(TABLE_OPTIONS))
+            hint = nearest(option, TABLE_OPTIONS)
             raise InvalidRequest(f"table {operation.name}: unknown option {option}{hint}")
         low, high = TABLE_OPTIONS[option]
         if not isinstance(value, int) or not low <= value <= high:
@@ -218,7 +211,7 @@ def _(operation: DropWarehouse, snapshot: Snapshot, lsn: int) -> Resolved:
     if operation.name not in snapshot.virtual_warehouses:
         if operation.if_exists:
             return Resolved(kind="drop_virtual_warehouse")
-        hint = nearest(operation.name, list(snapshot.virtual_warehouses))
+        hint = nearest(operation.name, snapshot.virtual_warehouses)
         raise UnknownObject(f"virtual warehouse {operation.name} does not exist{hint}")
     return Resolved(
         kind="drop_virtual_warehouse", catalogue=(c.DropVirtualWarehouse(name=operation.name),)

@@ -78,9 +78,9 @@ class Follower:
             await self.advance()
             if self._snapshot.lsn >= min_lsn:
                 break
-            if self._clock.monotonic_ms() - started_ms > timeout_ms:
+            if self._clock.monotonic_ms() - started_ms + step_ms >= timeout_ms:
                 raise Unavailable(
-                    f"LSN {min_lsn} is not in the log after {timeout_ms} ms (newest: "
+                    f"LSN {min_lsn} is not in the log within {timeout_ms} ms (newest: "
                     f"{self._snapshot.lsn}); is that commit of this database and branch?"
                 )
             await self._clock.sleep_ms(step_ms)

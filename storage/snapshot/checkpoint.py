@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from storage.container import Section, checksum, open_header, pack, read_section
+from storage.container import Section, open_header, pack, read_section
 from storage.errors import CorruptData
 from storage.ids import Ids
 from storage.names import CHECKPOINT_PREFIX, checkpoint_directory
@@ -317,9 +317,7 @@ def _table_entry(table: TableState, part: PartReference) -> TableEntry:
     )
 
 
-async def _write_part(
-    store: ObjectStore, name: str, table: TableState, lsn: int
-) -> PartReference:
+async def _write_part(store: ObjectStore, name: str, table: TableState, lsn: int) -> PartReference:
     encode = msgspec.msgpack.encode
     deltas = tuple(
         DeltaEntry(

@@ -76,8 +76,11 @@ class FileRow:
 
 
 def statistics_type(sql_type: SqlType) -> pa.DataType:
-    """The Arrow type of a column's min and max: integers and DECIMAL(p<=18) as (scaled) int64,
-    DECIMAL(p>18) as itself, REAL and DOUBLE as float64, texts as large_string, others as they are."""
+    """The Arrow type of a column's min and max.
+
+    Integers and DECIMAL(p<=18) as (scaled) int64, DECIMAL(p>18) as itself, REAL and DOUBLE as
+    float64, texts as large_string, others as they are.
+    """
     match sql_type:
         case DecimalType(precision, _):
             return pa.int64() if precision <= SCALED_PRECISION_MAX else arrow_type(sql_type)

@@ -135,7 +135,8 @@ class Snapshot:
     sequences: Mapping[int, Sequence] = field(default_factory=dict)
     virtual_warehouses: Mapping[str, VirtualWarehouse] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
-    tokens: Mapping[str, Mapping[int, Receipt]] = field(default_factory=dict)  # writer -> sequence -> first receipt
+    # writer -> sequence -> first receipt
+    tokens: Mapping[str, Mapping[int, Receipt]] = field(default_factory=dict)
     horizon: int = 0
     planned: frozenset[str] = frozenset()  # objects that the collector may delete
     branch_pins: Mapping[str, int] = field(default_factory=dict)

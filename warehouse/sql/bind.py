@@ -2,8 +2,8 @@
 
 1. Fold unquoted names to lower case, as PostgreSQL does.
 2. Name every unnamed output as PostgreSQL names it (`count`, `?column?`, …).
-3. Resolve each table reference (CTEs shadow tables; schema, or the session's schema path) in the
-   snapshot that its AS OF clause asks for. Each reference gets an input name of its own, so that
+3. Resolve each table reference (CTEs shadow tables; schema, or the session's path) in the snapshot
+   that its AS OF clause asks for. Each reference gets an input name of its own, so that
    the same table at two versions, or twice, is no special case.
 4. Qualify columns (sqlglot), refuse what stays unresolved, with the nearest name, and type the tree.
 
@@ -259,7 +259,7 @@ def _place(column: exp.Column) -> str:
 
 
 def _make_distinct(tree: exp.Query) -> None:
-    """Give repeated output names a number: Polars wants them distinct, and nobody refers to them."""
+    """Number repeated output names: Polars wants them distinct, and nobody can refer to them."""
     for select in tree.find_all(exp.Select):
         names = [projection.alias_or_name for projection in select.expressions]
         taken: set[str] = set()

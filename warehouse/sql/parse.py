@@ -117,6 +117,8 @@ def _tokens(text: str) -> list[Any]:
 
 def _parse_one(sql: str) -> exp.Expr:
     tokens = _tokens(sql)
+    while tokens and tokens[0].token_type == TokenType.SEMICOLON:
+        del tokens[0]  # a semicolon that carries a comment would become a statement
     try:
         found = Mobula().parser().parse(tokens, sql)
     except ParseError as error:

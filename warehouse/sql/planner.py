@@ -1,9 +1,9 @@
 """`SqlPlanner`: the planner that `connect` gives the primary and the coordinators.
 
 Statement by statement: parse, then either a query (bind, rewrite, prune), a change of the
-catalogue, an answer from it, or a call. Plans of recent queries are kept by text, parameters and schema path,
-and used again only while every snapshot they were made on is the very same object: the next commit
-makes a new plan, for it may bring files and deltas.
+catalogue, an answer from it, or a call. Plans of recent queries are kept by text, parameters and
+schema path, and used again only while every snapshot they were made on is the very same object:
+the next commit makes a new plan, for it may bring files and deltas.
 """
 
 from __future__ import annotations

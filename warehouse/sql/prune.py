@@ -387,7 +387,9 @@ def _float_interval(value: float | Decimal, kind: Kind) -> _Interval | None:
 
 def _is_double(value: Any) -> bool:
     """Does a DOUBLE hold the constant exactly, so that Polars compares without rounding?"""
-    return isinstance(value, float) or (type(value) is int and abs(value) <= EXACT_FLOAT_INTEGER)
+    return isinstance(value, float) or (
+        isinstance(value, int) and abs(value) <= EXACT_FLOAT_INTEGER
+    )
 
 
 def _scaled_interval(value: float | Decimal, scale: int) -> _Interval:

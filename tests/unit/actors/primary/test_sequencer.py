@@ -244,8 +244,10 @@ def test_ambiguous_outcomes_are_settled(faults: list[Fault]) -> None:
 
 def test_store_that_is_away_is_unknown_then_the_same_bytes_are_committed() -> None:
     class Away(MemoryStore):
-        away = False
-        seen: list[bytes] = []
+        def __init__(self) -> None:
+            super().__init__()
+            self.away = False
+            self.seen: list[bytes] = []
 
         async def create(self, name: str, data: bytes) -> None:
             self.seen.append(data)

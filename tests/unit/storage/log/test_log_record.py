@@ -151,7 +151,9 @@ def test_group_that_does_not_continue_the_chain_is_refused(
 def test_change_of_an_unknown_table_is_corrupt_and_names_the_object() -> None:
     lost = dataclasses.replace(
         group(),
-        catalogue=(c.AddColumn(table_id=77, column=Column(id=1, name="x", type=DecimalType(5, 2))),),
+        catalogue=(
+            c.AddColumn(table_id=77, column=Column(id=1, name="x", type=DecimalType(5, 2))),
+        ),
         tables={},
     )
     with pytest.raises(CorruptData, match=NAME):

@@ -209,8 +209,6 @@ def test_files_of_an_older_schema_know_nothing_of_newer_columns() -> None:
     changed = after(start(), add_files(1, "x"))
     newer = (*TABLE.schema.columns, Column(id=3, name="c", type=BIGINT))
     more = FileSet.of(file_rows("y"), newer, first_id=2, lsn=3)
-    changed = after(
-        changed, c.AddFiles(first_file_id=2, file_count=1, files=more.encode()), lsn=3
-    )
+    changed = after(changed, c.AddFiles(first_file_id=2, file_count=1, files=more.encode()), lsn=3)
     assert table(changed).files.table["min_3"].to_pylist() == [None, None]
     assert table(changed).files.table["min_1"].to_pylist() == [1, 1]

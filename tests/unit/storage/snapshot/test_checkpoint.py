@@ -53,7 +53,8 @@ def test_checkpoint_round_trips() -> None:
         found = await read_checkpoint(store, info.name)
         assert found.tables[2].files.table.equals(snapshot().tables[2].files.table)
         without_files = dataclasses.replace(
-            found, tables={2: dataclasses.replace(found.tables[2], files=snapshot().tables[2].files)}
+            found,
+            tables={2: dataclasses.replace(found.tables[2], files=snapshot().tables[2].files)},
         )
         assert without_files == snapshot()
 

@@ -113,7 +113,7 @@ def literal(rng: random.Random, name: str) -> str:
             return f"CAST({found} AS DOUBLE PRECISION)" if kind < 0.4 else str(found)
         case "f" | "r":
             if not math.isfinite(found):
-                return "CAST('NaN' AS DOUBLE PRECISION)" if found != found else "1e308"
+                return "CAST('NaN' AS DOUBLE PRECISION)" if math.isnan(found) else "1e308"
             text = repr(found).replace("+", "")
             return rng.choice([text, f"CAST({text} AS DOUBLE PRECISION)"])
         case "s":
@@ -239,9 +239,8 @@ def check(seed: int, directory: Path) -> tuple[int, int, int]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_pruning_never_changes_an_answer(seed: int, tmp_path: Path) -> None:
     ran, pruned, total = check(seed, tmp_path)
-    print(f"seed {seed}: {ran} of {CASES} statements, {pruned} of {total} files pruned")
-    assert ran > CASES // 2
-    assert pruned > 0
+    assert ran > CASES // 2, f"seed {seed}: only {ran} statements ran"
+    assert pruned > 0, f"seed {seed}: none of {total} files was pruned"
 
 
 @pytest.mark.slow

@@ -1,0 +1,5 @@
+"""The command `mobula`."""
+
+from warehouse.cli.app import main
+
+__all__ = ["main"]

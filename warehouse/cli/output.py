@@ -1,0 +1,153 @@
+"""Printing: tables for people, CSV and JSON for programs. Rows on stdout, all else on stderr.
+
+NULL is a dim word in tables, an empty field in CSV (empty text is `""`), `null` in JSON. BYTEA is
+written as PostgreSQL writes it, `\\x` and hexadecimal digits; DECIMAL keeps its digits everywhere.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from storage.errors import MobulaError
+
+__all__ = ["Format", "say", "say_error", "show", "size_text"]
+
+ROWS_SHOWN_MAX = 1_000
+PIPE_COLUMNS = 10_000  # nothing is folded on its way into a file or another program
+_NULL = Text("NULL", style="dim italic")
+_JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+
+
+class Format(enum.StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """Made for each use: where stdout goes may change between two."""
+    console = Console(stderr=stderr, highlight=False, markup=False)
+    return console if console.is_terminal else Console(
+        stderr=stderr, highlight=False, markup=False, width=PIPE_COLUMNS
+    )
+
+
+def say(text: str) -> None:
+    """A line for people, beside the output."""
+    _console(stderr=True).print(text, soft_wrap=True)
+
+
+def say_error(error: MobulaError) -> None:
+    """An error as one line."""
+    text = Text.assemble(("error: ", "bold red"), " ".join(str(error).split("\n")))
+    _console(stderr=True).print(text, soft_wrap=True)
+
+
+def show(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], format: Format = Format.table
+) -> None:
+    """Print rows on stdout."""
+    match format:
+        case Format.table:
+            _show_table(columns, rows)
+        case Format.csv:
+            _write([_csv_line(columns), *(_csv_line(row) for row in rows)])
+        case Format.json:
+            _write(_json_lines(columns, rows))
+
+
+def size_text(size_bytes: int) -> str:
+    """A size for people: `512 B`, `1.5 MiB`."""
+    size = float(size_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def _write(lines: Iterable[str]) -> None:
+    console = _console()
+    for line in lines:
+        console.file.write(line + "\n")
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def _show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    table = Table(box=box.ROUNDED, header_style="bold")
+    for position, name in enumerate(columns):
+        is_number = all(_is_number(row[position]) for row in rows)
+        table.add_column(Text(name), justify="right" if rows and is_number else "left")
+    for row in rows[:ROWS_SHOWN_MAX]:
+        table.add_row(*(_cell(value) for value in row))
+    _console().print(table)
+    if len(rows) > ROWS_SHOWN_MAX:
+        say(
+            f"{len(rows) - ROWS_SHOWN_MAX:,} more rows are not shown; "
+            "--format csv and --format json print all"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    )
+
+
+def _cell(value: Any) -> Text:
+    return _NULL if value is None else Text(_text(value))
+
+
+def _text(value: Any) -> str:
+    """A value as PostgreSQL prints it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case bytes():
+            return "\\x" + value.hex()
+        case Decimal():
+            return format(value, "f")
+        case datetime.datetime():
+            return value.isoformat(sep=" ")
+        case _:
+            return str(value)
+
+
+# --- CSV and JSON ---------------------------------------------------------------------------------
+
+
+def _csv_line(values: Sequence[Any]) -> str:
+    return ",".join("" if value is None else _csv_field(_text(value)) for value in values)
+
+
+def _csv_field(text: str) -> str:
+    """RFC 4180; quoted where it must be, and where it is empty but not NULL."""
+    plain = text and text == text.strip() and not any(mark in text for mark in ',"\r\n')
+    return text if plain else '"' + text.replace('"', '""') + '"'
+
+
+def _json_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """An array of objects, one to a line."""
+    objects = [
+        _JSON.encode({name: _json_value(v) for name, v in zip(columns, row, strict=True)}).decode()
+        for row in rows
+    ]
+    return ["[", *(f"{text}," for text in objects[:-1]), *objects[-1:], "]"]
+
+
+def _json_value(value: Any) -> Any:
+    return _text(value) if isinstance(value, bytes | datetime.datetime) else value

@@ -1,0 +1,137 @@
+"""`mobula sql`: statements from the command line, a file, or standard input."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from actors.messages import QueryStats, Statement
+from storage.errors import InvalidRequest, MobulaError, NotYet
+from warehouse.cli.arguments import FormatOption, Root
+from warehouse.cli.command import RootCommand
+from warehouse.cli.output import Format, say, show, size_text
+from warehouse.cli.session import Session
+from warehouse.result import Result
+from warehouse.sql.dialect import CreateTable
+from warehouse.sql.parse import StatementParser, split_statements
+
+__all__ = ["register"]
+
+TextArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[TEXT]", help="Statements, several separated by semicolons."),
+]
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", exists=True, dir_okay=False, allow_dash=True, help="A script."),
+]
+WarehouseOption = Annotated[
+    str | None,
+    typer.Option("--vw", metavar="NAME", help="Run on this virtual warehouse, not the primary."),
+]
+StatsOption = Annotated[bool, typer.Option("--stats", help="Print what each statement cost.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("sql", cls=RootCommand)(sql)
+
+
+def sql(
+    context: typer.Context,
+    root: Root,
+    text: TextArgument = None,
+    file: FileOption = None,
+    format: FormatOption = Format.table,
+    vw: WarehouseOption = None,
+    stats: StatsOption = False,
+) -> None:
+    """Run SQL statements, in order, until one fails. Each commits by itself.
+
+    CREATE TABLE makes the database too, if ROOT is empty.
+    """
+    statements = _checked(split_statements(_script(text, file)))
+    creates = vw is None and any(is_create for _, is_create in statements)
+    with Session.of(context).open(root, create=creates) as db:
+        run: Callable[[str], Result] = db.sql if vw is None else db.virtual_warehouse(vw).sql
+        for number, (statement, _) in enumerate(statements, 1):
+            with _Numbered(number, len(statements)):
+                result = run(statement)
+            _print(result, format)
+            if stats:
+                say(_cost(result.stats))
+
+
+def _script(text: str | None, file: Path | None) -> str:
+    if text is not None and file is not None:
+        raise typer.BadParameter("give statements either as TEXT or with --file, not both")
+    if text is not None:
+        return text
+    if file is not None and str(file) != "-":
+        return _decoded(file.read_bytes(), str(file))
+    if file is None and sys.stdin.isatty():
+        raise NotYet(
+            "the interactive prompt is not there yet; give statements as an argument, "
+            "with --file, or on standard input"
+        )
+    return _decoded(sys.stdin.buffer.read(), "standard input")
+
+
+def _decoded(data: bytes, source: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{source} is no UTF-8 text: {error}", "22021") from error
+
+
+def _checked(statements: list[str]) -> list[tuple[str, bool]]:
+    """Each statement, and whether it creates a table. What does not parse is refused before
+    anything runs."""
+    if not statements:
+        raise InvalidRequest("there is no statement in the text", "42601")
+    parser = StatementParser()
+    checked = []
+    for number, statement in enumerate(statements, 1):
+        with _Numbered(number, len(statements)):
+            tree = parser.parse(Statement(sql=statement)).tree
+        checked.append((statement, isinstance(tree, CreateTable)))
+    return checked
+
+
+class _Numbered:
+    """Says in an error which of several statements it is about."""
+
+    def __init__(self, number: int, count: int) -> None:
+        self._where = f"statement {number} of {count}: " if count > 1 else ""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, MobulaError) and self._where:
+            error.message = self._where + error.message
+
+
+def _print(result: Result, format: Format) -> None:
+    if result.tag is None:
+        show(result.columns, result.rows(), format)
+        if format is Format.table:
+            say("1 row" if len(result) == 1 else f"{len(result):,} rows")
+    else:
+        say(f"{result.tag} (LSN {result.commit.lsn})" if result.commit else result.tag)
+
+
+def _cost(stats: QueryStats) -> str:
+    """All numbers of `QueryStats`, the bytes for people too."""
+    numbers = dataclasses.asdict(stats)
+    texts = [
+        f"{name} {value:.1f}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in numbers.items()
+    ]
+    return f"{', '.join(texts)} ({size_text(stats.bytes_fetched)})"

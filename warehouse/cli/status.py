@@ -1,0 +1,73 @@
+"""`mobula status`: what a database holds, who writes it, and where commands run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from storage.errors import Unavailable
+from storage.snapshot.model import Snapshot
+from warehouse.cli.arguments import FormatOption, Root
+from warehouse.cli.catalogue import time_text
+from warehouse.cli.command import RootCommand
+from warehouse.cli.output import Format, show
+from warehouse.cli.session import Session
+from warehouse.database import Database
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("status", cls=RootCommand)(status)
+
+
+def status(context: typer.Context, root: Root, format: FormatOption = Format.table) -> None:
+    """Show the database's newest version, its primary, and the engine. Starts nothing."""
+    session = Session.of(context)
+    choice = session.choose()
+    with session.open(root) as db:
+        snapshot = db.snapshot()
+        facts: dict[str, Any] = {
+            "root": db.root,
+            "database id": db.id,
+            "engine": f"{choice.engine} ({choice.reason})",
+            **_newest(snapshot),
+            **_primary(db, snapshot),
+        }
+    if format is Format.table:
+        show(("", "value"), [(name, str(value)) for name, value in facts.items()], format)
+    else:
+        keys = [name.replace(" ", "_") for name in facts]
+        show(keys, [list(facts.values())], format)
+
+
+def _newest(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "lsn": snapshot.lsn,
+        "time": time_text(snapshot.tso) if snapshot.lsn else None,
+        "tables": len(snapshot.tables),
+        "rows": sum(table.row_count for table in snapshot.tables.values()),
+        "bytes": sum(table.files.size_bytes for table in snapshot.tables.values()),
+        "virtual warehouses": ", ".join(sorted(snapshot.virtual_warehouses)) or None,
+    }
+
+
+def _primary(db: Database, snapshot: Snapshot) -> dict[str, Any]:
+    """The primary that runs on this engine, or who wrote last."""
+    last = db.log(1)
+    writer = {"last writer": last[0].writer_id if last else None, "epoch": snapshot.epoch or None}
+    try:
+        found = db.status()
+    except Unavailable as error:
+        return {**writer, "primary": f"not answering: {error}"}
+    if not found:
+        return {**writer, "primary": "none runs here; the next write starts one"}
+    return {
+        **writer,
+        "primary": f"{found['owner']} at {found['address']}",
+        "checkpoint lsn": found["checkpoint_lsn"],
+        "log after checkpoint": f"{found['tail_groups']} groups, {found['tail_bytes']} bytes",
+        "last error": found["last_error"],
+    }
