@@ -29,9 +29,9 @@ test-all: $(STAMPS)/dev ## Run every test, the long ones too.
 	@$(BIN)/python -m pytest -m "" $(ARGS)
 
 check: $(STAMPS)/dev ## Check style (ruff), format (ruff) and types (mypy); change nothing.
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@status=0; for tool in "ruff check ." "ruff format --check ." mypy; do \
+	  echo "$(BIN)/$$tool"; $(BIN)/$$tool || status=1; \
+	done; exit $$status
 
 format: $(STAMPS)/dev ## Format the code and mend what ruff can mend.
 	$(BIN)/ruff check --fix .

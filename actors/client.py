@@ -49,8 +49,15 @@ class Engine(Protocol):
 
     def table(self, schema: str, name: str) -> TableInfo: ...
 
-    def prepare_append(self, info: TableInfo, frame: Any) -> AppendRows | AppendFiles:
-        """Fit a frame and upload what is large; commits nothing."""
+    def prepare_append(
+        self, info: TableInfo, frame: Any, inline_bytes: int = 0
+    ) -> AppendRows | AppendFiles:
+        """Fit a frame and upload what is large; commits nothing.
+
+        Args:
+            inline_bytes: what the transaction already carries inline, so that it stays small
+                enough for one log object however many appends it has.
+        """
         ...
 
     def prepare_load(

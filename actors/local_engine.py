@@ -115,6 +115,10 @@ class _LocalWorker:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
+    @property
+    def pid(self) -> int:
+        return os.getpid()
+
     async def execute(self, fragment: Fragment) -> FragmentResult:
         return await self._worker.execute(fragment)
 
@@ -132,6 +136,7 @@ class LocalEngine:
         self._ids = RandomIds()
         self._loop = LoopThread("mobula")
         self._reader = StoreReader(node, self._clock)
+        self._opening_primary = threading.Lock()
         self._opening = threading.Lock()
         self._primary: PrimaryService | None = None
         self._warehouses: dict[str, CoordinatorService] = {}
@@ -152,15 +157,12 @@ class LocalEngine:
     def table(self, schema: str, name: str) -> TableInfo:
         return self._writer().table(schema, name)
 
-    def prepare_append(self, info: TableInfo, frame: Any) -> AppendRows | AppendFiles:
+    def prepare_append(
+        self, info: TableInfo, frame: Any, inline_bytes: int = 0
+    ) -> AppendRows | AppendFiles:
+        limit = self._node.settings.rows_inline_bytes_max - inline_bytes
         return self._loop.run(
-            append_operation(
-                self._reader.store,
-                info,
-                frame,
-                ids=self._ids,
-                inline_bytes_max=self._node.settings.rows_inline_bytes_max,
-            )
+            append_operation(self._reader.store, info, frame, ids=self._ids, inline_bytes_max=limit)
         )
 
     def prepare_load(
@@ -207,7 +209,7 @@ class LocalEngine:
     def close(self) -> None:
         for name in list(self._warehouses):
             self.stop_warehouse(name)
-        with self._opening:
+        with self._opening_primary:
             primary, self._primary = self._primary, None
         if primary is not None:
             self._loop.run(primary.close())
@@ -215,7 +217,7 @@ class LocalEngine:
         self._loop.close()
 
     def _writer(self) -> PrimaryService:
-        with self._opening:
+        with self._opening_primary:
             if self._primary is None:
                 self._primary = self._loop.run(self._open_primary())
                 self._primary.listen("local", self._hint)

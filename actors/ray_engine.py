@@ -142,15 +142,12 @@ class RayEngine:
         assert isinstance(info, TableInfo)
         return info
 
-    def prepare_append(self, info: TableInfo, frame: Any) -> AppendRows | AppendFiles:
+    def prepare_append(
+        self, info: TableInfo, frame: Any, inline_bytes: int = 0
+    ) -> AppendRows | AppendFiles:
+        limit = self._node.settings.rows_inline_bytes_max - inline_bytes
         return self._loop.run(
-            append_operation(
-                self._reader.store,
-                info,
-                frame,
-                ids=self._ids,
-                inline_bytes_max=self._node.settings.rows_inline_bytes_max,
-            )
+            append_operation(self._reader.store, info, frame, ids=self._ids, inline_bytes_max=limit)
         )
 
     def prepare_load(

@@ -7,6 +7,7 @@ Assembled here from the plain parts, the same for every engine. An engine says h
 from __future__ import annotations
 
 import asyncio
+import getpass
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -57,12 +58,12 @@ def open_worker(
 ) -> Worker:
     """A worker with a store and a cache directory of its own."""
     parent = node.settings.cache_directory or tempfile.gettempdir()
-    root = Path(parent) / f"mobula-{node.database_id}"
-    remove_stale(root)
+    root = Path(parent) / f"mobula-{getpass.getuser()}"
+    remove_stale(root)  # of every database: what killed processes left behind
     return Worker(
         CountingStore(open_store(node.root, node.store, clock=clock)),
         clock,
-        cache_directory=own_directory(root) / name,
+        cache_directory=own_directory(root) / f"{node.database_id}-{name}",
         cache_bytes=cache_bytes,
         resolve_rows=resolve_rows,
     )

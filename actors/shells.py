@@ -8,6 +8,7 @@ Nothing here decides anything about data.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -49,6 +50,7 @@ __all__ = ["CoordinatorShell", "PrimaryShell", "RayWorker", "WorkerShell", "load
 
 SHARE_BYTES_MIN = 64 << 10  # smaller tables travel inside the call
 INLINE_RESULT_BYTES = 256 << 10  # smaller results travel inside the reply
+CLOSE_S = 5.0  # how long a worker may take to close
 LOOKUP_PAUSE_S = 5.0  # how long a virtual warehouse that was not found is not looked for
 
 S = TypeVar("S")
@@ -104,8 +106,9 @@ async def _fetch_rows(rows: Any) -> pa.Table:
 class RayWorker:
     """A `WorkerHandle` onto a worker actor."""
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, pid: int) -> None:
         self._actor = actor
+        self.pid = pid
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
         cost, rows = self._actor.execute.remote(fragment)
@@ -125,6 +128,9 @@ class RayWorker:
         return FragmentResult(rows=rows, stats=stats)
 
     async def close(self) -> None:
+        with contextlib.suppress(ray.exceptions.RayError, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.wrap_future(self._actor.close.remote().future())
         ray.kill(self._actor)
 
 
@@ -135,14 +141,19 @@ class WorkerShell:
         self._loop = LoopThread("mobula-worker")
         self._worker: Worker = self._loop.run(self._open(node, cache_bytes))
 
-    async def ready(self) -> None:
-        """Return once the worker can take fragments."""
+    async def ready(self) -> int:
+        """Return the process id once the worker can take fragments."""
+        return os.getpid()
 
     @ray.method(num_returns=2)
     async def execute(self, fragment: Fragment) -> tuple[tuple[QueryStats, int], pa.Table]:
         """Run a fragment; returns ((costs, bytes of the rows), rows) as two objects."""
         result = await asyncio.wrap_future(self._loop.start(self._worker.execute(fragment)))
         return (result.stats, result.rows.nbytes), result.rows
+
+    async def close(self) -> None:
+        """Leave nothing in the cache directory; the caller ends the process."""
+        await asyncio.wrap_future(self._loop.start(self._worker.close()))
 
     async def _open(self, node: NodeSettings, cache_bytes: int) -> Worker:
         return open_worker(
@@ -299,8 +310,7 @@ class CoordinatorShell:
 
 async def _started(actor: Any) -> RayWorker:
     """Wait until a worker's process is up."""
-    await asyncio.wrap_future(actor.ready.remote().future())
-    return RayWorker(actor)
+    return RayWorker(actor, await asyncio.wrap_future(actor.ready.remote().future()))
 
 
 def load_source(

@@ -25,7 +25,7 @@ from storage.errors import InvalidRequest, ObjectMissing
 from storage.objects.options import StoreOptions
 from storage.objects.s3_errors import S3Place, s3_error
 
-__all__ = ["BATCH_ROWS", "count_rows", "expand_source", "read_source"]
+__all__ = ["BATCH_ROWS", "count_rows", "expand_source", "read_columns", "read_source"]
 
 BATCH_ROWS = 131_072
 _PATTERN = frozenset("*?[")
@@ -66,6 +66,12 @@ def count_rows(url: str, options: StoreOptions | None = None) -> int:
     """The rows of one Parquet file, from its footer. Raises like `read_source`."""
     with _errors(url, options), _opened(url, options) as file:
         return int(file.metadata.num_rows)
+
+
+def read_columns(url: str, options: StoreOptions | None = None) -> pa.Schema:
+    """The columns of one Parquet file, from its footer. Raises like `read_source`."""
+    with _errors(url, options), _opened(url, options) as file:
+        return file.schema_arrow
 
 
 # --- local files ----------------------------------------------------------------------------------

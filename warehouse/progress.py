@@ -1,10 +1,11 @@
-"""Progress bars for work that takes long, on a terminal and in a notebook."""
+"""Progress of work that takes long: a bar on a terminal and in a notebook, lines in a log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,25 +16,51 @@ from rich.progress import (
 
 __all__ = ["loading"]
 
+Report = Callable[[int, int], None]
+LINES_MAX = 10  # of one load, where lines stay
+
 
 @contextmanager
-def loading(label: str, rows_total: int, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar over `rows_total` rows; yields report(rows so far, files so far).
+def loading(label: str, rows_total: int, *, shown: bool) -> Iterator[Report]:
+    """Show how a load of `rows_total` rows goes, on stderr; yields report(rows so far, files so
+    far).
 
     Args:
         shown: False yields a report that does nothing.
     """
+    console = Console(stderr=True)
     if not shown:
         yield lambda rows, files: None
-        return
-    columns = (
+    elif console.is_terminal or console.is_jupyter:
+        with _bar(console) as progress:
+            task = progress.add_task(label, total=rows_total)
+            yield lambda rows, files: progress.update(task, completed=rows)
+            progress.update(task, completed=rows_total)
+    else:
+        yield _lines(console, label, rows_total)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("rows"),
         TimeElapsedColumn(),
+        console=console,
     )
-    with Progress(*columns) as progress:
-        task = progress.add_task(label, total=rows_total)
-        yield lambda rows, files: progress.update(task, completed=rows)
-        progress.update(task, completed=rows_total)
+
+
+def _lines(console: Console, label: str, rows_total: int) -> Report:
+    """A report that prints a line at every tenth of the rows."""
+    printed = 0
+
+    def report(rows: int, files: int) -> None:
+        nonlocal printed
+        tenth = LINES_MAX * rows // max(rows_total, 1)
+        if tenth > printed:
+            printed = tenth
+            text = f"{label}: {rows:,} of {rows_total:,} rows"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    return report

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from actors.client import Engine
-from actors.messages import Operation, Transaction
+from actors.messages import AppendRows, Operation, Transaction
 from storage.errors import InvalidRequest, NotYet
 from storage.snapshot.model import PUBLIC, IngestToken
 from warehouse.result import Commit
@@ -85,16 +85,14 @@ class Table(_KeyedWrites):
 class TransactionTable(_KeyedWrites):
     """A table inside a transaction: its appends are committed with the transaction's others."""
 
-    def __init__(self, engine: Engine, name: str, collect: Callable[[Operation], None]) -> None:
-        self._engine = engine
+    def __init__(self, name: str, append: Callable[[str, str, Any], None]) -> None:
         self._schema, self._table = split_name(name)
         self.name = f"{self._schema}.{self._table}"
-        self._collect = collect
+        self._append = append
 
     def append(self, frame: Any) -> None:
         """Add rows when the transaction commits; they are fitted to the table now."""
-        info = self._engine.table(self._schema, self._table)
-        self._collect(self._engine.prepare_append(info, frame))
+        self._append(self._schema, self._table, frame)
 
 
 class TransactionScope:
@@ -123,7 +121,7 @@ class TransactionScope:
 
     def table(self, name: str) -> TransactionTable:
         """A table whose appends belong to this transaction."""
-        return TransactionTable(self._engine, name, self._collect)
+        return TransactionTable(name, self._append)
 
     def sql(self, text: str, parameters: Sequence[Any] = ()) -> Any:
         """Not yet: statements inside a transaction."""
@@ -149,7 +147,9 @@ class TransactionScope:
                 Transaction(operations=tuple(self._operations), token=self._token)
             )
 
-    def _collect(self, operation: Operation) -> None:
+    def _append(self, schema: str, table: str, frame: Any) -> None:
         if not self._open:
             raise InvalidRequest("the transaction has ended; nothing was written")
-        self._operations.append(operation)
+        info = self._engine.table(schema, table)
+        inline = sum(len(o.rows) for o in self._operations if isinstance(o, AppendRows))
+        self._operations.append(self._engine.prepare_append(info, frame, inline))

@@ -167,6 +167,8 @@ def _translated(error: pl.exceptions.PolarsError, sql: str) -> MobulaError:
             return InvalidRequest(message, "22P02")
         case pl.exceptions.InvalidOperationError() if "conversion from" in text:
             return InvalidRequest(message, "22003")
+        case pl.exceptions.ComputeError() if "format to parse" in text:
+            return InvalidRequest(message, "22007")
         case pl.exceptions.ComputeError() if "overflow" in text.lower():
             return InvalidRequest(message, "22003")
         case pl.exceptions.ComputeError() if "parquet" in text.lower():

@@ -26,6 +26,11 @@ class WorkerLost(Exception):
 class WorkerHandle(Protocol):
     """A worker, here or in another process."""
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        ...
+
     async def execute(self, fragment: Fragment) -> FragmentResult:
         """Raises WorkerLost when the process died, or the fragment's own error."""
         ...
@@ -48,6 +53,11 @@ class WorkerPool:
     @property
     def size(self) -> int:
         return self._size
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of the workers that are started."""
+        return sorted(worker.pid for worker in self._all)
 
     async def warm(self) -> None:
         """Start all workers now, at once."""

@@ -35,9 +35,14 @@ __all__ = ["Sequencer", "SequencerLimits"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequencerLimits:
-    """Bounds. A group closes at `group_bytes_max`; past the queue bounds `submit` refuses."""
+    """Bounds. A group closes at `group_bytes_max`; past the others `submit` refuses.
+
+    `inline_bytes_max` is for the rows that one transaction carries itself: with it a log object
+    stays below 8 MiB, references to files apart.
+    """
 
     group_bytes_max: int = 7 << 20
+    inline_bytes_max: int = 4 << 20
     queue_transactions_max: int = 20_000
     queue_bytes_max: int = 256 << 20
 
@@ -180,6 +185,7 @@ class Sequencer:
         if not transaction.operations:
             raise InvalidRequest("the transaction is empty")
         size = _size_bytes(transaction)
+        self._check_inline(transaction)
         self._check_bounds(size)
         group = self._groups[-1] if self._groups else None
         full = group is None or group.size_bytes + size > self._limits.group_bytes_max
@@ -202,6 +208,15 @@ class Sequencer:
         self._idle.clear()
         self._wake.set()
         return entry
+
+    def _check_inline(self, transaction: Transaction) -> None:
+        inline = sum(len(o.rows) for o in transaction.operations if isinstance(o, AppendRows))
+        if inline > self._limits.inline_bytes_max:
+            raise InvalidRequest(
+                f"the transaction carries {inline} bytes of rows, at most "
+                f"{self._limits.inline_bytes_max} go into the log; append them as files",
+                "54000",
+            )
 
     def _check_bounds(self, size_bytes: int) -> None:
         queued = sum(len(group.entries) for group in self._groups)

@@ -6,6 +6,7 @@ It reads the store directly and answers while the primary is down. It takes no w
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from actors.compute.pool import WorkerPool
 from actors.compute.runner import QueryRunner
@@ -59,11 +60,12 @@ class Coordinator:
         """A push: `lsn` is committed."""
         self._follower.hint(lsn)
 
-    def status(self) -> dict[str, int | str]:
+    def status(self) -> dict[str, Any]:
         """What `mobula status` shows of it."""
         return {
             "name": self.warehouse.name,
             "workers": self._pool.size,
+            "worker_pids": self._pool.pids,
             "lsn": self._follower.snapshot.lsn,
             "queries_total": self._queries_total,
         }

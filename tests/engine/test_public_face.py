@@ -229,7 +229,8 @@ def test_checkpoint_by_hand_spares_replay(db: Database) -> None:
 def test_every_type_goes_in_and_comes_out(db: Database) -> None:
     db.sql(
         "CREATE TABLE every (b BOOLEAN, s SMALLINT, i INTEGER, l BIGINT, r REAL,"
-        " d DOUBLE PRECISION, m DECIMAL(38,10), n DECIMAL(5,2), t TEXT, v VARCHAR(3), y DATE, z TIMESTAMP, x BYTEA)"
+        " d DOUBLE PRECISION, m DECIMAL(38,10), n DECIMAL(5,2), t TEXT, v VARCHAR(3),"
+        " y DATE, z TIMESTAMP, x BYTEA)"
     )
     row = {
         "b": [True, None],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli import catalogue, load, sql, status, virtual_warehouses
+from warehouse.cli import catalogue, demo, load, sql, status, virtual_warehouses
 from warehouse.cli.command import CommandGroup
 from warehouse.cli.session import Engine, Session
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 load.register(app)
@@ -26,6 +26,7 @@ sql.register(app)
 catalogue.register(app)
 status.register(app)
 virtual_warehouses.register(app)
+demo.register(app)
 
 
 def _version(shown: bool) -> None:

@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from storage.log.record import GroupHeader
+from storage.snapshot.model import TableState
 from warehouse.cli.arguments import FormatOption, Root, TableName
 from warehouse.cli.command import RootCommand
 from warehouse.cli.output import Format, say, show, size_text
 from warehouse.cli.session import Session, fold_name
 from warehouse.table import split_name
 
-__all__ = ["register", "time_text"]
+__all__ = ["register", "table_bytes", "time_text"]
 
 TSO_COUNTER_BITS = 18  # a TSO is milliseconds since 1970 << 18 | counter
 
@@ -47,11 +48,15 @@ def describe(
         state = db.snapshot().find_table(name, schema)
     show(found.columns, found.rows(), format)
     if format is Format.table and state is not None:
-        deltas_bytes = sum(len(delta.rows) for delta in state.deltas)
         say(
             f"{state.row_count:,} rows in {len(state.files):,} micropartitions and "
-            f"{len(state.deltas):,} deltas, {size_text(state.files.size_bytes + deltas_bytes)}"
+            f"{len(state.deltas):,} deltas, {size_text(table_bytes(state))}"
         )
+
+
+def table_bytes(table: TableState) -> int:
+    """What a table takes in the store: its micropartitions and its deltas in the log."""
+    return table.files.size_bytes + sum(len(delta.rows) for delta in table.deltas)
 
 
 def _quoted(name: str) -> str:

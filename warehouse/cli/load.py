@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from storage.clock import SystemClock
+from storage.errors import InvalidRequest
 from warehouse.cli.arguments import Root, TableName
 from warehouse.cli.command import RootCommand
 from warehouse.cli.output import say
 from warehouse.cli.session import Session, fold_name
-from warehouse.infer import made_for_load
+from warehouse.database import Database
+from warehouse.infer import files_of, made_for_load
 
 __all__ = ["register"]
 
@@ -49,8 +51,20 @@ def load(
     clock = SystemClock()
     started_ms = clock.monotonic_ms()
     name = fold_name(table)
-    with Session.of(context).open(root, create=create) as db:
-        with made_for_load(db, name, sources, infer=create):
-            commit = db.load(name, sources, progress=not quiet)
+    files = files_of(sources)
+    with (
+        _opened(Session.of(context), root, create) as db,
+        made_for_load(db, name, files, infer=create),
+    ):
+        commit = db.load(name, files, progress=not quiet)
     seconds = (clock.monotonic_ms() - started_ms) / 1000
     say(f"loaded {commit.rows:,} rows into {name} in {seconds:.1f} s (LSN {commit.lsn})")
+
+
+def _opened(session: Session, root: str, create: bool) -> Database:
+    try:
+        return session.open(root, create=create)
+    except InvalidRequest as error:
+        if create:
+            raise
+        raise InvalidRequest(f"{error}; --create makes database and table") from error

@@ -39,8 +39,10 @@ class Format(enum.StrEnum):
 def _console(*, stderr: bool = False) -> Console:
     """Made for each use: where stdout goes may change between two."""
     console = Console(stderr=stderr, highlight=False, markup=False)
-    return console if console.is_terminal else Console(
-        stderr=stderr, highlight=False, markup=False, width=PIPE_COLUMNS
+    return (
+        console
+        if console.is_terminal
+        else Console(stderr=stderr, highlight=False, markup=False, width=PIPE_COLUMNS)
     )
 
 

@@ -9,7 +9,7 @@ import typer
 from storage.errors import Unavailable
 from storage.snapshot.model import Snapshot
 from warehouse.cli.arguments import FormatOption, Root
-from warehouse.cli.catalogue import time_text
+from warehouse.cli.catalogue import table_bytes, time_text
 from warehouse.cli.command import RootCommand
 from warehouse.cli.output import Format, show
 from warehouse.cli.session import Session
@@ -49,7 +49,7 @@ def _newest(snapshot: Snapshot) -> dict[str, Any]:
         "time": time_text(snapshot.tso) if snapshot.lsn else None,
         "tables": len(snapshot.tables),
         "rows": sum(table.row_count for table in snapshot.tables.values()),
-        "bytes": sum(table.files.size_bytes for table in snapshot.tables.values()),
+        "bytes": sum(table_bytes(table) for table in snapshot.tables.values()),
         "virtual warehouses": ", ".join(sorted(snapshot.virtual_warehouses)) or None,
     }
 

@@ -3,9 +3,9 @@
 1. Fold unquoted names to lower case, as PostgreSQL does.
 2. Name every unnamed output as PostgreSQL names it (`count`, `?column?`, …).
 3. Resolve each table reference (CTEs shadow tables; schema, or the session's path) in the snapshot
-   that its AS OF clause asks for. Each reference gets an input name of its own, so that
-   the same table at two versions, or twice, is no special case.
-4. Qualify columns (sqlglot), refuse what stays unresolved, with the nearest name, and type the tree.
+   that its AS OF clause asks for. Each reference gets an input name of its own, so that the same
+   table at two versions, or twice, is no special case.
+4. Qualify columns (sqlglot), refuse what stays unresolved, with the nearest name; type the tree.
 
 Invariant: afterwards every base table in the tree is named after a scan in `Bound.scans`, every
 column names its source, and the output names of each SELECT are distinct.
@@ -13,8 +13,7 @@ column names its source, and the output names of each SELECT are distinct.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -29,14 +28,13 @@ from sqlglot.schema import MappingSchema
 from actors.messages import Session
 from actors.planner import Latest, Version
 from storage.errors import InvalidRequest, NotYet, UnknownObject
+from storage.nearest import nearest
 from storage.schema import Column
 from storage.snapshot.model import Snapshot, TableState
 from warehouse.sql.dialect import Mobula
 from warehouse.sql.naming import name_outputs
 from warehouse.sql.parse import version_of
 from warehouse.sql.types import sqlglot_type
-
-__all__ = ["Bound", "Source", "bind", "find_table", "nearest", "trace_column"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +84,6 @@ def bind(tree: exp.Query, snapshots: Mapping[Version, Snapshot], session: Sessio
     names = tuple(tree.named_selects)
     _make_distinct(tree)
     return Bound(tree=annotate_types(tree, schema=schema, dialect=Mobula), scans=scans, names=names)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """` Did you mean …?`, or what there is, or nothing: the end of an error message."""
-    names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; there are {', '.join(names[:12])}" if names else ""
 
 
 # --- tables ---------------------------------------------------------------------------------------

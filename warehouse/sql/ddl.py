@@ -12,9 +12,10 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from actors.messages import DropTable, NewColumn, NewTable, Session
 from actors.planner import CallPlan, RowsPlan, WritePlan
 from storage.errors import InvalidRequest, NotYet, UnknownObject
+from storage.nearest import nearest
 from storage.schema import type_name
 from storage.snapshot.model import PUBLIC, Snapshot, TableState
-from warehouse.sql.bind import find_table, nearest
+from warehouse.sql.bind import find_table
 from warehouse.sql.constants import UNKNOWN, constant
 from warehouse.sql.dialect import (
     CallProcedure,
@@ -25,6 +26,7 @@ from warehouse.sql.dialect import (
     ShowObjects,
     TableColumn,
 )
+from warehouse.sql.later import not_yet
 from warehouse.sql.types import sql_type_of
 
 __all__ = ["plan_call", "plan_create_table", "plan_describe", "plan_drop_table", "plan_show"]
@@ -43,7 +45,7 @@ def plan_create_table(tree: CreateTable, session: Session, snapshot: Snapshot) -
     """
     tree = normalize_identifiers(tree, dialect=Mobula)
     for clause in tree.args.get("refused") or []:
-        raise _not_yet(clause)
+        raise not_yet(clause)
     columns = tuple(_column(node) for node in tree.expressions)
     names = [column.name for column in columns]
     if repeated := next((name for name in names if names.count(name) > 1), None):
@@ -62,10 +64,6 @@ def plan_create_table(tree: CreateTable, session: Session, snapshot: Snapshot) -
         if_not_exists=bool(tree.args.get("exists")),
     )
     return WritePlan(operations=(operation,))
-
-
-def _not_yet(clause: str) -> NotYet:
-    return NotYet(f"{clause} is not available yet; docs/sql.md lists what is supported")
 
 
 def _column(node: TableColumn) -> NewColumn:
@@ -135,9 +133,8 @@ def plan_call(tree: CallProcedure) -> CallPlan:
     for node, value in zip(tree.expressions, arguments, strict=True):
         if value is UNKNOWN:
             raise InvalidRequest(f"CALL: {node.sql(dialect=Mobula)} is no constant", "42601")
-    name = tree.this
-    folded = name.name if name.quoted else name.name.lower()
-    return CallPlan(procedure=folded, arguments=tuple(arguments))
+    parts = [part.name if part.quoted else part.name.lower() for part in tree.args["name"]]
+    return CallPlan(procedure=".".join(parts), arguments=tuple(arguments))
 
 
 # --- what there is --------------------------------------------------------------------------------

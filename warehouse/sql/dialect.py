@@ -22,7 +22,15 @@ from sqlglot.dialects.postgres import Postgres
 from sqlglot.parsers.postgres import PostgresParser
 from sqlglot.tokenizer_core import TokenType
 
-from storage.errors import NotYet
+from warehouse.sql.later import (
+    COLUMN_CLAUSES,
+    NOUNS,
+    QUALIFIED,
+    STATEMENTS,
+    TABLE_CLAUSES,
+    WRITES,
+    not_yet,
+)
 
 __all__ = [
     "AsOf",
@@ -32,6 +40,7 @@ __all__ = [
     "DescribeTable",
     "DropTables",
     "Explain",
+    "LaterWrite",
     "Mobula",
     "ShowObjects",
     "TableColumn",
@@ -88,9 +97,18 @@ class DropTables(exp.Expression):
 
 
 class CallProcedure(exp.Expression):
-    """CALL name(arguments)."""
+    """CALL [schema.]name(arguments); `name` holds the identifiers."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False}
+    arg_types: ClassVar[dict[str, bool]] = {"name": True, "expressions": False}
+
+
+class LaterWrite(exp.Expression):
+    """A statement that changes the database and is not available yet; `this` is its name.
+
+    It parses, so that a virtual warehouse can refuse it as a write before anything else.
+    """
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True}
 
 
 class ShowObjects(exp.Expression):
@@ -111,108 +129,8 @@ class Explain(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "analyze": False}
 
 
-# The first words of statements that the design has and this version does not, with what to do.
-_REFUSED: dict[str, str] = {
-    "ALTER": "ALTER",
-    "ANALYZE": "ANALYZE",
-    "ARCHIVE": "ARCHIVE",
-    "ATTACH": "ATTACH",
-    "BEGIN": "BEGIN … COMMIT",
-    "CLONE": "CLONE",
-    "CLUSTER": "CLUSTER",
-    "COMMENT": "COMMENT ON",
-    "COMMIT": "BEGIN … COMMIT",
-    "COPY": "COPY",
-    "DEALLOCATE": "DEALLOCATE",
-    "DECLARE": "DECLARE",
-    "DELETE": "DELETE",
-    "DETACH": "DETACH",
-    "DIFF": "DIFF BRANCH",
-    "DISCARD": "DISCARD",
-    "DO": "DO",
-    "END": "BEGIN … COMMIT",
-    "EXECUTE": "EXECUTE",
-    "FETCH": "FETCH",
-    "FROM": "FROM without SELECT",
-    "GRANT": "GRANT",
-    "LISTEN": "LISTEN",
-    "LOCK": "LOCK",
-    "MERGE": "MERGE",
-    "NOTIFY": "NOTIFY",
-    "PREPARE": "PREPARE",
-    "REFRESH": "REFRESH",
-    "REINDEX": "REINDEX",
-    "RELEASE": "RELEASE SAVEPOINT",
-    "RESET": "RESET",
-    "RESTORE": "RESTORE",
-    "REVOKE": "REVOKE",
-    "ROLLBACK": "BEGIN … COMMIT",
-    "SAVEPOINT": "SAVEPOINT",
-    "SET": "SET",
-    "START": "BEGIN … COMMIT",
-    "TRUNCATE": "TRUNCATE",
-    "UNDROP": "UNDROP",
-    "UPDATE": "UPDATE",
-    "UPSERT": "UPSERT",
-    "USE": "USE",
-    "VACUUM": "VACUUM",
-}
-_QUALIFIED = ("ALTER", "CREATE", "DROP", "USE", "DIFF", "MERGE", "CLONE", "UNDROP", "ARCHIVE")
-_NOUNS = {
-    "WAREHOUSE",
-    "BRANCH",
-    "STREAM",
-    "TABLE",
-    "VIEW",
-    "INDEX",
-    "SCHEMA",
-    "SEQUENCE",
-    "TYPE",
-    "FUNCTION",
-    "PROCEDURE",
-    "TRIGGER",
-    "DATABASE",
-    "ROLE",
-    "USER",
-    "EXTENSION",
-    "DOMAIN",
-    "TAG",
-    "POLICY",
-    "TABLESPACE",
-    "MATERIALIZED",
-    "TEMPORARY",
-    "TEMP",
-    "UNLOGGED",
-    "UNIQUE",
-    "OR",
-    "PARTITION",
-}
-_COLUMN_REFUSED = (
-    ("PRIMARY", "PRIMARY KEY"),
-    ("DEFAULT", "DEFAULT"),
-    ("CHECK", "CHECK"),
-    ("UNIQUE", "UNIQUE"),
-    ("REFERENCES", "REFERENCES"),
-    ("GENERATED", "GENERATED"),
-    ("COLLATE", "COLLATE"),
-    ("CONSTRAINT", "CONSTRAINT"),
-)
-_TABLE_REFUSED = (
-    ("PRIMARY", "PRIMARY KEY"),
-    ("FOREIGN", "FOREIGN KEY"),
-    ("UNIQUE", "UNIQUE"),
-    ("CHECK", "CHECK"),
-    ("CONSTRAINT", "CONSTRAINT"),
-    ("EXCLUDE", "EXCLUDE"),
-    ("LIKE", "LIKE"),
-)
 INTEGER_LIMIT, BIGINT_LIMIT = 2**31, 2**63
 SHOWN = ("TABLES", "SCHEMAS", "WAREHOUSES")
-
-
-def not_yet(what: str) -> NotYet:
-    """The error for a part of the language that comes later."""
-    return NotYet(f"{what} is not available yet; docs/sql.md lists what is supported")
 
 
 class MobulaParser(PostgresParser):
@@ -223,6 +141,7 @@ class MobulaParser(PostgresParser):
     def _parse_statement(self) -> exp.Expr | None:
         if not self._curr:
             return None
+        self._statement_start = self._index
         word = self._word()
         own: dict[str, Callable[[], exp.Expr]] = {
             "CREATE": self._parse_our_create,
@@ -236,7 +155,9 @@ class MobulaParser(PostgresParser):
         if word in own:
             self._advance()
             return own[word]()
-        if word in _REFUSED:
+        if word in WRITES:
+            return self._parse_later_write(self._refused_name(word))
+        if word in STATEMENTS:
             raise not_yet(self._refused_name(word))
         if self._curr.token_type in _QUERY_STARTS or word == "INSERT":
             return super()._parse_statement()
@@ -285,9 +206,9 @@ class MobulaParser(PostgresParser):
     def _refused_name(self, word: str) -> str:
         """`ALTER TABLE`, `DROP WAREHOUSE`, …: the statement by the words that name it."""
         following = self._upper(self._next)
-        if word in _QUALIFIED and following in _NOUNS:
+        if word in QUALIFIED and following in NOUNS:
             return f"{word} {following}"
-        return _REFUSED.get(word, word)
+        return STATEMENTS.get(word, word)
 
     def _parse_name(self) -> exp.Table:
         """[schema.]name, nothing after it."""
@@ -301,7 +222,8 @@ class MobulaParser(PostgresParser):
             names = [*self._words(self._curr), *self._words(self._next)]
             if names[:2] == ["OR", "REPLACE"]:
                 names = ["OR REPLACE"]
-            raise not_yet(" ".join(["CREATE", *(w for w in names if w in _NOUNS or " " in w)]))
+            known = [word for word in names if word in NOUNS or " " in word]
+            return self._parse_later_write(" ".join(["CREATE", *known]))
         exists = self._take("IF", "NOT", "EXISTS")
         name = self._parse_name()
         refused: list[str] = []
@@ -318,7 +240,7 @@ class MobulaParser(PostgresParser):
             return []
         columns: list[exp.Expr] = []
         while True:
-            clause = next((name for word, name in _TABLE_REFUSED if self._word() == word), None)
+            clause = next((name for word, name in TABLE_CLAUSES if self._word() == word), None)
             if clause and not self._looks_like_column():
                 refused.append(clause)
                 self._skip_clause()
@@ -346,7 +268,7 @@ class MobulaParser(PostgresParser):
         nullable: bool | None = None
         refused: str | None = None
         while self._curr and self._curr.token_type not in (TokenType.COMMA, TokenType.R_PAREN):
-            clause = next((text for word, text in _COLUMN_REFUSED if self._word() == word), None)
+            clause = next((text for word, text in COLUMN_CLAUSES if self._word() == word), None)
             if clause:
                 refused = clause
                 self._skip_clause()
@@ -412,8 +334,8 @@ class MobulaParser(PostgresParser):
 
     def _parse_our_drop(self) -> exp.Expr:
         if not self._take("TABLE"):
-            words = ["DROP", *(w for w in [self._word()] if w in _NOUNS)]
-            raise not_yet(" ".join(words))
+            words = ["DROP", *(w for w in [self._word()] if w in NOUNS)]
+            return self._parse_later_write(" ".join(words))
         exists = self._take("IF", "EXISTS")
         name = self._parse_name()
         if self._match(TokenType.COMMA, advance=False):
@@ -444,11 +366,22 @@ class MobulaParser(PostgresParser):
         return self.expression(Explain(this=query, analyze=analyze))
 
     def _parse_our_call(self) -> exp.Expr:
-        name = self._parse_id_var()
-        if not name:
+        name = [self._parse_id_var()]
+        while self._match(TokenType.DOT):
+            name.append(self._parse_id_var())
+        if not all(name):
             self.raise_error("Expected a procedure's name", self._curr or self._prev)
         arguments = self._parse_wrapped_csv(self._parse_expression, optional=False)
-        return self.expression(CallProcedure(this=name, expressions=arguments))
+        return self.expression(CallProcedure(name=name, expressions=arguments))
+
+    def _parse_later_write(self, name: str) -> exp.Expr:
+        """Pass over the rest of a statement that `plan` will refuse; inside another one (a CTE,
+        EXPLAIN) it is refused here."""
+        if self._statement_start:
+            raise not_yet(name)
+        while self._more():
+            self._advance()
+        return self.expression(LaterWrite(this=name))
 
     # --- clauses of table references --------------------------------------------------------------
 

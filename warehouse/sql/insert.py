@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sqlglot import exp
@@ -19,11 +19,13 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from actors.messages import Session
 from actors.planner import InsertPlan, Latest, QueryPlan, Version
 from storage.errors import InvalidRequest, NotYet, UnknownObject
-from storage.schema import Column, Kind, ScalarType, VarCharType
+from storage.nearest import nearest
+from storage.schema import Column, DecimalType, Kind, ScalarType, VarCharType
 from storage.snapshot.model import Snapshot, TableState
-from warehouse.sql.bind import find_table, nearest
+from warehouse.sql.bind import find_table
 from warehouse.sql.constants import UNKNOWN, constant
 from warehouse.sql.dialect import Mobula
+from warehouse.sql.later import not_yet
 from warehouse.sql.polars_sql import polars_sql
 from warehouse.sql.query import plan_query
 from warehouse.sql.types import sqlglot_type
@@ -52,7 +54,7 @@ def plan_insert(
     refused = [key for key, value in tree.args.items() if value and key not in _ALLOWED]
     if refused:
         clause = refused[0].strip("_").replace("conflict", "on conflict").upper()
-        raise NotYet(f"INSERT … {clause} is not available yet; docs/sql.md lists what is supported")
+        raise not_yet(f"INSERT … {clause}")
     target = tree.this
     reference = target.this if isinstance(target, exp.Schema) else target
     named = target.expressions if isinstance(target, exp.Schema) else []
@@ -141,12 +143,11 @@ def _insert_values(
 
 
 def _refuse_default(rows: list[list[exp.Expr]]) -> None:
-    for row in rows:
-        for node in row:
-            if isinstance(node, exp.Column) and not node.table and not node.this.quoted:
-                if node.name.upper() == "DEFAULT":
-                    raise NotYet("DEFAULT in VALUES is not available yet; leave the column out")
-                raise InvalidRequest(f"VALUES names a column, {node.name}", "42703")
+    for node in (node for row in rows for node in row):
+        if isinstance(node, exp.Var) and node.name.upper() == "DEFAULT":
+            raise NotYet("DEFAULT in VALUES is not available yet; leave the column out")
+        if isinstance(node, exp.Column):
+            raise InvalidRequest(f"VALUES names a column, {node.name}", "42703")
 
 
 def _cell(node: exp.Expr, column: Column) -> exp.Expr | None:
@@ -167,7 +168,20 @@ def _text_cell(text: str, column: Column) -> exp.Expr:
         return exp.Boolean(this=found)
     if column.type == ScalarType(kind=Kind.BYTEA):
         return exp.HexString(this=_bytes(text, column).hex())
+    if isinstance(column.type, DecimalType):
+        return _decimal_cell(text, column)
     return exp.Literal.string(text)
+
+
+def _decimal_cell(text: str, column: Column) -> exp.Expr:
+    """As a number of all its digits: whoever fits the rows rounds it, as PostgreSQL does."""
+    try:
+        value = Decimal(text.strip())
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise InvalidRequest(f"column {column.name}: {text!r} is no DECIMAL", "22P02")
+    return _signed(format(value, "f"))
 
 
 def _bytes(text: str, column: Column) -> bytes:

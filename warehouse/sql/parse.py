@@ -27,7 +27,8 @@ from sqlglot.tokenizer_core import TokenType
 from actors.messages import Statement
 from actors.planner import AtLsn, AtTimestamp, Latest, Parsed, Version
 from storage.errors import InvalidRequest, NotYet, SqlSyntaxError
-from warehouse.sql.dialect import AsOf, CallProcedure, CreateTable, DropTables, Mobula
+from warehouse.sql.dialect import AsOf, CallProcedure, CreateTable, DropTables, LaterWrite, Mobula
+from warehouse.sql.later import not_yet
 
 __all__ = ["StatementParser", "literal_of", "split_statements", "version_of"]
 
@@ -37,7 +38,7 @@ CACHED_CHARACTERS_MAX = 64 * 1024  # longer texts (bulk INSERTs) are not worth k
 CONTEXT_CHARACTERS = 40
 DECIMAL_DIGITS_MAX = 38
 
-_WRITES = (CreateTable, DropTables, CallProcedure, exp.Insert)
+_WRITES = (CreateTable, DropTables, CallProcedure, LaterWrite, exp.Insert)
 
 
 class StatementParser:
@@ -140,13 +141,13 @@ def _parse_one(sql: str) -> exp.Expr:
 def _checked(tree: exp.Expr) -> exp.Expr:
     """Refuse what parses and is not available."""
     if tree.find(exp.Command):
-        raise NotYet("this statement is not available yet; docs/sql.md lists what is supported")
+        raise not_yet("this statement")
     if isinstance(tree, exp.Values):
         return _values_query(tree)
     if isinstance(tree, exp.Query):
         for node in tree.find_all(exp.Into, exp.Lock):
             what = "SELECT … INTO" if isinstance(node, exp.Into) else "SELECT … FOR UPDATE"
-            raise NotYet(f"{what} is not available yet; docs/sql.md lists what is supported")
+            raise not_yet(what)
     return tree
 
 

@@ -34,10 +34,12 @@ from warehouse.sql.dialect import (
     DescribeTable,
     DropTables,
     Explain,
+    LaterWrite,
     ShowObjects,
 )
 from warehouse.sql.explain import explain
 from warehouse.sql.insert import plan_insert
+from warehouse.sql.later import not_yet
 from warehouse.sql.parse import StatementParser
 from warehouse.sql.query import plan_query
 
@@ -96,6 +98,8 @@ class SqlPlanner:
                 return plan_show(tree, latest)
             case CallProcedure():
                 return plan_call(tree)
+            case LaterWrite():
+                raise not_yet(tree.this)
             case exp.Insert():
                 return plan_insert(tree.copy(), snapshots, session)
             case exp.Query():

@@ -53,7 +53,7 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MARGIN = {Kind.REAL: Fraction(1, 10**6), Kind.DOUBLE: Fraction(1, 10**12)}
 MARGIN_MIN = Fraction(1, 10**40)  # below the smallest REAL that matters, for constants near 0
 EXACT_FLOAT_INTEGER = 2**53
-REAL_LIMIT = 3.4e38
+REAL_LIMIT = Fraction(34 * 10**37)
 _FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.EQ: exp.EQ,
     exp.NEQ: exp.NEQ,
@@ -374,7 +374,7 @@ def _margin(value: float | Decimal, share: Fraction) -> tuple[Fraction, Fraction
 
 
 def _float_interval(value: float | Decimal, kind: Kind) -> _Interval | None:
-    if kind is Kind.REAL and abs(value) >= REAL_LIMIT:
+    if kind is Kind.REAL and abs(Fraction(value)) >= REAL_LIMIT:
         return None  # Polars rounds the constant to infinity first
     try:
         if kind is Kind.DOUBLE and _is_double(value):
@@ -387,9 +387,9 @@ def _float_interval(value: float | Decimal, kind: Kind) -> _Interval | None:
 
 def _is_double(value: Any) -> bool:
     """Does a DOUBLE hold the constant exactly, so that Polars compares without rounding?"""
-    return isinstance(value, float) or (
-        isinstance(value, int) and abs(value) <= EXACT_FLOAT_INTEGER
-    )
+    if isinstance(value, int):
+        return abs(value) <= EXACT_FLOAT_INTEGER
+    return isinstance(value, float)
 
 
 def _scaled_interval(value: float | Decimal, scale: int) -> _Interval:

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from storage.errors import NotYet
+from warehouse.sql.later import not_yet
 from warehouse.sql.types import (
     DECIMALS,
     FLOATS,
@@ -195,6 +196,8 @@ def _cast_to_decimal(node: exp.Cast, source: exp.Expr, to: exp.DataType) -> exp.
             f"CAST({source.sql(dialect='postgres')} AS DECIMAL) without precision and scale is not"
             " available yet; write DECIMAL(p, s)"
         )
+    if isinstance(source, exp.Literal) and source.is_string:
+        source = _cast(source.copy(), f"DECIMAL(38, {_scale(source.this)})")
     if not is_decimal(source):
         return None
     scale = to.expressions[1].name if len(to.expressions) > 1 else "0"
@@ -255,7 +258,7 @@ def _select(node: exp.Expr) -> exp.Expr | None:
 
 def _refuse(what: str) -> Callable[[exp.Expr], exp.Expr | None]:
     def refuse(node: exp.Expr) -> exp.Expr | None:
-        raise NotYet(f"{what} is not available yet; docs/sql.md lists what is supported")
+        raise not_yet(what)
 
     return refuse
 

@@ -1,4 +1,4 @@
-"""The direction of imports: jobs -> warehouse -> actors -> storage, and who may know Ray and SQL."""
+"""Imports point one way, jobs -> warehouse -> actors -> storage; few may know Ray and SQL."""
 
 from __future__ import annotations
 

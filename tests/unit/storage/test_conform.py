@@ -188,7 +188,7 @@ def test_absent_columns_are_null_where_they_may_be() -> None:
 def test_unknown_and_doubled_columns_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="table t has no column 'nmae'; did you mean name"):
         conform(pa.table({"id": [1], "nmae": ["x"]}), TWO, "t")
-    with pytest.raises(InvalidRequest, match="no column 'zzzzz'; it has id, name"):
+    with pytest.raises(InvalidRequest, match="no column 'zzzzz'; there are id, name"):
         conform(pa.table({"id": [1], "zzzzz": ["x"]}), TWO, "t")
     doubled = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["id", "id"])
     with pytest.raises(InvalidRequest, match="column 'id' is given twice"):

@@ -116,7 +116,7 @@ def test_transaction_that_fails_leaves_the_group_going_on() -> None:
         )
         assert isinstance(results[1], InvalidRequest)
         assert isinstance(results[2], UnknownObject)
-        assert "nearest: numbers" in str(results[2])
+        assert "did you mean numbers" in str(results[2])
         assert {r.lsn for r in (results[0], results[3])} == {3}  # type: ignore[union-attr]
 
     serving(test)

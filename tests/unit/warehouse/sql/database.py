@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from actors.compute.execution import execute
 from actors.messages import (
     DeltaRun,
     FileInput,
@@ -23,7 +24,6 @@ from actors.messages import (
     Statement,
 )
 from actors.planner import ExplainPlan, InsertPlan, Latest, Plan, QueryPlan, Version
-from actors.compute.execution import execute
 from storage.delta import decode_rows, encode_rows
 from storage.micropartition import writer
 from storage.schema import Column, SqlType, TableSchema, arrow_schema

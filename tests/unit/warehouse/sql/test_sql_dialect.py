@@ -6,7 +6,10 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from actors.messages import Statement
+from actors.planner import Latest
 from storage.errors import NotYet
+from storage.snapshot.model import Snapshot
 from warehouse.sql.dialect import (
     AsOf,
     CallProcedure,
@@ -14,9 +17,11 @@ from warehouse.sql.dialect import (
     DescribeTable,
     DropTables,
     Explain,
+    LaterWrite,
     Mobula,
     ShowObjects,
 )
+from warehouse.sql.planner import SqlPlanner
 
 
 def parse(sql: str) -> exp.Expr:
@@ -181,8 +186,25 @@ def test_statements_of_ours_have_their_own_nodes() -> None:
     ],
 )
 def test_statements_of_later_versions_are_refused_by_name(sql: str, name: str) -> None:
+    planner = SqlPlanner()
+    snapshot = Snapshot(database_id="d", branch_id="main")
     with pytest.raises(NotYet, match=name):
-        parse(sql)
+        planner.plan(planner.parse(Statement(sql=sql)), {Latest(): snapshot})
+
+
+@pytest.mark.parametrize(
+    "sql", ["DELETE FROM t", "UPDATE t SET a = 1", "CREATE VIEW v AS SELECT 1", "DROP BRANCH b"]
+)
+def test_later_writes_are_known_to_write(sql: str) -> None:
+    parsed = SqlPlanner().parse(Statement(sql=sql))
+    assert parsed.writes
+    assert isinstance(parsed.tree, LaterWrite)
+
+
+def test_procedures_may_have_a_schema() -> None:
+    call = parse("CALL mobula.checkpoint()")
+    assert isinstance(call, CallProcedure)
+    assert [part.name for part in call.args["name"]] == ["mobula", "checkpoint"]
 
 
 def test_an_explicit_alias_may_be_called_archived() -> None:

@@ -1,0 +1,77 @@
+"""Load Parquet files into a table, as a Ray job:
+
+    ray job submit --working-dir . -- \\
+        python -m jobs.load --root s3://bucket/db --table orders --source 's3://in/*.parquet'
+
+S3 is entered with the AWS_… environment variables, for the database as for the sources. Progress
+goes to stderr in lines; the last line of stdout is the commit as JSON. Exit status 1: nothing was
+loaded, and the reason is the last line of stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import warehouse
+from warehouse.infer import files_of, made_for_load
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        commit = _load(options)
+    except warehouse.MobulaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(
+        json.dumps(
+            {"table": options.table, "rows": commit.rows, "lsn": commit.lsn, "tso": commit.tso}
+        )
+    )
+    return 0
+
+
+def _load(options: argparse.Namespace) -> warehouse.Commit:
+    sql = options.create_table_sql.read_text(encoding="utf-8") if options.create_table_sql else None
+    creates = options.create or sql is not None
+    files = files_of(options.source)
+    with (
+        warehouse.connect(options.root, engine=options.engine, create=creates) as db,
+        made_for_load(db, options.table, files, infer=options.create, sql=sql),
+    ):
+        return db.load(options.table, files, progress=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m jobs.load",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--root", required=True, help="directory or URL of the database")
+    parser.add_argument("--table", required=True, help="table or schema.table, exactly as it is")
+    parser.add_argument(
+        "--source",
+        action="append",
+        required=True,
+        metavar="URL",
+        help="Parquet file: a path that every node sees, or s3://…; wildcards allowed; repeatable",
+    )
+    creation = parser.add_mutually_exclusive_group()
+    creation.add_argument(
+        "--create", action="store_true", help="make the table with the columns of the first file"
+    )
+    creation.add_argument(
+        "--create-table-sql", type=Path, metavar="FILE", help="make the table with this statement"
+    )
+    parser.add_argument("--engine", choices=("ray", "local"), default="ray")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

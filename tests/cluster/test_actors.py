@@ -1,0 +1,209 @@
+"""Primary and virtual warehouses as real processes: found by others, killed, recovered."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import ray
+
+import warehouse
+from actors import spawn
+from tests.s3_server import S3Server, moto_server
+from warehouse import Database, Fenced, InvalidRequest, UnknownObject, VirtualWarehouse
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+REPOSITORY = Path(__file__).parents[2]
+CLIENT = """
+import json, sys
+import ray, warehouse
+ray.init(address="auto", log_to_driver=False)
+db = warehouse.connect(sys.argv[1])
+db.sql("INSERT INTO numbers VALUES (1000)")
+bi = db.virtual_warehouse("bi")
+count = bi.sql("SELECT count(*) FROM numbers", min_lsn=db.snapshot().lsn).scalar()
+print(json.dumps({"primary": db.status()["pid"], "bi": bi.status()["pid"], "count": count}))
+"""
+
+
+def numbers(*values: int) -> pl.DataFrame:
+    return pl.DataFrame({"n": values}, schema={"n": pl.Int64})
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    database = warehouse.connect(str(tmp_path / "db"))
+    database.sql("CREATE TABLE numbers (n BIGINT NOT NULL)")
+    yield database
+    database.shutdown()
+
+
+@pytest.fixture
+def bi(db: Database) -> VirtualWarehouse:
+    return db.create_virtual_warehouse("bi", size=2, worker_cpus=0.2)
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_second_client_finds_the_same_processes(db: Database, bi: VirtualWarehouse) -> None:
+    db.table("numbers").append(numbers(1, 2, 3))
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT, db.root],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found == {"primary": db.status()["pid"], "bi": bi.status()["pid"], "count": 4}
+
+
+def test_killed_primary_recovers_and_loses_nothing(db: Database, bi: VirtualWarehouse) -> None:
+    """A writer goes on through kills at random moments; every acknowledged batch is there once."""
+    seed = 20261120
+    print(f"seed {seed}")
+    source = random.Random(seed)
+    acknowledged: list[int] = []
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def write() -> None:
+        try:
+            number = 0
+            while not stop.is_set():
+                db.table("numbers").append(numbers(*range(number * 10, number * 10 + 10)))
+                acknowledged.append(number)
+                number += 1
+        except BaseException as error:
+            failures.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    epochs = []
+    try:
+        for _ in range(3):
+            reached = len(acknowledged) + source.randrange(1, 30)
+            while len(acknowledged) < reached and not failures:
+                stop.wait(0.01)
+            status = db.status()
+            epochs.append(status["epoch"])
+            kill(status["pid"])
+        reached = len(acknowledged) + 5
+        while len(acknowledged) < reached and not failures:
+            stop.wait(0.01)
+    finally:
+        stop.set()
+        writer.join()
+    assert failures == []
+    assert epochs == [1, 2, 3]
+    lsn = db.snapshot().lsn
+    found = bi.sql("SELECT n FROM numbers ORDER BY n", min_lsn=lsn).polars()["n"].to_list()
+    assert found == list(range(len(acknowledged) * 10))
+
+
+def test_virtual_warehouse_answers_while_the_primary_is_down(
+    db: Database, bi: VirtualWarehouse
+) -> None:
+    commit = db.table("numbers").append(numbers(1, 2, 3))
+    ray.kill(spawn.find_primary(db._node), no_restart=True)
+    assert bi.sql("SELECT sum(n) FROM numbers", min_lsn=commit.lsn).scalar() == 6
+    assert db.status() == {}
+    assert db.table("numbers").append(numbers(4)).lsn > commit.lsn  # a new one was started
+    assert db.status()["epoch"] == 2
+
+
+def test_killed_coordinator_comes_back_with_its_workers(db: Database, bi: VirtualWarehouse) -> None:
+    db.table("numbers").append(numbers(1, 2, 3))
+    before = bi.status()
+    kill(before["pid"])
+    assert bi.sql("SELECT count(*) FROM numbers", min_lsn=db.snapshot().lsn).scalar() == 3
+    after = bi.status()
+    assert after["pid"] != before["pid"]
+    assert after["workers"] == 2
+
+
+def test_lost_worker_is_replaced_and_its_query_repeated(db: Database, bi: VirtualWarehouse) -> None:
+    db.table("numbers").append(numbers(*range(1000)))
+    lsn = db.snapshot().lsn
+    assert bi.sql("SELECT count(*) FROM numbers", min_lsn=lsn).scalar() == 1000
+    before = workers(bi)
+    assert len(before) == 2
+    for pid in before:
+        kill(pid)
+    for _ in range(4):
+        assert bi.sql("SELECT count(*) FROM numbers").scalar() == 1000
+    assert not set(before) & set(workers(bi))
+
+
+def workers(bi: VirtualWarehouse) -> list[int]:
+    """Process ids of its workers."""
+    return [int(pid) for pid in bi.status()["worker_pids"]]
+
+
+def test_pushes_reach_the_virtual_warehouse(db: Database, bi: VirtualWarehouse) -> None:
+    """Without a push it would look once a second; with one it follows while nobody asks."""
+    commit = db.table("numbers").append(numbers(1))
+    reached = threading.Event()
+    for _ in range(200):
+        if bi.status()["lsn"] >= commit.lsn:
+            reached.set()
+            break
+        reached.wait(0.02)
+    assert reached.is_set()
+
+
+def test_errors_arrive_as_themselves(db: Database, bi: VirtualWarehouse) -> None:
+    with pytest.raises(UnknownObject) as unknown:
+        bi.sql("SELECT m FROM numbers")
+    assert "Traceback" not in str(unknown.value)
+    assert unknown.value.sqlstate == "42703"
+    with pytest.raises(InvalidRequest, match="primary"):
+        bi.sql("DROP TABLE numbers")
+
+
+def test_large_results_come_whole(db: Database, bi: VirtualWarehouse) -> None:
+    db.table("numbers").append(numbers(*range(300_000)))
+    found = bi.sql("SELECT n FROM numbers ORDER BY n", min_lsn=db.snapshot().lsn).polars()
+    assert found["n"].to_list() == list(range(300_000))
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[S3Server]:
+    with moto_server() as server:
+        server.make_bucket("mobula-cluster")
+        yield server
+
+
+def test_primary_that_was_replaced_elsewhere_is_fenced(moto: S3Server) -> None:
+    """On S3 nothing but the log stops the old primary: another engine takes over, it must notice."""
+    root = "s3://mobula-cluster/fenced"
+    quick = warehouse.Settings(lease_ms=300)
+    old = warehouse.connect(root, store=moto.options(), settings=quick)
+    old.sql("CREATE TABLE numbers (n BIGINT)")
+    pid = old.status()["pid"]
+    os.kill(pid, signal.SIGSTOP)  # a stall: no heartbeat, but not dead
+    try:
+        new = warehouse.connect(root, engine="local", store=moto.options(), settings=quick)
+        new.sql("INSERT INTO numbers VALUES (1)")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    with new, pytest.raises(Fenced, match="replaced"):
+        old.sql("INSERT INTO numbers VALUES (2)")
+    # The new one has stepped down: the process opens again, as any other opener would.
+    old.sql("INSERT INTO numbers VALUES (3)")
+    assert old.sql("SELECT sum(n) FROM numbers").scalar() == 4
+    old.shutdown()
