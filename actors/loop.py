@@ -42,16 +42,18 @@ class LoopThread:
         """End the loop; work still running is cancelled."""
         if self._loop.is_closed():
             return
-        self.run(_cancel_others())
+        self.run(_finish())  # in the loop's own thread: ours may have a running loop (a notebook)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
 
-async def _cancel_others() -> None:
+async def _finish() -> None:
+    """Cancel all other tasks, and end what the loop has begun for them."""
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    loop = asyncio.get_running_loop()
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()

@@ -235,7 +235,6 @@ class Fragment:
     sql: str  # in Polars' dialect
     inputs: tuple[ScanInput, ...]
     output: Output = Output()
-    result_names: tuple[str, ...] = ()  # of the output columns; SQL allows a name twice
     result_types: tuple[SqlType | None, ...] = ()  # declared types of the output columns, if known
     memory_bytes: int | None = None
 
@@ -279,7 +278,12 @@ class CommitReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryReply:
-    """Rows for a client (pa.Table, or on Ray a reference to one) and what they cost."""
+    """Rows for a client (pa.Table, or on Ray a reference to one) and what they cost.
+
+    `names` are those of the columns where they differ from the table's own, which are distinct:
+    SQL allows a name twice, and Ray's serialisation of Arrow tables does not.
+    """
 
     rows: pa.Table | Any
     stats: QueryStats
+    names: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ recovers from the log.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -100,7 +101,7 @@ def _with_rows(reply: R) -> R:
     if isinstance(reply, QueryReply) and isinstance(reply.rows, ray.ObjectRef):
         rows = _get(reply.rows, None, "fetching the result")
         assert isinstance(rows, pa.Table)
-        return QueryReply(rows=rows, stats=reply.stats)
+        return dataclasses.replace(reply, rows=rows)
     return reply
 
 

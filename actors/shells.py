@@ -37,7 +37,7 @@ from actors.planner import Planner
 from actors.service import CoordinatorService, PrimaryService, open_worker
 from actors.settings import NodeSettings
 from storage.clock import SystemClock
-from storage.errors import Fenced, MobulaError, OutOfMemory
+from storage.errors import Fenced, InternalError, MobulaError, OutOfMemory
 from storage.ids import RandomIds
 from storage.ingest import load_file
 from storage.log.epoch import Owner
@@ -124,7 +124,9 @@ class RayWorker:
         except ray.exceptions.RayActorError as error:
             raise WorkerLost from error
         except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
+            if isinstance(error.cause, MobulaError):
+                raise error.cause from None
+            raise InternalError(f"query {fragment.query_id}: a worker failed: {error}") from error
         return FragmentResult(rows=rows, stats=stats)
 
     async def close(self) -> None:

@@ -135,6 +135,9 @@ def read_section(data: bytes, magic: bytes, section: Section, name: str) -> byte
             f"{name}: section {section.key} has checksum {digest}, expected {section.checksum}"
         )
     try:
-        return zstandard.ZstdDecompressor().decompress(body, max_output_size=_SECTION_BYTES_MAX)
+        size = zstandard.frame_content_size(body)
+        if not 0 <= size <= _SECTION_BYTES_MAX:
+            raise CorruptData(f"{name}: section {section.key} claims a size of {size} bytes")
+        return zstandard.ZstdDecompressor().decompress(body)
     except zstandard.ZstdError as error:
         raise CorruptData(f"{name}: section {section.key} does not decompress: {error}") from error

@@ -7,6 +7,9 @@ This process is connected to it. Other processes find it through `ray_cluster.en
 are logical, so that a primary and some virtual warehouses fit on any machine; its token is its own,
 so that no other cluster on the machine is disturbed, and `address="auto"` without that environment
 does not get in.
+
+Ray reads RAY_AUTH_MODE when it is imported. So the token is made when pytest is configured, before
+any test module; making it costs nothing where no test wants Ray.
 """
 
 from __future__ import annotations
@@ -36,31 +39,38 @@ class RayCluster:
     environment: dict[str, str]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make every Ray of this run, and of its subprocesses, use a token of its own."""
+    directory = ray_directory()
+    patch = pytest.MonkeyPatch()
+    patch.delenv("RAY_ADDRESS", raising=False)
+    for name, value in private_token(directory).items():
+        patch.setenv(name, value)
+    config.add_cleanup(patch.undo)
+    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[RayCluster]:
     """The cluster; this process is its driver."""
-    directory = ray_directory()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in private_token(directory).items():
-            patch.setenv(name, value)
-        patch.delenv("RAY_ADDRESS", raising=False)
-        import ray
+    import ray
 
-        try:
-            context = ray.init(
-                address="local",
-                num_cpus=CPUS,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=str(directory),
-            )
-            address = context.address_info["gcs_address"]
-            yield RayCluster(address=address, environment={**os.environ, "RAY_ADDRESS": address})
-        finally:
-            ray.shutdown()
-            shutil.rmtree(directory, ignore_errors=True)
+    directory = ray_directory()
+    try:
+        context = ray.init(
+            address="local",
+            num_cpus=CPUS,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=str(directory),
+        )
+        address = context.address_info["gcs_address"]
+        yield RayCluster(address=address, environment={**os.environ, "RAY_ADDRESS": address})
+    finally:
+        ray.shutdown()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def ray_directory() -> Path:

@@ -335,4 +335,4 @@ def _result(reply: QueryReply | CommitReply) -> Result:
         empty = pl.DataFrame().to_arrow()
         stats = QueryStats(snapshot_lsn=reply.receipt.lsn)
         return Result(empty, stats, commit=Commit.of(reply.receipt), tag=reply.tag)
-    return Result(reply.rows, reply.stats)
+    return Result.of(reply)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from actors.messages import QueryStats
+from actors.messages import QueryReply, QueryStats
 from storage.snapshot.model import Receipt
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ class Result:
         self.stats = stats
         self.commit = commit
         self.tag = tag
+
+    @classmethod
+    def of(cls, reply: QueryReply) -> Result:
+        """The result of a read whose rows are here."""
+        rows: pa.Table = reply.rows
+        return cls(rows.rename_columns(list(reply.names)) if reply.names else rows, reply.stats)
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table; DECIMAL is decimal128, TEXT large_string."""

@@ -40,15 +40,13 @@ class VirtualWarehouse:
             InvalidRequest: the statement is wrong, or writes. Unavailable: `min_lsn` does not
                 appear in the log. Cancelled: the timeout passed.
         """
-        reply = self._client.query(
-            Statement(
-                sql=text,
-                parameters=tuple(parameters),
-                min_lsn=min_lsn,
-                timeout_ms=int(timeout_s * 1000),
-            )
+        statement = Statement(
+            sql=text,
+            parameters=tuple(parameters),
+            min_lsn=min_lsn,
+            timeout_ms=int(timeout_s * 1000),
         )
-        return Result(reply.rows, reply.stats)
+        return Result.of(self._client.query(statement))
 
     def scan(self, table: str) -> pl.LazyFrame:
         """Not yet: a lazy frame that is pruned and filtered on the workers."""

@@ -49,8 +49,8 @@ def execute(
     Args:
         paths: of each file of the inputs, by its name, on this machine.
         resolve_rows: turns the `rows` of a delta run into an Arrow table.
-    Returns: the rows, under the fragment's result names, and the number of rows in the files and
-        deltas that were read.
+    Returns: the rows, with the SQL's own (distinct) column names, and the number of rows in the
+        files and deltas that were read.
     Raises:
         InvalidRequest, NotYet: the SQL does not run, or a value does not fit.
         CorruptData, ObjectMissing: a file cannot be read.
@@ -60,8 +60,6 @@ def execute(
         context = pl.SQLContext(frames=frames)
         found = context.execute(fragment.sql, eager=False).collect(engine="streaming")
         rows = _arrow(found, fragment.result_types)
-        if fragment.result_names:
-            rows = rows.rename_columns(list(fragment.result_names))
     except MobulaError:
         raise
     except pl.exceptions.PolarsError as error:

@@ -6,6 +6,7 @@ in where snapshots come from and in which workers run the fragments.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -29,7 +30,7 @@ from actors.planner import (
     Version,
 )
 from storage.clock import Clock
-from storage.errors import InternalError, InvalidRequest
+from storage.errors import Cancelled, InternalError, InvalidRequest
 from storage.ids import Ids
 from storage.log.reader import LogReader
 from storage.schema import Column
@@ -97,11 +98,16 @@ class QueryRunner:
                 raise InternalError(f"{type(plan).__name__} is no reading plan")
 
     async def answer(self, parsed: Parsed) -> QueryReply:
-        """Plan and run a read, timed."""
+        """Plan and run a read, timed. Raises Cancelled when its timeout passes."""
+        timeout_ms = parsed.statement.timeout_ms
         started_ms = self._clock.monotonic_ms()
-        plan, snapshot = await self.plan(parsed)
-        plan_ms = self._clock.monotonic_ms() - started_ms
-        return await self.run(plan, snapshot, plan_ms)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                plan, snapshot = await self.plan(parsed)
+                plan_ms = self._clock.monotonic_ms() - started_ms
+                return await self.run(plan, snapshot, plan_ms)
+        except TimeoutError as error:
+            raise Cancelled(f"the query ran for more than {timeout_ms} ms") from error
 
     async def _query(self, plan: QueryPlan, base: QueryStats) -> QueryReply:
         fragment = Fragment(
@@ -109,7 +115,6 @@ class QueryRunner:
             attempt=1,
             sql=plan.sql,
             inputs=tuple(self._scan_input(scan) for scan in plan.scans),
-            result_names=plan.result_names,
             result_types=plan.result_types,
         )
         started_ms = self._clock.monotonic_ms()
@@ -122,7 +127,7 @@ class QueryRunner:
             queued_ms=max(elapsed_ms - result.stats.execute_ms, 0.0),
             **_totals(plan.scans),
         )
-        return QueryReply(rows=result.rows, stats=stats)
+        return QueryReply(rows=result.rows, stats=stats, names=plan.result_names)
 
     def _scan_input(self, scan: PlannedScan) -> ScanInput:
         table = scan.table

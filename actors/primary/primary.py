@@ -74,8 +74,8 @@ class Primary:
         self._sequencer = Sequencer(
             reign, clock=clock, ids=ids, limits=limits, on_commit=self._committed
         )
-        self._tail_bytes = 0
-        self._tail_groups = 0
+        self._tail_bytes = 0  # since we reign; the groups before are counted below
+        self._tail_groups = reign.snapshot.lsn - reign.checkpoint_lsn
         self._checkpoint: CheckpointInfo | None = None
         self._due = asyncio.Event()
         self._listeners: dict[str, Callable[[int], None]] = {}
@@ -87,6 +87,8 @@ class Primary:
         self._spawn(self._sequencer.run())
         self._spawn(self._beat())
         self._spawn(self._checkpoints())
+        if self._checkpoint_due():  # several short reigns may have left a long tail
+            self._due.set()
 
     @property
     def snapshot(self) -> Snapshot:

@@ -89,7 +89,7 @@ def _size_bytes(transaction: Transaction) -> int:
             case AppendRows():
                 size += len(operation.rows)
             case AppendFiles():
-                size += 512 * len(operation.files) * (1 + len(operation.files[0].statistics))
+                size += sum(512 * (1 + len(row.statistics)) for row in operation.files)
             case _:
                 size += 1024
     return size

@@ -5,14 +5,13 @@ It reads the store directly and answers while the primary is down. It takes no w
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from actors.compute.pool import WorkerPool
 from actors.compute.runner import QueryRunner
 from actors.messages import QueryReply, Statement
 from actors.virtual_warehouse.follower import Follower
-from storage.errors import Cancelled, InvalidRequest
+from storage.errors import InvalidRequest
 from storage.snapshot.changes import VirtualWarehouse
 
 __all__ = ["Coordinator"]
@@ -50,11 +49,7 @@ class Coordinator:
                 "25006",
             )
         self._queries_total += 1
-        try:
-            async with asyncio.timeout(statement.timeout_ms / 1000):
-                return await self._runner.answer(parsed)
-        except TimeoutError as error:
-            raise Cancelled(f"the query ran for more than {statement.timeout_ms} ms") from error
+        return await self._runner.answer(parsed)
 
     def hint(self, lsn: int) -> None:
         """A push: `lsn` is committed."""

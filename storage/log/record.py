@@ -115,10 +115,10 @@ def decode(data: bytes, name: str) -> Group:
     tables: dict[int, tuple[TableChange, ...]] = {}
     for section in header.sections:
         plain = read_section(data, MAGIC, section, name)
+        if section.key in tables or (section.key == CATALOGUE_KEY and catalogue):
+            raise CorruptData(f"{name}: there are two sections of key {section.key}")
         if section.key == CATALOGUE_KEY:
             catalogue = decode_catalogue_changes(plain, name)
-        elif section.key in tables:
-            raise CorruptData(f"{name}: table {section.key} has two sections")
         else:
             tables[section.key] = decode_table_changes(plain, name)
     return Group(

@@ -42,6 +42,7 @@ class Reign:
     snapshot: Snapshot
     writer: LogWriter
     lease: Lease
+    checkpoint_lsn: int  # of the newest checkpoint, 0 if there is none
 
 
 def next_tso(now_ms: int, last_tso: int) -> int:
@@ -79,8 +80,15 @@ async def take_over(
     writer, snapshot = await _fence(
         store, reader, snapshot, epoch=epoch, owner=owner, clock=clock, ids=ids
     )
-    await _check_alone(store, epoch, snapshot.lsn)
-    return Reign(epoch=epoch, owner=owner, snapshot=snapshot, writer=writer, lease=lease)
+    checkpoint = await _check_alone(store, epoch, snapshot.lsn)
+    return Reign(
+        epoch=epoch,
+        owner=owner,
+        snapshot=snapshot,
+        writer=writer,
+        lease=lease,
+        checkpoint_lsn=checkpoint,
+    )
 
 
 async def _watch(store: ObjectStore, epoch: int, me: Owner, clock: Clock) -> None:
@@ -136,10 +144,12 @@ async def _fence(
             snapshot = await reader.follow(snapshot)
 
 
-async def _check_alone(store: ObjectStore, epoch: int, fence_lsn: int) -> None:
+async def _check_alone(store: ObjectStore, epoch: int, fence_lsn: int) -> int:
+    """Step 5; returns the LSN of the newest checkpoint."""
     newest = await newest_epoch(store)
     if newest > epoch:
         raise Fenced(f"epoch {newest} reigns over {store.url}; epoch {epoch} stops")
     roots = await newest_roots(store)
     if roots and checkpoint_lsn(roots[0]) >= fence_lsn:
         raise Fenced(f"{roots[0]} is not below our fence {fence_lsn}: another primary serves")
+    return checkpoint_lsn(roots[0]) if roots else 0

@@ -75,7 +75,7 @@ def test_second_client_finds_the_same_processes(db: Database, bi: VirtualWarehou
 def test_killed_primary_recovers_and_loses_nothing(db: Database, bi: VirtualWarehouse) -> None:
     """A writer goes on through kills at random moments; every acknowledged batch is there once."""
     seed = 20261120
-    print(f"seed {seed}")
+    sys.stdout.write(f"seed {seed}\n")
     source = random.Random(seed)
     acknowledged: list[int] = []
     failures: list[BaseException] = []
@@ -189,7 +189,7 @@ def moto() -> Iterator[S3Server]:
 
 
 def test_primary_that_was_replaced_elsewhere_is_fenced(moto: S3Server) -> None:
-    """On S3 nothing but the log stops the old primary: another engine takes over, it must notice."""
+    """On S3 nothing but the log stops an old primary: it must notice that another took over."""
     root = "s3://mobula-cluster/fenced"
     quick = warehouse.Settings(lease_ms=300)
     old = warehouse.connect(root, store=moto.options(), settings=quick)

@@ -31,23 +31,23 @@ def register(app: typer.Typer) -> None:
     app.command("log", cls=RootCommand)(log)
 
 
-def tables(context: typer.Context, root: Root, format: FormatOption = Format.table) -> None:
+def tables(context: typer.Context, root: Root, output: FormatOption = Format.table) -> None:
     """List the tables: rows, micropartitions, deltas, bytes."""
     with Session.of(context).open_to_read(root) as db:
         found = db.sql("SHOW TABLES")
-    show(found.columns, found.rows(), format)
+    show(found.columns, found.rows(), output)
 
 
 def describe(
-    context: typer.Context, root: Root, table: TableName, format: FormatOption = Format.table
+    context: typer.Context, root: Root, table: TableName, output: FormatOption = Format.table
 ) -> None:
     """Show a table's columns, and how much is in it."""
     schema, name = split_name(fold_name(table))
     with Session.of(context).open_to_read(root) as db:
         found = db.sql(f"DESCRIBE {_quoted(schema)}.{_quoted(name)}")
         state = db.snapshot().find_table(name, schema)
-    show(found.columns, found.rows(), format)
-    if format is Format.table and state is not None:
+    show(found.columns, found.rows(), output)
+    if output is Format.table and state is not None:
         say(
             f"{state.row_count:,} rows in {len(state.files):,} micropartitions and "
             f"{len(state.deltas):,} deltas, {size_text(table_bytes(state))}"
@@ -64,14 +64,14 @@ def _quoted(name: str) -> str:
 
 
 def log(
-    context: typer.Context, root: Root, last: Last = 20, format: FormatOption = Format.table
+    context: typer.Context, root: Root, last: Last = 20, output: FormatOption = Format.table
 ) -> None:
     """Show the newest groups of the log, oldest first. Times are UTC."""
     with Session.of(context).open_to_read(root) as db:
         headers = db.log(last)
         names = {table.id: table.name for table in db.snapshot().tables.values()}
     columns = ("lsn", "time", "epoch", "writer", "transactions", "operations", "rows")
-    show(columns, [_log_row(header, names) for header in headers], format)
+    show(columns, [_log_row(header, names) for header in headers], output)
 
 
 def _log_row(header: GroupHeader, names: Mapping[int, str]) -> tuple[int | str, ...]:

@@ -41,6 +41,7 @@ def register(app: typer.Typer) -> None:
 
 def load(
     context: typer.Context,
+    *,
     root: Root,
     table: TableName,
     sources: Sources,

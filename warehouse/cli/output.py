@@ -58,10 +58,10 @@ def say_error(error: MobulaError) -> None:
 
 
 def show(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], format: Format = Format.table
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format = Format.table
 ) -> None:
     """Print rows on stdout."""
-    match format:
+    match output:
         case Format.table:
             _show_table(columns, rows)
         case Format.csv:

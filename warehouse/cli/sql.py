@@ -44,10 +44,11 @@ def register(app: typer.Typer) -> None:
 
 def sql(
     context: typer.Context,
+    *,
     root: Root,
     text: TextArgument = None,
     file: FileOption = None,
-    format: FormatOption = Format.table,
+    output: FormatOption = Format.table,
     vw: WarehouseOption = None,
     stats: StatsOption = False,
 ) -> None:
@@ -62,7 +63,7 @@ def sql(
         for number, (statement, _) in enumerate(statements, 1):
             with _Numbered(number, len(statements)):
                 result = run(statement)
-            _print(result, format)
+            _print(result, output)
             if stats:
                 say(_cost(result.stats))
 
@@ -117,10 +118,10 @@ class _Numbered:
             error.message = self._where + error.message
 
 
-def _print(result: Result, format: Format) -> None:
+def _print(result: Result, output: Format) -> None:
     if result.tag is None:
-        show(result.columns, result.rows(), format)
-        if format is Format.table:
+        show(result.columns, result.rows(), output)
+        if output is Format.table:
             say("1 row" if len(result) == 1 else f"{len(result):,} rows")
     else:
         say(f"{result.tag} (LSN {result.commit.lsn})" if result.commit else result.tag)

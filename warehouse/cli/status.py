@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("status", cls=RootCommand)(status)
 
 
-def status(context: typer.Context, root: Root, format: FormatOption = Format.table) -> None:
+def status(context: typer.Context, root: Root, output: FormatOption = Format.table) -> None:
     """Show the database's newest version, its primary, and the engine. Starts nothing."""
     session = Session.of(context)
     choice = session.choose()
@@ -36,11 +36,11 @@ def status(context: typer.Context, root: Root, format: FormatOption = Format.tab
             **_newest(snapshot),
             **_primary(db, snapshot),
         }
-    if format is Format.table:
-        show(("", "value"), [(name, str(value)) for name, value in facts.items()], format)
+    if output is Format.table:
+        show(("", "value"), [(name, str(value)) for name, value in facts.items()], output)
     else:
         keys = [name.replace(" ", "_") for name in facts]
-        show(keys, [list(facts.values())], format)
+        show(keys, [list(facts.values())], output)
 
 
 def _newest(snapshot: Snapshot) -> dict[str, Any]:

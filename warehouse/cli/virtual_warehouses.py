@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def create(
     context: typer.Context,
+    *,
     root: Root,
     name: Name,
     size: Size = 1,
@@ -57,13 +58,13 @@ def create(
     say(f"virtual warehouse {name} exists {after}")
 
 
-def list_all(context: typer.Context, root: Root, format: FormatOption = Format.table) -> None:
+def list_all(context: typer.Context, root: Root, output: FormatOption = Format.table) -> None:
     """List the virtual warehouses."""
     with Session.of(context).open_to_read(root) as db:
         found = sorted(db.virtual_warehouses().items())
     columns = ("warehouse", "size", "worker_cpus", "cache_mib")
     rows = [(name, vw.size, vw.worker_cpus, vw.cache_bytes // MEBIBYTE) for name, vw in found]
-    show(columns, rows, format)
+    show(columns, rows, output)
 
 
 def drop(context: typer.Context, root: Root, name: Name, if_exists: IfExists = False) -> None:

@@ -36,6 +36,8 @@ from warehouse.sql.naming import name_outputs
 from warehouse.sql.parse import version_of
 from warehouse.sql.types import sqlglot_type
 
+__all__ = ["Bound", "Source", "bind", "find_table", "trace_column"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
