@@ -1,4 +1,4 @@
-"""All 22 TPC-H queries give DuckDB's answers, DECIMAL digits included, on every engine and store."""
+"""All 22 TPC-H queries give DuckDB's answers, DECIMAL digits included, wherever they run."""
 
 from __future__ import annotations
 
