@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -31,13 +32,18 @@ def loading(label: str, rows_total: int, *, shown: bool) -> Iterator[Report]:
     console = Console(stderr=True)
     if not shown:
         yield lambda rows, files: None
-    elif console.is_terminal or console.is_jupyter:
+    elif console.is_terminal or _has_widgets(console):
         with _bar(console) as progress:
             task = progress.add_task(label, total=rows_total)
             yield lambda rows, files: progress.update(task, completed=rows)
             progress.update(task, completed=rows_total)
     else:
         yield _lines(console, label, rows_total)
+
+
+def _has_widgets(console: Console) -> bool:
+    """Whether this is a notebook in which rich can draw a bar."""
+    return console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
 
 
 def _bar(console: Console) -> Progress:

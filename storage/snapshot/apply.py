@@ -269,7 +269,7 @@ def _(change: c.CreateSequence, snapshot: Snapshot) -> Snapshot:
 
 @_catalogue.register
 def _(change: c.AdvanceSequence, snapshot: Snapshot) -> Snapshot:
-    state = dataclasses.replace(snapshot.sequences[change.id], next_value=change.next_value)
+    state = msgspec.structs.replace(snapshot.sequences[change.id], next_value=change.next_value)
     return dataclasses.replace(snapshot, sequences=_with(snapshot.sequences, change.id, state))
 
 

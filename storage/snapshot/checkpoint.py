@@ -71,38 +71,17 @@ class GraveyardEntry(_Value, frozen=True):
     lsn_removed: int
 
 
-class TokenEntry(_Value, frozen=True):
-    """The first receipt of an ingest token."""
-
-    writer: str
-    sequence: int
-    lsn: int
-    tso: int
-    row_counts: tuple[int, ...]
-
-
-class NamedObject(_Value, frozen=True):
-    """A user-defined type (`definition`) or a sequence (`next_value`, `increment`)."""
-
-    id: int
-    schema_id: int
-    name: str
-    definition: str = ""
-    next_value: int = 0
-    increment: int = 0
-
-
 class Catalogue(_Value, frozen=True):
     """The content of the root's one section."""
 
     next_id: int
     schemas: dict[int, str]
     tables: tuple[TableEntry, ...]
-    types: tuple[NamedObject, ...]
-    sequences: tuple[NamedObject, ...]
+    types: tuple[UserType, ...]
+    sequences: tuple[Sequence, ...]
     virtual_warehouses: tuple[VirtualWarehouse, ...]
     settings: dict[str, str]
-    tokens: tuple[TokenEntry, ...]
+    tokens: dict[str, dict[int, Receipt]]
     horizon: int
     planned: tuple[str, ...]
     branch_pins: dict[str, int]
@@ -128,16 +107,6 @@ class PartHeader(_Value, frozen=True):
     table_id: int
     lsn: int
     sections: tuple[Section, ...] = ()
-
-
-class DeltaEntry(_Value, frozen=True):
-    """A delta as in the log."""
-
-    id: int
-    lsn: int
-    schema_version: int
-    row_count: int
-    rows: bytes
 
 
 class CheckpointInfo(_Value, frozen=True):
@@ -216,23 +185,11 @@ async def read_checkpoint(store: ObjectStore, name: str) -> Snapshot:
         next_id=catalogue.next_id,
         schemas=catalogue.schemas,
         tables={table.id: table for table in tables},
-        types={
-            t.id: UserType(id=t.id, schema_id=t.schema_id, name=t.name, definition=t.definition)
-            for t in catalogue.types
-        },
-        sequences={
-            s.id: Sequence(
-                id=s.id,
-                schema_id=s.schema_id,
-                name=s.name,
-                next_value=s.next_value,
-                increment=s.increment,
-            )
-            for s in catalogue.sequences
-        },
+        types={found.id: found for found in catalogue.types},
+        sequences={found.id: found for found in catalogue.sequences},
         virtual_warehouses={vw.name: vw for vw in catalogue.virtual_warehouses},
         settings=catalogue.settings,
-        tokens=_tokens(catalogue.tokens),
+        tokens=catalogue.tokens,
         horizon=catalogue.horizon,
         planned=frozenset(catalogue.planned),
         branch_pins=catalogue.branch_pins,
@@ -260,47 +217,16 @@ def _catalogue(snapshot: Snapshot, tables: tuple[TableEntry, ...]) -> Catalogue:
         next_id=snapshot.next_id,
         schemas=dict(snapshot.schemas),
         tables=tables,
-        types=tuple(
-            NamedObject(id=t.id, schema_id=t.schema_id, name=t.name, definition=t.definition)
-            for t in snapshot.types.values()
-        ),
-        sequences=tuple(
-            NamedObject(
-                id=s.id,
-                schema_id=s.schema_id,
-                name=s.name,
-                next_value=s.next_value,
-                increment=s.increment,
-            )
-            for s in snapshot.sequences.values()
-        ),
+        types=tuple(snapshot.types.values()),
+        sequences=tuple(snapshot.sequences.values()),
         virtual_warehouses=tuple(snapshot.virtual_warehouses.values()),
         settings=dict(snapshot.settings),
-        tokens=tuple(
-            TokenEntry(
-                writer=writer,
-                sequence=sequence,
-                lsn=receipt.lsn,
-                tso=receipt.tso,
-                row_counts=receipt.row_counts,
-            )
-            for writer, receipts in snapshot.tokens.items()
-            for sequence, receipt in receipts.items()
-        ),
+        tokens={writer: dict(receipts) for writer, receipts in snapshot.tokens.items()},
         horizon=snapshot.horizon,
         planned=tuple(sorted(snapshot.planned)),
         branch_pins=dict(snapshot.branch_pins),
         tags=dict(snapshot.tags),
     )
-
-
-def _tokens(entries: tuple[TokenEntry, ...]) -> dict[str, dict[int, Receipt]]:
-    tokens: dict[str, dict[int, Receipt]] = {}
-    for entry in entries:
-        tokens.setdefault(entry.writer, {})[entry.sequence] = Receipt(
-            lsn=entry.lsn, tso=entry.tso, row_counts=entry.row_counts
-        )
-    return tokens
 
 
 def _table_entry(table: TableState, part: PartReference) -> TableEntry:
@@ -319,21 +245,11 @@ def _table_entry(table: TableState, part: PartReference) -> TableEntry:
 
 async def _write_part(store: ObjectStore, name: str, table: TableState, lsn: int) -> PartReference:
     encode = msgspec.msgpack.encode
-    deltas = tuple(
-        DeltaEntry(
-            id=d.id,
-            lsn=d.lsn,
-            schema_version=d.schema_version,
-            row_count=d.row_count,
-            rows=d.rows,
-        )
-        for d in table.deltas
-    )
     data, digest = pack(
         PART_MAGIC,
         [
             (FILES_KEY, table.files.encode()),
-            (DELTAS_KEY, encode(deltas)),
+            (DELTAS_KEY, encode(table.deltas)),
             (BITMAPS_KEY, encode(tuple(table.bitmaps.values()))),
             (INDEX_RUNS_KEY, encode(table.index_runs)),
         ],
@@ -364,16 +280,7 @@ async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
         options=entry.options,
         next_column_id=entry.next_column_id,
         next_file_id=entry.next_file_id,
-        deltas=tuple(
-            Delta(
-                id=d.id,
-                lsn=d.lsn,
-                schema_version=d.schema_version,
-                row_count=d.row_count,
-                rows=d.rows,
-            )
-            for d in _decode(deltas, tuple[DeltaEntry, ...], name)
-        ),
+        deltas=_decode(deltas, tuple[Delta, ...], name),
         files=FileSet.decode(files, name),
         bitmaps={b.file_id: b for b in _decode(bitmaps, tuple[Bitmap, ...], name)},
         index_runs=_decode(index_runs, tuple[IndexRun, ...], name),

@@ -2,12 +2,16 @@
 
 A snapshot is a pure function of a checkpoint and the log behind it (`apply.py`); nothing else makes
 one. Snapshots share what they have in common, so keeping many costs little.
+
+The small values in it (`msgspec.Struct`) stand in checkpoints as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import msgspec
 
 from storage.schema import Column, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
@@ -29,16 +33,14 @@ PUBLIC = "public"  # the schema that every database has
 PUBLIC_ID = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestToken:
+class IngestToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What makes a write repeatable: a writer's name and its own sequence number, from 1."""
 
     writer: str
     sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a commit returns. `row_counts` has one number per operation of the transaction."""
 
     lsn: int
@@ -46,8 +48,7 @@ class Receipt:
     row_counts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
+class Delta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rows committed in the log and not yet flushed. `rows`: see `changes.AddRows`."""
 
     id: int
@@ -97,8 +98,7 @@ class TableState:
         return self.files.row_count + sum(d.row_count for d in self.deltas) - deleted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserType:
+class UserType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A type made by CREATE TYPE; `definition` is its SQL text."""
 
     id: int
@@ -107,8 +107,7 @@ class UserType:
     definition: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sequence:
+class Sequence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A sequence; values below `next_value` (in the direction of `increment`) are handed out."""
 
     id: int

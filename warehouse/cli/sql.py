@@ -75,12 +75,16 @@ def _script(text: str | None, file: Path | None) -> str:
         return text
     if file is not None and str(file) != "-":
         return _decoded(file.read_bytes(), str(file))
-    if file is None and sys.stdin.isatty():
+    if file is None and _is_terminal():
         raise NotYet(
             "the interactive prompt is not there yet; give statements as an argument, "
             "with --file, or on standard input"
         )
     return _decoded(sys.stdin.buffer.read(), "standard input")
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _decoded(data: bytes, source: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from storage.container import Section
 from storage.log.epoch import Alive, Owner
 from storage.log.record import GroupHeader, OperationRecord, TransactionRecord
-from storage.snapshot import changes, checkpoint
+from storage.snapshot import changes, checkpoint, model
 from storage.snapshot.files import FileSet
 from tests.unit.house.source_tree import PACKAGES, ROOT, sources, text
 
@@ -30,14 +30,15 @@ LOG_VALUES = [
 ]
 CHECKPOINT_VALUES = [
     checkpoint.Catalogue,
-    checkpoint.DeltaEntry,
     checkpoint.GraveyardEntry,
-    checkpoint.NamedObject,
     checkpoint.PartHeader,
     checkpoint.PartReference,
     checkpoint.RootHeader,
     checkpoint.TableEntry,
-    checkpoint.TokenEntry,
+    model.Delta,
+    model.Receipt,
+    model.Sequence,
+    model.UserType,
 ]
 DOCUMENTS = [
     "README.md",

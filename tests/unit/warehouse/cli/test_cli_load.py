@@ -1,0 +1,129 @@
+"""`mobula load`: what it loads, makes, and refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+import warehouse
+from tests.unit.warehouse.cli.conftest import Mobula, is_empty
+
+
+def _count(root: str, table: str = "orders") -> int:
+    with warehouse.connect(root, engine="local", create=False) as db:
+        return int(db.sql(f"SELECT count(*) FROM {table}").scalar())
+
+
+def _lsn(root: str) -> int:
+    with warehouse.connect(root, engine="local", create=False) as db:
+        return db.snapshot().lsn
+
+
+def test_a_file_is_loaded(mobula: Mobula, orders: str, source: Path) -> None:
+    found = mobula("load", orders, "orders", str(source))
+    assert found.status == 0
+    assert "orders: 2 of 2 rows" in found.stderr
+    assert "loaded 2 rows into orders in" in found.stderr
+    assert found.stdout == ""
+    assert _count(orders) == 5
+
+
+def test_quiet_shows_no_progress(mobula: Mobula, orders: str, source: Path) -> None:
+    found = mobula("load", orders, "orders", str(source), "--quiet")
+    assert "2 of 2" not in found.stderr
+
+
+def test_table_names_are_read_as_sql_reads_them(mobula: Mobula, orders: str, source: Path) -> None:
+    assert mobula("load", orders, "Public.ORDERS", str(source)).status == 0
+    assert "did you mean orders?" in mobula("load", orders, '"Orders"', str(source)).error
+    assert "expected table or schema.table" in mobula("load", orders, "a.b.c", str(source)).error
+
+
+def test_many_files_and_patterns_are_one_commit(
+    mobula: Mobula, orders: str, source: Path, tmp_path: Path
+) -> None:
+    pl.DataFrame({"id": [6]}).write_parquet(tmp_path / "part-1.parquet")
+    pl.DataFrame({"id": [7]}).write_parquet(tmp_path / "part-2.parquet")
+    before = _lsn(orders)
+    found = mobula("load", orders, "orders", str(source), str(tmp_path / "part-*.parquet"))
+    assert "loaded 4 rows" in found.stderr
+    assert _count(orders) == 7
+    assert _lsn(orders) == before + 2  # this primary's fence, and the load
+
+
+def test_create_makes_database_and_table(mobula: Mobula, root: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"Id": [1], "Unit Price": [1.5], "ok": [True]})
+    frame.write_parquet(tmp_path / "sales.parquet")
+    assert mobula("load", root, "sales", str(tmp_path / "sales.parquet"), "--create").status == 0
+    with warehouse.connect(root, engine="local", create=False) as db:
+        assert db.sql('SELECT ID, "unit price", Ok FROM Sales').rows() == [(1, 1.5, True)]
+
+
+def test_create_keeps_a_table_that_exists(mobula: Mobula, orders: str, source: Path) -> None:
+    assert mobula("load", orders, "orders", str(source), "--create").status == 0
+    assert _count(orders) == 5
+
+
+def test_without_a_database_nothing_is_made(mobula: Mobula, root: str, source: Path) -> None:
+    error = mobula("load", root, "orders", str(source)).error
+    assert "is no Mobula database" in error
+    assert "--create makes database and table" in error
+    assert is_empty(root)
+
+
+def test_a_missing_file_is_named_and_nothing_is_made(
+    mobula: Mobula, root: str, tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing.parquet"
+    error = mobula("load", root, "orders", str(missing), "--create").error
+    assert error == f"{missing}: there is no such file"
+    assert is_empty(root)
+
+
+def test_a_pattern_without_a_match_is_named(mobula: Mobula, orders: str, tmp_path: Path) -> None:
+    pattern = str(tmp_path / "no-*.parquet")
+    assert mobula("load", orders, "orders", pattern).error == f"{pattern}: no file matches"
+
+
+def test_an_empty_file_is_named(mobula: Mobula, orders: str, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.parquet"
+    empty.touch()
+    assert f"{empty} is empty" in mobula("load", orders, "orders", str(empty)).error
+
+
+def test_an_unreadable_file_is_named_and_no_other_is_loaded(
+    mobula: Mobula, orders: str, source: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"no Parquet at all")
+    error = mobula("load", orders, "orders", str(source), str(broken)).error
+    assert f"{broken} does not read as Parquet" in error
+    assert _count(orders) == 3
+
+
+def test_an_unknown_table_is_answered_with_the_nearest_name(
+    mobula: Mobula, orders: str, source: Path
+) -> None:
+    assert "did you mean orders?" in mobula("load", orders, "order", str(source)).error
+
+
+def test_a_file_that_does_not_fit_names_column_and_types(
+    mobula: Mobula, orders: str, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.parquet"
+    pl.DataFrame({"id": ["x"]}).write_parquet(wrong)
+    found = mobula("load", orders, "orders", str(wrong), "--quiet").error
+    assert "column id" in found
+    assert "BIGINT" in found
+    assert _count(orders) == 3
+
+
+def test_a_table_made_for_a_refused_load_is_taken_back(
+    mobula: Mobula, orders: str, source: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.parquet"
+    pl.DataFrame({"colour": ["red"]}).write_parquet(other)
+    found = mobula("load", orders, "fresh", str(source), str(other), "--create", "--quiet")
+    assert "no column 'colour'" in found.error
+    assert "fresh" not in mobula("tables", orders).stdout
