@@ -16,13 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from actors.append import append_operation
 from actors.client import Progress
 from actors.compute.worker import Worker
-from actors.loop import LoopThread
 from actors.messages import (
     AppendFiles,
-    AppendRows,
     CommitReply,
     Fragment,
     FragmentResult,
@@ -34,42 +31,19 @@ from actors.messages import (
 from actors.planner import Planner
 from actors.service import CoordinatorService, PrimaryService, open_worker
 from actors.settings import NodeSettings
-from storage.clock import Clock, SystemClock
-from storage.ids import Ids, RandomIds
+from actors.store_client import StoreClient
+from storage.ids import Ids
 from storage.ingest import load_file
 from storage.log.epoch import Owner
-from storage.log.reader import LogReader
-from storage.log.record import GroupHeader
-from storage.objects import ObjectStore, open_store
+from storage.objects import ObjectStore
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.files import FileRow
-from storage.snapshot.model import Receipt, Snapshot
+from storage.snapshot.model import Receipt
 
-__all__ = ["LocalEngine", "StoreReader", "load_sources"]
+__all__ = ["LocalEngine", "load_sources"]
 
 _OWN = "(this process)"
 LOADS_MAX = 2  # source files read at once
-
-
-class StoreReader:
-    """What every engine's client reads from the store by itself, without any other process."""
-
-    def __init__(self, node: NodeSettings, clock: Clock) -> None:
-        self.store: ObjectStore = open_store(node.root, node.store, clock=clock)
-        self._reader = LogReader(self.store, node.database_id, node.branch)
-        self._snapshot: Snapshot | None = None
-
-    async def snapshot(self) -> Snapshot:
-        """The newest snapshot; after the first call only what is new is read."""
-        known = self._snapshot
-        self._snapshot = await (self._reader.follow(known) if known else self._reader.open())
-        return self._snapshot
-
-    async def log_headers(self, last: int) -> list[GroupHeader]:
-        """Headers of the newest `last` groups, oldest first."""
-        newest = (await self.snapshot()).lsn
-        first = max(1, newest - last + 1)
-        return [header async for header in self._reader.headers(first, newest)]
 
 
 async def load_sources(
@@ -126,25 +100,17 @@ class _LocalWorker:
         await self._worker.close()
 
 
-class LocalEngine:
+class LocalEngine(StoreClient):
     """`Engine` in this process."""
 
     def __init__(self, node: NodeSettings, make_planner: Callable[[], Planner]) -> None:
-        self._node = node
+        super().__init__(node)
         self._planner = make_planner()
-        self._clock = SystemClock()
-        self._ids = RandomIds()
-        self._loop = LoopThread("mobula")
-        self._reader = StoreReader(node, self._clock)
         self._opening_primary = threading.Lock()
         self._opening = threading.Lock()
         self._primary: PrimaryService | None = None
         self._warehouses: dict[str, CoordinatorService] = {}
         self._workers_started = 0
-
-    @property
-    def database_id(self) -> str:
-        return self._node.database_id
 
     def execute(self, statement: Statement) -> QueryReply | CommitReply:
         if self._primary is None and not self._planner.parse(statement).writes:
@@ -157,29 +123,13 @@ class LocalEngine:
     def table(self, schema: str, name: str) -> TableInfo:
         return self._writer().table(schema, name)
 
-    def prepare_append(
-        self, info: TableInfo, frame: Any, inline_bytes: int = 0
-    ) -> AppendRows | AppendFiles:
-        limit = self._node.settings.rows_inline_bytes_max - inline_bytes
-        return self._loop.run(
-            append_operation(self._reader.store, info, frame, ids=self._ids, inline_bytes_max=limit)
-        )
-
     def prepare_load(
         self, info: TableInfo, sources: Sequence[str], progress: Progress
     ) -> AppendFiles:
         files = self._loop.run(
-            load_sources(
-                self._reader.store, self._node, info, sources, progress=progress, ids=self._ids
-            )
+            load_sources(self.store, self._node, info, sources, progress=progress, ids=self._ids)
         )
         return AppendFiles(table_id=info.table_id, files=tuple(files))
-
-    def snapshot(self) -> Snapshot:
-        return self._loop.run(self._reader.snapshot())
-
-    def log_headers(self, last: int) -> list[GroupHeader]:
-        return self._loop.run(self._reader.log_headers(last))
 
     def start_warehouse(self, name: str) -> LocalWarehouse:
         self._warehouse(name, name)
@@ -213,8 +163,7 @@ class LocalEngine:
             primary, self._primary = self._primary, None
         if primary is not None:
             self._loop.run(primary.close())
-        self._loop.run(self._reader.store.close())
-        self._loop.close()
+        super().close()
 
     def _writer(self) -> PrimaryService:
         with self._opening_primary:

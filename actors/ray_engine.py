@@ -18,13 +18,9 @@ import ray.exceptions
 import tenacity
 
 from actors import spawn
-from actors.append import append_operation
 from actors.client import Progress
-from actors.local_engine import StoreReader
-from actors.loop import LoopThread
 from actors.messages import (
     AppendFiles,
-    AppendRows,
     CommitReply,
     QueryReply,
     Statement,
@@ -33,12 +29,10 @@ from actors.messages import (
 )
 from actors.planner import Planner
 from actors.settings import NodeSettings
-from storage.clock import SystemClock
+from actors.store_client import StoreClient
 from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
-from storage.ids import RandomIds
-from storage.log.record import GroupHeader
 from storage.snapshot.files import FileRow
-from storage.snapshot.model import Receipt, Snapshot
+from storage.snapshot.model import Receipt
 
 __all__ = ["RayEngine", "ensure_ray"]
 
@@ -105,22 +99,15 @@ def _with_rows(reply: R) -> R:
     return reply
 
 
-class RayEngine:
+class RayEngine(StoreClient):
     """`Engine` on the Ray cluster that this process is connected to."""
 
     def __init__(self, node: NodeSettings, make_planner: Callable[[], Planner]) -> None:
         ensure_ray()
-        self._node = node
+        super().__init__(node)
         self._make_planner = make_planner
         self._start_s = node.settings.ray.start_timeout_s
-        self._ids = RandomIds()
-        self._loop = LoopThread("mobula-client")
-        self._reader = StoreReader(node, SystemClock())
         self._primary: Any = None
-
-    @property
-    def database_id(self) -> str:
-        return self._node.database_id
 
     def execute(self, statement: Statement) -> QueryReply | CommitReply:
         timeout_s = statement.timeout_ms / 1000 + GRACE_S
@@ -143,25 +130,11 @@ class RayEngine:
         assert isinstance(info, TableInfo)
         return info
 
-    def prepare_append(
-        self, info: TableInfo, frame: Any, inline_bytes: int = 0
-    ) -> AppendRows | AppendFiles:
-        limit = self._node.settings.rows_inline_bytes_max - inline_bytes
-        return self._loop.run(
-            append_operation(self._reader.store, info, frame, ids=self._ids, inline_bytes_max=limit)
-        )
-
     def prepare_load(
         self, info: TableInfo, sources: Sequence[str], progress: Progress
     ) -> AppendFiles:
         loads = _Loads([spawn.start_load(self._node, info, url) for url in sources], progress)
         return AppendFiles(table_id=info.table_id, files=tuple(loads.finish()))
-
-    def snapshot(self) -> Snapshot:
-        return self._loop.run(self._reader.snapshot())
-
-    def log_headers(self, last: int) -> list[GroupHeader]:
-        return self._loop.run(self._reader.log_headers(last))
 
     def start_warehouse(self, name: str) -> RayWarehouse:
         actor = spawn.start_warehouse(self._node, self._make_planner, name)
@@ -197,10 +170,6 @@ class RayEngine:
         if (primary := spawn.find_primary(self._node)) is not None:
             _end(primary)
         self.close()
-
-    def close(self) -> None:
-        self._loop.run(self._reader.store.close())
-        self._loop.close()
 
     def _handle(self) -> Any:
         if self._primary is None:

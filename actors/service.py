@@ -31,7 +31,7 @@ from storage.errors import InvalidRequest, Unavailable, UnknownObject
 from storage.ids import Ids
 from storage.log.epoch import Owner, newest_epoch, read_owner
 from storage.log.reader import LogReader
-from storage.log.takeover import take_over
+from storage.log.takeover import Reign, take_over
 from storage.nearest import nearest
 from storage.objects import CountingStore, HeldLock, LocalStore, ObjectStore, open_store
 from storage.snapshot.changes import VirtualWarehouse
@@ -89,6 +89,34 @@ async def _lock(store: ObjectStore) -> HeldLock | None:
     return lock
 
 
+async def _reign(
+    store: CountingStore,
+    reader: LogReader,
+    *,
+    owner: Owner,
+    clock: Clock,
+    ids: Ids,
+) -> tuple[Reign, HeldLock | None]:
+    """Take over; releases what it holds when that fails."""
+    lock: HeldLock | None = None
+    try:
+        lock = await _lock(store.inner)
+        reign = await take_over(
+            store,
+            reader,
+            owner=owner,
+            clock=clock,
+            ids=ids,
+            predecessor_is_dead=lock is not None,
+        )
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        await store.close()
+        raise
+    return reign, lock
+
+
 class PrimaryService:
     """The primary of one branch and its own compute, as clients call it."""
 
@@ -132,22 +160,7 @@ class PrimaryService:
             Unavailable: another primary is alive; names it.
         """
         store, reader = _open(node, clock)
-        lock: HeldLock | None = None
-        try:
-            lock = await _lock(store.inner)
-            reign = await take_over(
-                store,
-                reader,
-                owner=owner,
-                clock=clock,
-                ids=ids,
-                predecessor_is_dead=lock is not None,
-            )
-        except BaseException:
-            if lock is not None:
-                lock.release()
-            await store.close()
-            raise
+        reign, lock = await _reign(store, reader, owner=owner, clock=clock, ids=ids)
         primary = Primary(
             reign,
             store=store,

@@ -19,6 +19,8 @@ from pathlib import Path
 import warehouse
 from warehouse.infer import files_of, made_for_load
 
+__all__ = ["main"]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(options: argparse.Namespace) -> warehouse.Commit:
-    sql = options.create_table_sql.read_text(encoding="utf-8") if options.create_table_sql else None
+    sql = _statement(options.create_table_sql) if options.create_table_sql else None
     creates = options.create or sql is not None
     files = files_of(options.source)
     with (
@@ -45,6 +47,13 @@ def _load(options: argparse.Namespace) -> warehouse.Commit:
         made_for_load(db, options.table, files, infer=options.create, sql=sql),
     ):
         return db.load(options.table, files, progress=True)
+
+
+def _statement(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise warehouse.InvalidRequest(f"{path} does not read as text: {error}") from error
 
 
 def _parser() -> argparse.ArgumentParser:

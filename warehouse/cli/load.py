@@ -20,7 +20,7 @@ __all__ = ["register"]
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE…", help="Parquet files: paths, file:// or s3:// URLs, wildcards allowed."
+        metavar="SOURCE", help="Parquet files: paths, file:// or s3:// URLs, wildcards allowed."
     ),
 ]
 Create = Annotated[

@@ -24,11 +24,11 @@ __all__ = ["register"]
 
 TextArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[TEXT]", help="Statements, several separated by semicolons."),
+    typer.Argument(metavar="TEXT", help="Statements, several separated by semicolons."),
 ]
 FileOption = Annotated[
     Path | None,
-    typer.Option("--file", "-f", exists=True, dir_okay=False, allow_dash=True, help="A script."),
+    typer.Option("--file", "-f", metavar="FILE", help="A script, or - for standard input."),
 ]
 WarehouseOption = Annotated[
     str | None,
@@ -74,7 +74,7 @@ def _script(text: str | None, file: Path | None) -> str:
     if text is not None:
         return text
     if file is not None and str(file) != "-":
-        return _decoded(file.read_bytes(), str(file))
+        return _decoded(_read(file), str(file))
     if file is None and _is_terminal():
         raise NotYet(
             "the interactive prompt is not there yet; give statements as an argument, "
@@ -85,6 +85,13 @@ def _script(text: str | None, file: Path | None) -> str:
 
 def _is_terminal() -> bool:
     return sys.stdin.isatty()
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"{file} does not read: {error.strerror}", "58030") from error
 
 
 def _decoded(data: bytes, source: str) -> str:

@@ -27,7 +27,7 @@ def private_ray(cpus: int) -> Iterator[None]:
     Args:
         cpus: logical; more than there are only means that processes share them.
     """
-    directory = Path(tempfile.mkdtemp(prefix="mobula-ray-", dir=_TEMPORARY))
+    directory = Path(tempfile.mkdtemp(prefix="mobula-demo-ray-", dir=_TEMPORARY))
     token = directory / "token"
     token.write_text(secrets.token_hex(32), encoding="ascii")
     token.chmod(0o600)

@@ -86,7 +86,7 @@ def test_no_cluster_is_looked_for_when_local_is_asked_for() -> None:
 
 
 def test_ray_that_was_asked_for_must_be_there() -> None:
-    with pytest.raises(Unavailable, match="no Ray cluster .*none is here.* --engine local"):
+    with pytest.raises(Unavailable, match=r"no Ray cluster .*none is here.* --engine local"):
         Session(asked=Engine.ray, join=lambda: "none is here").choose()
 
 

@@ -118,6 +118,11 @@ def test_an_empty_script_is_an_error(mobula: Mobula, orders: str) -> None:
     assert "no statement" in mobula("sql", orders, " ; -- nothing\n").error
 
 
+def test_a_missing_script_is_named(mobula: Mobula, orders: str, tmp_path: Path) -> None:
+    error = mobula("sql", orders, "-f", str(tmp_path / "none.sql")).error
+    assert error == f"{tmp_path / 'none.sql'} does not read: No such file or directory"
+
+
 def test_a_file_that_is_no_text_is_named(mobula: Mobula, orders: str, tmp_path: Path) -> None:
     script = tmp_path / "script.sql"
     script.write_bytes(b"\xff\xfe\x00")
