@@ -63,4 +63,5 @@ class Coordinator:
             "worker_pids": self._pool.pids,
             "lsn": self._follower.snapshot.lsn,
             "queries_total": self._queries_total,
+            "last_error": str(self._follower.last_error) if self._follower.last_error else None,
         }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 
 from storage.clock import Clock
 from storage.errors import MobulaError, Unavailable
@@ -31,7 +30,7 @@ class Follower:
         self._turn = asyncio.Lock()
         self._hint = asyncio.Event()
         self._looked_ms = clock.monotonic_ms()
-        self.on_error: Callable[[MobulaError], None] = lambda error: None
+        self.last_error: MobulaError | None = None  # of the newest look in `run`
 
     @property
     def snapshot(self) -> Snapshot:
@@ -40,16 +39,19 @@ class Follower:
 
     async def run(self) -> None:
         """Look whenever hinted at or when `poll_ms` have passed, until cancelled. An error (the
-        store is away, an object is corrupt) is reported to `on_error` and tried again later. With
+        store is away, an object is corrupt) is kept in `last_error` and tried again later. With
         `poll_ms` 0 every question looks for itself, and there is nothing to do here."""
         while self._poll_ms:
+            # Not `wait_for`: on Python 3.11 it swallows a cancellation that meets a hint.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hint.wait(), self._poll_ms / 1000)
+                async with asyncio.timeout(self._poll_ms / 1000):
+                    await self._hint.wait()
             self._hint.clear()
             try:
                 await self.advance()
+                self.last_error = None
             except MobulaError as error:
-                self.on_error(error)
+                self.last_error = error
 
     def hint(self, lsn: int) -> None:
         """Somebody says that `lsn` is committed: look soon."""
