@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -34,6 +35,14 @@ class World:
         return (await self.sequencer.submit(Transaction(operations=(made,)))).lsn
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until the condition holds."""
+    for _ in range(1_000_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+
+
 def test_cancellation_that_meets_a_hint_is_not_lost() -> None:
     """`asyncio.wait_for` of Python 3.11 loses it, and closing a virtual warehouse hung."""
 
@@ -62,8 +71,7 @@ def test_hint_makes_it_look_at_once() -> None:
         assert world.follower.snapshot.lsn < lsn
         world.follower.hint(lsn)
         async with asyncio.timeout(5):
-            while world.follower.snapshot.lsn < lsn:
-                await asyncio.sleep(0)
+            await until(lambda: world.follower.snapshot.lsn >= lsn)
         following.cancel()
         world.running.cancel()
 
@@ -118,14 +126,12 @@ def test_error_while_following_is_reported_and_survived() -> None:
         store.broken = True
         world.follower.hint(lsn)
         async with asyncio.timeout(5):
-            while world.follower.last_error is None:
-                await asyncio.sleep(0)
+            await until(lambda: world.follower.last_error is not None)
         assert "away" in str(world.follower.last_error)
         store.broken = False
         world.follower.hint(lsn)
         async with asyncio.timeout(5):
-            while world.follower.snapshot.lsn < lsn:
-                await asyncio.sleep(0)
+            await until(lambda: world.follower.snapshot.lsn >= lsn)
         following.cancel()
         world.running.cancel()
 
