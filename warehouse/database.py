@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -75,6 +76,7 @@ def connect(
     if engine == "ray" and root.startswith("memory://"):
         raise InvalidRequest("memory:// lives in one process; use engine='local'")
     options = _store_options(store)
+    root = _from_here(root)
     node = NodeSettings(
         root=root,
         store=options,
@@ -83,6 +85,12 @@ def connect(
         settings=settings or Settings(),
     )
     return Database(_engine(engine, node), node)
+
+
+def _from_here(path: str) -> str:
+    """A path made absolute: the processes of a cluster have other working directories. URLs, and
+    what is wrong anyhow, stay."""
+    return str(Path(path).absolute()) if path and "://" not in path else path
 
 
 def _store_options(store: StoreOptions | Mapping[str, Any] | None) -> StoreOptions:
@@ -139,7 +147,7 @@ class Database:
 
     @property
     def root(self) -> str:
-        """The root URL, as given."""
+        """The root URL, as given; a path is absolute."""
         return self._node.root
 
     @property
@@ -197,7 +205,7 @@ class Database:
             raise InvalidRequest(f"load into {table}: no source given")
         info = self._engine.table(*split_name(table))
         store = self._node.store
-        files = [file for url in urls for file in expand_source(url, store)]
+        files = [_from_here(file) for url in urls for file in expand_source(url, store)]
         rows_total = sum(count_rows(file, store) for file in files)
         with loading(table, rows_total, shown=progress) as report:
             operation = self._engine.prepare_load(info, files, report)

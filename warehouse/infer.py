@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.types as pat
@@ -54,8 +53,7 @@ _KINDS = {
 
 
 def files_of(sources: Sequence[str], store: StoreOptions | None = None) -> list[str]:
-    """The files behind paths, URLs and patterns, sorted within each; paths become absolute, since
-    the processes of a cluster have other working directories.
+    """The files behind paths, URLs and patterns, sorted within each.
 
     Args:
         store: how to reach S3; None: as the AWS_… environment variables say.
@@ -64,8 +62,7 @@ def files_of(sources: Sequence[str], store: StoreOptions | None = None) -> list[
         Unavailable: the server does not answer.
     """
     options = store or StoreOptions.from_environment()
-    files = [file for source in sources for file in expand_source(source, options)]
-    return [file if "://" in file else str(Path(file).absolute()) for file in files]
+    return [file for source in sources for file in expand_source(source, options)]
 
 
 def create_table_sql(table: str, columns: pa.Schema, source: str) -> str:

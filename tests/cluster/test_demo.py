@@ -52,7 +52,7 @@ def test_the_demo_runs_twice_and_leaves_nothing_behind(tmp_path: Path) -> None:
         text = _demo(tmp_path)
         assert _left_behind(tmp_path) == []
         assert len(re.findall(r"^│ +\d+ │", text, re.MULTILINE)) == 22
-        assert "the last saw all that was committed" in text
+        assert "Every count saw whole batches" in text
     assert set(Path("/tmp").glob("mobula-demo-ray-*")) <= directories
     assert not (tmp_path / "cache").exists()
     with warehouse.connect(str(tmp_path / "database"), engine="local", create=False) as db:

@@ -13,7 +13,6 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 
@@ -107,16 +106,11 @@ class Session:
 
     def open(self, root: str, *, create: bool = False) -> Database:
         """The database, for a command that may write or compute."""
-        return connect(_absolute(root), engine=self.choose().engine, create=create)
+        return connect(root, engine=self.choose().engine, create=create)
 
     def open_to_read(self, root: str) -> Database:
         """The database, for a command that reads catalogue and log; nothing is created."""
-        return connect(_absolute(root), engine="local", create=False)
-
-
-def _absolute(root: str) -> str:
-    """A path is meant from here, and the processes of a cluster have other working directories."""
-    return root if "://" in root else str(Path(root).expanduser().absolute())
+        return connect(root, engine="local", create=False)
 
 
 def fold_name(name: str) -> str:

@@ -64,7 +64,7 @@ def stream_text(stream: Stream) -> str:
         f"Meanwhile {stream.batches:,} batches of {BATCH_ROWS} rows were committed "
         f"({stream.commits_per_s:.0f} a second), and adhoc counted {len(stream.counts):,} times:\n"
         f"  {' … '.join(f'{count:,}' for count in growth)}\n"
-        "Every count saw whole batches only, all up to one; the last saw all that was committed."
+        "Every count saw whole batches, and all that were committed before it was asked for."
     )
 
 
