@@ -40,8 +40,8 @@ format: $(STAMPS)/dev ## Format the code and mend what ruff can mend.
 bench: $(STAMPS)/bench ## Measure the 22 TPC-H queries against DuckDB and Polars, with medians, ratios and JSON.
 	$(BIN)/python -m benchmarks.tpch $(ARGS)
 
-notebooks: $(STAMPS)/notebook ## Execute every notebook from top to bottom and keep its output.
-	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+notebooks: $(STAMPS)/notebook ## Execute every notebook from top to bottom, without saving its output.
+	$(BIN)/jupyter-execute notebooks/*.ipynb
 
 clean: ## Remove all that the other targets made: .venv, caches, demo and benchmark data.
 	rm -rf $(VENV) .demo .bench build dist *.egg-info

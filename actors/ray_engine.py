@@ -147,6 +147,8 @@ class RayEngine(StoreClient):
         except MobulaError:
             ray.kill(actor)
             raise
+        if (primary := spawn.find_primary(self._node)) is not None:
+            primary.greet.remote(name)
         return RayWarehouse(self._node, name, actor)
 
     def stop_warehouse(self, name: str) -> None:

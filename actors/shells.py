@@ -205,6 +205,10 @@ class PrimaryShell:
         service = await self._service.get()
         return {**service.status(), "pid": os.getpid()}
 
+    async def greet(self, name: str) -> None:
+        """A virtual warehouse has started: look for it at the next push."""
+        self._loop.call(self._handles.pop, name, None)
+
     async def close(self) -> None:
         """Finish and step down; the caller ends the process."""
         await self._run(lambda service: service.close())

@@ -38,7 +38,8 @@ async def read_format(store: ObjectStore) -> DatabaseFormat:
     except ObjectMissing as error:
         raise InvalidRequest(
             f"{store.url} is no Mobula database: it has no object 'format'. "
-            "Check the root, or create one with connect(root) on an empty place"
+            "Check the root, or create one with connect(root) on an empty place",
+            "3D000",
         ) from error
     return _decode(store, data)
 
@@ -58,7 +59,8 @@ async def open_or_create(store: ObjectStore, ids: Ids, clock: Clock) -> Database
         if entry.name != FORMAT:
             raise InvalidRequest(
                 f"{store.url} is no Mobula database and not empty (it holds {entry.name!r}); "
-                "choose an empty place for a new database"
+                "choose an empty place for a new database",
+                "3D000",
             )
     mine = DatabaseFormat(mobula=FORMAT_VERSION, database_id=ids.new())
     outcome = await create_settled(store, FORMAT, msgspec.json.encode(mine), clock=clock)

@@ -203,10 +203,10 @@ class Database:
         urls = [sources] if isinstance(sources, str) else list(sources)
         if not urls:
             raise InvalidRequest(f"load into {table}: no source given")
-        info = self._engine.table(*split_name(table))
         store = self._node.store
         files = [_from_here(file) for url in urls for file in expand_source(url, store)]
         rows_total = sum(count_rows(file, store) for file in files)
+        info = self._engine.table(*split_name(table))
         with loading(table, rows_total, shown=progress) as report:
             operation = self._engine.prepare_load(info, files, report)
             return self._commit([operation], token)

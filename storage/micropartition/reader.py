@@ -8,7 +8,9 @@ is plain Polars, so that projections and predicates of the query reach the Parqu
   keeps skipping stripes by their statistics; arithmetic never sees a narrow type;
 - a scaled decimal is widened to 128 bits and reinterpreted: exact, and twice as fast as a division.
   A predicate on it is applied behind the scan, so it does not skip stripes;
-- a column that a version does not have is NULL of its type.
+- a column that a version does not have is NULL of its type;
+- Polars hears how many rows the files have, which it would not find out by itself when it is told
+  the schema: it then builds hash tables on the smaller side and filters the larger one by them.
 """
 
 from __future__ import annotations
@@ -32,10 +34,16 @@ __all__ = ["ScanFile", "ScanGroup", "check_footer", "read", "scan"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanFile:
-    """A micropartition on this machine; `bitmap` holds its deleted positions, if any."""
+    """A micropartition on this machine.
+
+    Attributes:
+        bitmap: its deleted positions, if any.
+        row_count: rows in the file, deleted ones too, as the catalogue says; None if not known.
+    """
 
     path: Path
     bitmap: bytes | None = None
+    row_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +115,16 @@ def _group_frames(group: ScanGroup, columns: tuple[Column, ...]) -> Iterable[pl.
 
 
 def _parquet(group: ScanGroup) -> pl.LazyFrame:
+    counts = [file.row_count for file in group.files]
+    known = [count for count in counts if count is not None]
     return pl.scan_parquet(
         [file.path for file in group.files],
         schema={c.name: _stored_type(c) for c in group.columns},
         cast_options=pl.ScanCastOptions(integer_cast="upcast"),
         glob=False,
         hive_partitioning=False,
+        # Rows, and rows deleted. Internal to Polars, hence its version is pinned.
+        _row_count=(sum(known), 0) if len(known) == len(counts) else None,
     )
 
 

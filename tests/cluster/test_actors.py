@@ -154,16 +154,22 @@ def workers(bi: VirtualWarehouse) -> list[int]:
     return [int(pid) for pid in bi.status()["worker_pids"]]
 
 
-def test_pushes_reach_the_virtual_warehouse(db: Database, bi: VirtualWarehouse) -> None:
-    """Without a push it would look once a second; with one it follows while nobody asks."""
-    commit = db.table("numbers").append(numbers(1))
-    reached = threading.Event()
-    for _ in range(200):
-        if bi.status()["lsn"] >= commit.lsn:
-            reached.set()
-            break
-        reached.wait(0.02)
-    assert reached.is_set()
+def test_pushes_reach_the_virtual_warehouse(tmp_path: Path) -> None:
+    """Nobody asks it, and it looks by itself only once an hour: a push is what makes it follow."""
+    rarely = warehouse.Settings(poll_ms=3_600_000)
+    database = warehouse.connect(str(tmp_path / "db"), settings=rarely)
+    try:
+        database.sql("CREATE TABLE numbers (n BIGINT NOT NULL)")
+        bi = database.create_virtual_warehouse("bi", worker_cpus=0.2)
+        pause = threading.Event()
+        commit = database.table("numbers").append(numbers(1))
+        for _ in range(200):
+            if bi.status()["lsn"] >= commit.lsn:
+                break
+            pause.wait(0.02)
+        assert bi.status()["lsn"] >= commit.lsn
+    finally:
+        database.shutdown()
 
 
 def test_errors_arrive_as_themselves(db: Database, bi: VirtualWarehouse) -> None:
