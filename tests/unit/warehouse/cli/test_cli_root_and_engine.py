@@ -104,6 +104,7 @@ def test_engine_comes_from_the_environment(
 
 
 def test_a_dead_address_is_noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)  # whatever ran before in this process
     with _closed_port() as port:
         monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
         assert join_cluster() is not None
