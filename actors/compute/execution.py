@@ -31,14 +31,18 @@ from storage.errors import (
 from storage.micropartition.reader import ScanFile, ScanGroup, scan
 from storage.schema import SqlType, arrow_type, type_name
 
-__all__ = ["execute"]
+__all__ = ["execute", "optimizations"]
 
 SQL_CHARACTERS_SHOWN = 300
 _NOT_SUPPORTED = re.compile(
     r"unsupported|not (currently |yet )?supported|not (yet )?implemented|cannot be used|"
-    r"no function matches|is not a supported",
+    r"no function matches|is not a supported|only supports|no table or struct column named|"
+    r"invalid 'start' for SUBSTRING|No infix parser for token",
     re.IGNORECASE,
 )
+
+# How the SQL of `warehouse/sql/division.py` fails where a divisor is zero.
+_DIVISION = '["division by zero'
 
 
 def execute(
@@ -61,7 +65,7 @@ def execute(
         frames = {i.alias: _frame(i, paths, resolve_rows) for i in fragment.inputs}
         context = pl.SQLContext(frames=frames)
         lazy = context.execute(fragment.sql, eager=False)
-        found = lazy.collect(engine="streaming", optimizations=_optimizations())
+        found = lazy.collect(engine="streaming", optimizations=optimizations())
         rows = _arrow(found, fragment.result_types)
     except MobulaError:
         raise
@@ -76,7 +80,8 @@ def execute(
     return rows, sum(_rows_of(i) for i in fragment.inputs)
 
 
-def _optimizations() -> pl.QueryOptFlags:
+def optimizations() -> pl.QueryOptFlags:
+    """Those of Polars, but joins keep the order of the text."""
     return pl.QueryOptFlags(join_order=False)
 
 
@@ -164,10 +169,15 @@ def _translated(error: pl.exceptions.PolarsError, sql: str) -> MobulaError:
             return NotYet(f"Polars cannot run this form of query: {message}")
         case _ if _NOT_SUPPORTED.search(text):
             return NotYet(message)
-        case pl.exceptions.SQLSyntaxError():
-            return InvalidRequest(message, "42803" if "GROUP BY" in text else "42601")
-        case pl.exceptions.SQLInterfaceError():
-            return InvalidRequest(message, "42601")
+        case _ if "expected no or a single value" in text:
+            return InvalidRequest(
+                f"a subquery used as a value has several rows: {message}", "21000"
+            )
+        case pl.exceptions.SQLSyntaxError() | pl.exceptions.SQLInterfaceError():
+            grouping = "GROUP BY" in text or "cannot be nested" in text
+            return InvalidRequest(message, "42803" if grouping else "42601")
+        case pl.exceptions.InvalidOperationError() if _DIVISION in text:
+            return InvalidRequest(f"division by zero; in {_shown(sql)}", "22012")
         case pl.exceptions.InvalidOperationError() if "conversion from `str`" in text:
             return InvalidRequest(message, "22P02")
         case pl.exceptions.InvalidOperationError() if "conversion from" in text:

@@ -13,7 +13,7 @@ column names its source, and the output names of each SELECT are distinct.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -33,7 +33,9 @@ from storage.schema import Column
 from storage.snapshot.model import Snapshot, TableState
 from warehouse.sql.dialect import Mobula
 from warehouse.sql.naming import name_outputs
+from warehouse.sql.outputs import separate_outputs
 from warehouse.sql.parse import version_of
+from warehouse.sql.series import SERIES, fold_limits, series_as_query
 from warehouse.sql.types import sqlglot_type
 
 __all__ = ["Bound", "Source", "bind", "find_table", "trace_column"]
@@ -70,6 +72,7 @@ def bind(tree: exp.Query, snapshots: Mapping[Version, Snapshot], session: Sessio
         NotYet: table functions, whole-row references.
     """
     tree = normalize_identifiers(tree, dialect=Mobula)
+    fold_limits(tree)
     name_outputs(tree)
     scans = _resolve_tables(tree, snapshots, session)
     columns: dict[str, object] = {
@@ -85,6 +88,7 @@ def bind(tree: exp.Query, snapshots: Mapping[Version, Snapshot], session: Sessio
     _check_columns(tree, scans)
     names = tuple(tree.named_selects)
     _make_distinct(tree)
+    separate_outputs(tree, _holders(tree, scans))
     return Bound(tree=annotate_types(tree, schema=schema, dialect=Mobula), scans=scans, names=names)
 
 
@@ -151,6 +155,9 @@ def _references(tree: exp.Query) -> list[tuple[exp.Table, bool]]:
 
 
 def _check_table_function(table: exp.Table) -> None:
+    if isinstance(table.this, SERIES):
+        series_as_query(table)
+        return
     name = table.this.sql(dialect=Mobula)
     raise NotYet(f"FROM {name}: reading files and table functions are not available yet")
 
@@ -244,6 +251,18 @@ def _place(column: exp.Column) -> str:
     if not line or not end:
         return ""
     return f" (line {line}, column {max(1, end - len(column.name) + 1)})"
+
+
+def _holders(tree: exp.Query, scans: Mapping[str, Source]) -> Callable[..., list[str]]:
+    """A function from a SELECT and a name to the sources in its FROM that have such a column."""
+    scopes = {id(scope.expression): scope for scope in traverse_scope(tree)}
+
+    def holders(select: exp.Select, name: str) -> list[str]:
+        scope = scopes.get(id(select))
+        sources = scope.selected_sources.items() if scope else ()
+        return [a for a, (_, source) in sources if name in (_columns_of(source, scans) or [])]
+
+    return holders
 
 
 # --- outputs --------------------------------------------------------------------------------------

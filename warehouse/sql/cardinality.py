@@ -3,8 +3,8 @@
 Only join order asks; a wrong guess costs time, never an answer. What is known and what is guessed:
 
 1. Rows: of the files that pruning left, plus deltas.
-2. A range of a number, date or timestamp: per file, the share of [min, max] that it covers, weighted
-   by rows. Ranges of one column in one conjunction are intersected first.
+2. A range of a number, date or timestamp: per file, the share of [min, max] that it covers,
+   weighted by rows. Ranges of one column in one conjunction are intersected first.
 3. Distinct values of an integer or date column: at most max - min + 1, at most the table's rows.
    Two joined columns share at most the smaller number: an unfiltered key joined with its foreign
    key gives as many rows as the foreign key has.
@@ -15,6 +15,7 @@ Only join order asks; a wrong guess costs time, never an answer. What is known a
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 from collections.abc import Iterable, Mapping
@@ -39,7 +40,7 @@ from storage.schema import (
 )
 from warehouse.sql.constants import UNKNOWN, constant
 
-__all__ = ["UNKNOWN_ROWS", "Relation", "TableRelation", "conjunction"]
+__all__ = ["OTHER_SHARE", "UNKNOWN_ROWS", "Relation", "TableRelation", "conjunction"]
 
 EQUAL_SHARE = 0.05  # of a column of which nothing is known
 PATTERN_SHARE = 0.1  # LIKE
@@ -75,6 +76,11 @@ class Relation:
     def distinct_of(self, column: str) -> float:
         """At most this many distinct values, at least 1."""
         return max(1.0, min(self.distinct.get(column, self.rows_total), self.rows_total))
+
+    def filtered(self, conditions: Iterable[exp.Expr], alias: str) -> Relation:
+        """After conditions under `alias`, of whose columns no statistics are known."""
+        rows = max(1.0, self.rows * conjunction(conditions, alias))
+        return dataclasses.replace(self, rows=rows)
 
 
 class TableRelation:
@@ -125,9 +131,9 @@ class TableRelation:
         if lows is None or highs is None or not self._rows:
             return OTHER_SHARE
         step = 1.0 if _is_discrete(column) else 0.0
-        width = highs - lows + step
-        inside = np.minimum(highs, high) - np.maximum(lows, low) + step
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
+            width = highs - lows + step
+            inside = np.minimum(highs, high) - np.maximum(lows, low) + step
             shares = np.clip(inside / width, 0.0, 1.0)
         guess = EQUAL_SHARE if low == high else OTHER_SHARE
         shares = np.where(np.isnan(shares), guess, shares)
@@ -193,19 +199,21 @@ def _range(
     """(column, low, high) of a comparison with a constant; None if it is something else."""
     if table is None or not isinstance(node, _RANGES):
         return None
+    ends: list[tuple[type[exp.Expr], exp.Expr]]
     if isinstance(node, exp.Between):
         ends = [(exp.GTE, node.args["low"]), (exp.LTE, node.args["high"])]
         column: exp.Expr = node.this
     else:
-        kind, column, other = type(node), node.this, node.expression
+        kind: type[exp.Expr] = type(node)
+        column, other = node.this, node.expression
         if not _is_own(column, alias):
             kind, column, other = _FLIPPED[kind], other, column
         ends = [(kind, other)]
     if not _is_own(column, alias):
         return None
     low, high = -math.inf, math.inf
-    for kind, other in ends:
-        value = constant(other)
+    for kind, end in ends:
+        value = constant(end)
         found = None if value is UNKNOWN else table.interval(column.name, kind, value)
         if found is None:
             return None
@@ -268,7 +276,15 @@ def _is_discrete(column: Column) -> bool:
 
 
 def _point(column: Column, value: Any) -> float | None:
-    """A constant as a number in the domain of the column's statistics."""
+    """A constant as a number in the domain of the column's statistics; None if it is none there."""
+    try:
+        found = _number(column, value)
+    except OverflowError:
+        return None
+    return found if found is not None and math.isfinite(found) else None
+
+
+def _number(column: Column, value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | datetime.date):
         return None
     match column.type:
@@ -304,5 +320,5 @@ def _values(files: pa.Table, name: str) -> _Floats | None:
         values = values.cast(pa.int64())
     if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         return None
-    numbers = pc.cast(values, pa.float64(), safe=False).to_numpy()
-    return np.asarray(numbers, dtype=np.float64)
+    numbers = np.asarray(pc.cast(values, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)

@@ -40,6 +40,8 @@ _BOOLEANS = {
 }
 _TEXT = ScalarType(kind=Kind.TEXT)
 
+_FLOATS = (ScalarType(kind=Kind.REAL), ScalarType(kind=Kind.DOUBLE))
+
 
 def plan_insert(
     tree: exp.Insert, snapshots: Mapping[Version, Snapshot], session: Session
@@ -157,6 +159,9 @@ def _cell(node: exp.Expr, column: Column) -> exp.Expr | None:
         return None
     if isinstance(value, str):
         return _text_cell(value, column)
+    if isinstance(value, Decimal) and column.type in _FLOATS:
+        text = repr(float(value))
+        return _signed(text if "e" in text else text + "e0")  # with an exponent: a DOUBLE
     return _literal(value)
 
 

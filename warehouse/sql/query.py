@@ -1,4 +1,4 @@
-"""From a bound query to a `QueryPlan`: rewrite, prune, share scans, and write Polars' SQL.
+"""From a bound query to a `QueryPlan`: rewrite, prune, order joins, share scans, write Polars' SQL.
 
 Two references to one table at one version with the same files left become one input; Polars then
 reads it once.
@@ -17,6 +17,7 @@ from actors.planner import PlannedScan, QueryPlan, Version
 from storage.schema import Column, SqlType
 from storage.snapshot.model import Snapshot
 from warehouse.sql.bind import Bound, Source, bind, trace_column
+from warehouse.sql.join_order import order_joins
 from warehouse.sql.polars_sql import polars_sql
 from warehouse.sql.predicates import Conjunct, conjuncts_of
 from warehouse.sql.prune import prune
@@ -54,6 +55,7 @@ def plan_query(
     for position in range(len(bound.names)):
         column = trace_column(top, position, bound.scans)
         types.append(column.type if column else None)
+    order_joins(scopes, scans)
     shared = _share(query, bound, scans)
     return QueryPlan(
         sql=polars_sql(query),

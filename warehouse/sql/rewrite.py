@@ -22,8 +22,13 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from storage.errors import NotYet
+from storage.errors import InvalidRequest, NotYet
+from warehouse.sql import functions, patterns
+from warehouse.sql.division import DIVIDES, check_divisions
+from warehouse.sql.keys import align_keys
 from warehouse.sql.later import not_yet
+from warehouse.sql.rows import expand_rows
+from warehouse.sql.series import SERIES
 from warehouse.sql.types import (
     DECIMALS,
     FLOATS,
@@ -56,6 +61,7 @@ def rewrite(tree: exp.Query) -> exp.Query:
 
     Raises NotYet for what Polars would answer differently and no rule mends.
     """
+    expand_rows(tree)
     for node in reversed(list(tree.walk(bfs=False))):
         rule = _RULES.get(type(node))
         replacement = rule(node) if rule else None
@@ -64,6 +70,7 @@ def rewrite(tree: exp.Query) -> exp.Query:
         if replacement.type is None:
             replacement.type = node.type
         node.replace(replacement)
+    check_divisions(tree)
     return tree
 
 
@@ -125,6 +132,7 @@ def _divide(node: exp.Expr) -> exp.Expr | None:
         both = (_cast(left.copy(), "DOUBLE PRECISION"), _cast(right.copy(), "DOUBLE PRECISION"))
         quotient = exp.Div(this=both[0], expression=both[1], typed=False, safe=False)
         quotient.type = exp.DataType.build(_T.DOUBLE)
+        quotient.meta[DIVIDES] = not (_typed(left, FLOATS) or _typed(right, FLOATS))
         return quotient
     return None
 
@@ -169,7 +177,11 @@ def _cast_rule(node: exp.Expr) -> exp.Expr | None:
         return _cast_to_integer(node, source, to)
     if to.this in DECIMALS:
         return _cast_to_decimal(node, source, to)
-    if to.this in TEXTS and to.expressions:
+    if to.this in TEXTS and not to.expressions:
+        return functions.as_text(source)
+    if to.this == _T.BOOLEAN:
+        return functions.boolean_of_text(source)
+    if to.this in TEXTS:
         text = _cast(source.copy(), "TEXT")
         length = exp.Literal.number(to.expressions[0].name)
         start = exp.Literal.number(1)
@@ -180,6 +192,8 @@ def _cast_rule(node: exp.Expr) -> exp.Expr | None:
 def _cast_to_integer(node: exp.Cast, source: exp.Expr, to: exp.DataType) -> exp.Expr | None:
     if _typed(source, DECIMALS | FLOATS):
         source = exp.Round(this=source.copy())
+    elif isinstance(source, exp.Literal) and source.is_string:
+        source = exp.Literal.string(str(source.this).strip())
     elif to.this == _T.BIGINT:
         return None
     checked = exp.Cast(this=source.copy(), to=to.copy())
@@ -211,13 +225,15 @@ def _cast_to_decimal(node: exp.Cast, source: exp.Expr, to: exp.DataType) -> exp.
 def _compare(node: exp.Expr) -> exp.Expr | None:
     _coerce(node.this, node.expression)
     _coerce(node.expression, node.this)
+    if isinstance(node, exp.EQ):
+        align_keys(node)
     return None
 
 
 def _between(node: exp.Expr) -> exp.Expr | None:
     _coerce(node.args["low"], node.this)
     _coerce(node.args["high"], node.this)
-    return None
+    return functions.between_symmetric(node)
 
 
 def _in(node: exp.Expr) -> exp.Expr | None:
@@ -253,7 +269,36 @@ def _select(node: exp.Expr) -> exp.Expr | None:
     if node.args.get("where") and not node.args.get("from_"):
         one = exp.alias_(exp.Literal.number(1), "one", quoted=True)
         node.set("from_", exp.From(this=exp.select(one).subquery("one", copy=False)))
+    where = node.args.get("where")
+    for found in where.find_all(exp.AggFunc) if where else ():
+        if found.find_ancestor(exp.Select) is node:
+            name = found.sql(dialect="postgres")
+            if isinstance(found.parent, exp.Window):
+                raise InvalidRequest(f"{name} OVER …: WHERE has no window functions", "42P20")
+            raise InvalidRequest(f"{name}: WHERE has no aggregates; use HAVING", "42803")
     return None
+
+
+def _values(node: exp.Expr) -> exp.Expr | None:
+    """VALUES of more than plain literals as a UNION ALL: Polars' VALUES takes nothing else."""
+    alias = node.args.get("alias")
+    rows = [row.expressions for row in node.expressions if isinstance(row, exp.Tuple)]
+    plain = (exp.Literal, exp.Null, exp.Boolean)
+    if alias is None or len(rows) != len(node.expressions) or not alias.columns:
+        return None
+    items = [item.this if isinstance(item, exp.Neg) else item for row in rows for item in row]
+    if all(isinstance(item, plain) for item in items):
+        return None
+    names = [column.name for column in alias.columns]
+    selects = [
+        exp.select(*(exp.alias_(v.copy(), n, quoted=True) for v, n in zip(row, names, strict=True)))
+        for row in rows
+    ]
+    query: exp.Query = selects[0]
+    for select in selects[1:]:
+        query = exp.Union(this=query, expression=select, distinct=False)
+    table = exp.TableAlias(this=exp.to_identifier(alias.name, quoted=True))
+    return exp.Subquery(this=query, alias=table)
 
 
 def _refuse(what: str) -> Callable[[exp.Expr], exp.Expr | None]:
@@ -274,10 +319,11 @@ _RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]] = {
     exp.Between: _between,
     exp.In: _in,
     exp.Select: _select,
+    exp.Values: _values,
     exp.Lateral: _refuse("LATERAL"),
     exp.TableSample: _refuse("TABLESAMPLE"),
-    exp.PercentileCont: _refuse("percentile_cont"),
-    exp.PercentileDisc: _refuse("percentile_disc"),
-    exp.SimilarTo: _refuse("SIMILAR TO"),
+    **dict.fromkeys(SERIES, _refuse("generate_series outside FROM")),
+    **functions.RULES,
+    **patterns.RULES,
     **dict.fromkeys(_COMPARISONS, _compare),
 }

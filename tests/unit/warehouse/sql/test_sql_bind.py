@@ -48,7 +48,7 @@ def test_names_that_do_not_resolve(
 
 
 @pytest.mark.parametrize(
-    "source", ["read_parquet('x.parquet')", "generate_series(1, 5)", "other.public.items"]
+    "source", ["read_parquet('x.parquet')", "generate_series(1.5, 5)", "other.public.items"]
 )
 def test_sources_of_later_versions(database: Database, source: str) -> None:
     with pytest.raises(NotYet):

@@ -159,14 +159,14 @@ def test_what_polars_cannot_run_is_our_error(database: Database, sql: str, sqlst
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT to_char(t, 'YYYY') FROM items",
-        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY a) FROM items",
+        "SELECT to_char(t, 'Month') FROM items",
+        "SELECT mode() WITHIN GROUP (ORDER BY a) FROM items",
         "SELECT * FROM items TABLESAMPLE SYSTEM (10)",
         "SELECT 1 FROM items i, LATERAL (SELECT 1 FROM days d WHERE d.a = i.a) x",
         "SELECT CAST(f AS DECIMAL) FROM items",
         "SELECT no_such_function(a) FROM items",
-        "SELECT s FROM items WHERE s LIKE 'a!%' ESCAPE '!'",
-        "SELECT s FROM items WHERE s SIMILAR TO 'a'",
+        "SELECT s FROM items WHERE s LIKE s",
+        "SELECT s FROM items WHERE s SIMILAR TO s",
     ],
 )
 def test_what_is_not_there_yet_says_so(database: Database, sql: str) -> None:
