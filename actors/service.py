@@ -169,7 +169,7 @@ class PrimaryService:
             policy=node.settings.checkpoints,
             limits=node.settings.sequencer,
         )
-        pool = WorkerPool(1, start_worker)
+        pool = WorkerPool(1, start_worker, clock)
 
         async def latest(min_lsn: int | None, timeout_ms: int) -> Snapshot:
             if min_lsn is not None and min_lsn > primary.snapshot.lsn:
@@ -334,7 +334,7 @@ class CoordinatorService:
         try:
             snapshot = await reader.open()
             found = _find(snapshot, warehouse) if isinstance(warehouse, str) else warehouse
-            pool = WorkerPool(found.size, lambda: start_worker(found))
+            pool = WorkerPool(found.size, lambda: start_worker(found), clock)
             await pool.warm()
         except BaseException:
             await store.close()
