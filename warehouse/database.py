@@ -169,6 +169,7 @@ class Database:
         Args:
             parameters: values of $1, $2, … in order.
             min_lsn: for a read: on a snapshot at this LSN or later.
+            timeout_s: for a read; a write is waited for until its outcome is known.
             token: for a write: see `Table.append`.
         """
         statement = Statement(

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from storage.container import PREAMBLE_BYTES, header_length
 from storage.errors import CorruptData, InvalidRequest, ObjectMissing
 from storage.log.record import MAGIC, Group, GroupHeader, decode, decode_header
-from storage.names import LOG_PREFIX, checkpoint_lsn, log_lsn, log_name
+from storage.names import LOG_PREFIX, log_lsn, log_name
 from storage.objects import ObjectStore
 from storage.snapshot.apply import apply, tso_ms
 from storage.snapshot.checkpoint import newest_roots, read_checkpoint
@@ -45,7 +45,7 @@ class LogReader:
         """
         if at_lsn is not None and at_lsn < 0:
             raise InvalidRequest(f"LSN {at_lsn} is not in the log; LSNs start at 1")
-        snapshot, roots_total = await self._from_checkpoint(at_lsn)
+        snapshot = await self._from_checkpoint(at_lsn)
         tail = [
             log_lsn(entry.name)
             async for entry in self._store.list(LOG_PREFIX, start_after=log_name(snapshot.lsn))
@@ -55,10 +55,7 @@ class LogReader:
             if at_lsn > newest:
                 raise InvalidRequest(f"LSN {at_lsn} is not in the log yet; the newest is {newest}")
             tail = [lsn for lsn in tail if lsn <= at_lsn]
-        snapshot = await self._replay(snapshot, tail)
-        if snapshot.lsn == 0 and roots_total:
-            raise CorruptData(f"{self._store.url}: no checkpoint is readable and the log is empty")
-        return snapshot
+        return await self._replay(snapshot, tail)
 
     async def follow(self, snapshot: Snapshot) -> Snapshot:
         """`snapshot` and whatever has been committed since. 1 GET when nothing has."""
@@ -102,19 +99,18 @@ class LogReader:
             for header in await asyncio.gather(*(self.header(lsn) for lsn in window)):
                 yield header
 
-    async def _from_checkpoint(self, at_lsn: int | None) -> tuple[Snapshot, int]:
-        """The newest readable checkpoint's snapshot (or the empty one); how many there are."""
+    async def _from_checkpoint(self, at_lsn: int | None) -> Snapshot:
+        """The newest readable checkpoint's snapshot, or the empty one where the log starts at 1."""
         roots = await newest_roots(self._store, at_most_lsn=at_lsn)
         failure: CorruptData | None = None
         for name in roots:
-            checkpoint_lsn(name)
             try:
-                return await self._checked(name), len(roots)
+                return await self._checked(name)
             except CorruptData as error:
                 failure = error
         if failure is not None and await self._log_is_gone():
             raise failure
-        return self._empty, len(roots)
+        return self._empty
 
     async def _checked(self, name: str) -> Snapshot:
         snapshot = await read_checkpoint(self._store, name)

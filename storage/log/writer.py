@@ -10,9 +10,8 @@
 from __future__ import annotations
 
 from storage.clock import Clock
-from storage.container import header_length, open_header
 from storage.errors import CorruptData, Fenced, InternalError
-from storage.log.record import MAGIC, Group, GroupHeader, decode, encode
+from storage.log.record import Group, decode, decode_header, encode
 from storage.names import log_name
 from storage.objects import Exists, ObjectStore, create_settled
 
@@ -37,7 +36,7 @@ class LogWriter:
         """Make `group` durable; returns it as readers will decode it.
 
         Raises:
-            Fenced: the slot holds another writer's group; every later call raises it too.
+            Fenced: the slot holds another writer's group; repeating the call raises it again.
             Unavailable: outcome unknown; call again with the same group.
         """
         lsn = group.header.lsn
@@ -58,8 +57,7 @@ class LogWriter:
 
 def _fenced_message(name: str, data: bytes) -> str:
     try:
-        header_length(data, MAGIC, name)
-        header, _ = open_header(data, MAGIC, GroupHeader, name)
+        header = decode_header(data, name)
     except CorruptData as error:
         return f"{name} holds an object that this primary did not write ({error}); stopped writing"
     return (

@@ -194,3 +194,17 @@ def test_headers_come_in_order() -> None:
         assert found == list(range(3, 53))
 
     asyncio.run(run())
+
+
+def test_unreadable_checkpoint_without_the_log_before_it_is_named() -> None:
+    async def run() -> None:
+        store = MemoryStore()
+        snapshots = await history(store, 6)
+        bad = await write_checkpoint(store, snapshots[4], CountedIds("c"))
+        await store.put(bad.name, b"rubbish")
+        for lsn in range(1, snapshots[-1].lsn + 1):
+            await store.delete(log_name(lsn))
+        with pytest.raises(CorruptData, match=bad.name):
+            await reader_of(store).open()
+
+    asyncio.run(run())
