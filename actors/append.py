@@ -9,11 +9,11 @@ import asyncio
 from typing import Any
 
 from actors.messages import AppendFiles, AppendRows, TableInfo
-from storage.conform import conform
 from storage.delta import encode_rows
 from storage.ids import Ids
 from storage.ingest import Progress, write_table
 from storage.objects import ObjectStore
+from storage.target import fit
 
 __all__ = ["append_operation"]
 
@@ -30,6 +30,7 @@ async def append_operation(
     """Fit `frame` to the table and make the operation; large frames are uploaded here.
 
     Args:
+        info: identity values that the frame leaves out are reserved in it already.
         frame: polars, pyarrow or pandas.
         inline_bytes_max: encoded rows from this size on become micropartitions.
         progress: called with the rows uploaded so far.
@@ -38,7 +39,7 @@ async def append_operation(
         Unavailable: the store does not answer; what was uploaded is collected later.
     """
     schema = info.target.schema
-    rows = await asyncio.to_thread(conform, frame, schema, info.target.table_name)
+    rows = await asyncio.to_thread(fit, frame, info.target)
     if rows.nbytes < inline_bytes_max * 8:  # it may still be small once compressed
         encoded = await asyncio.to_thread(encode_rows, rows)
         if len(encoded) < inline_bytes_max:

@@ -49,6 +49,11 @@ class Engine(Protocol):
 
     def table(self, schema: str, name: str) -> TableInfo: ...
 
+    def reserve(self, sequence_id: int, count: int) -> int:
+        """The first of `count` values of a sequence, the caller's for ever; the others follow in
+        steps of its increment. See `actors.primary.sequences`."""
+        ...
+
     def prepare_append(
         self, info: TableInfo, frame: Any, inline_bytes: int = 0
     ) -> AppendRows | AppendFiles:

@@ -49,18 +49,21 @@ LOADS_MAX = 2  # source files read at once
 async def load_sources(
     store: ObjectStore,
     node: NodeSettings,
-    info: TableInfo,
+    infos: Sequence[TableInfo],
     sources: Sequence[str],
     *,
     progress: Progress,
     ids: Ids,
 ) -> list[FileRow]:
-    """Turn source files into micropartitions, a few at a time; all or an error."""
+    """Turn source files into micropartitions, a few at a time; all or an error.
+
+    Args: infos: of the table, one for each source.
+    """
     gate = asyncio.Semaphore(LOADS_MAX)
     rows_done = dict.fromkeys(range(len(sources)), 0)
     files_done = 0
 
-    async def one(index: int, url: str) -> list[FileRow]:
+    async def one(index: int, url: str, info: TableInfo) -> list[FileRow]:
         nonlocal files_done
 
         def report(rows: int) -> None:
@@ -77,7 +80,10 @@ async def load_sources(
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(i, url)) for i, url in enumerate(sources)]
+            tasks = [
+                group.create_task(one(i, url, info))
+                for i, (url, info) in enumerate(zip(sources, infos, strict=True))
+            ]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return [row for task in tasks for row in task.result()]
@@ -123,11 +129,15 @@ class LocalEngine(StoreClient):
     def table(self, schema: str, name: str) -> TableInfo:
         return self._writer().table(schema, name)
 
+    def reserve(self, sequence_id: int, count: int) -> int:
+        return self._loop.run(self._writer().reserve(sequence_id, count))
+
     def prepare_load(
         self, info: TableInfo, sources: Sequence[str], progress: Progress
     ) -> AppendFiles:
+        infos = self._numbered_sources(info, sources)
         files = self._loop.run(
-            load_sources(self.store, self._node, info, sources, progress=progress, ids=self._ids)
+            load_sources(self.store, self._node, infos, sources, progress=progress, ids=self._ids)
         )
         return AppendFiles(table_id=info.table_id, files=tuple(files))
 

@@ -13,24 +13,32 @@ from typing import Any
 
 import pyarrow as pa
 
-from storage.ingest import IngestTarget
-from storage.schema import Column, SqlType
+from storage.schema import Check, Column, EnumType, SqlType, StructType
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.files import FileRow
 from storage.snapshot.model import IngestToken, Receipt
+from storage.snapshot.ranges import ColumnRange
+from storage.target import IngestTarget
 
 __all__ = [
+    "AdvanceSequence",
     "AppendFiles",
     "AppendRows",
+    "CommentOnTable",
     "CommitReply",
     "DeltaRun",
+    "DropSchema",
     "DropTable",
+    "DropType",
     "DropWarehouse",
     "FileInput",
     "Fragment",
     "FragmentResult",
     "NewColumn",
+    "NewIdentity",
+    "NewSchema",
     "NewTable",
+    "NewType",
     "NewWarehouse",
     "Operation",
     "Output",
@@ -57,17 +65,38 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewIdentity:
+    """GENERATED ALWAYS or BY DEFAULT AS IDENTITY, with the options of its sequence.
+
+    What is None is as PostgreSQL has it: counting up from 1 to the largest value of the column's
+    type, or down from -1 to the smallest.
+    """
+
+    always: bool
+    start: int | None = None
+    increment: int = 1
+    low: int | None = None
+    high: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewColumn:
-    """A column of CREATE TABLE, before it has an id."""
+    """A column of CREATE TABLE, before it has an id. `default`: see `schema.Column`."""
 
     name: str
     type: SqlType
     nullable: bool = True
+    default: str | None = None
+    identity: NewIdentity | None = None
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTable:
-    """CREATE TABLE. `cluster_by` holds column names; `order` is "lexical" or "zorder"."""
+    """CREATE TABLE. `cluster_by` holds column names; `order` is "lexical" or "zorder".
+
+    `checks` have distinct names; whoever plans the statement names those that it leaves unnamed.
+    """
 
     schema: str
     name: str
@@ -75,6 +104,8 @@ class NewTable:
     cluster_by: tuple[str, ...] = ()
     order: str = "lexical"
     options: Mapping[str, int | str] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    comment: str | None = None
     if_not_exists: bool = False
 
 
@@ -85,6 +116,60 @@ class DropTable:
     schema: str
     name: str
     if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSchema:
+    """CREATE SCHEMA."""
+
+    name: str
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropSchema:
+    """DROP SCHEMA. Without `cascade` it must be empty; with it, all that it holds goes too."""
+
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewType:
+    """CREATE TYPE … AS ENUM (…) or AS (…). The name inside the definition is
+    filled in by the primary."""
+
+    schema: str
+    name: str
+    definition: EnumType | StructType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropType:
+    """DROP TYPE; refused while a column or another type has it."""
+
+    schema: str
+    name: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentOnTable:
+    """COMMENT ON TABLE, or ON COLUMN if `column` is given; `comment` None removes it."""
+
+    schema: str
+    table: str
+    column: str | None = None
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvanceSequence:
+    """Take `count` values from a sequence, for whoever called `Primary.reserve`."""
+
+    sequence_id: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +209,20 @@ class DropWarehouse:
     if_exists: bool = False
 
 
-Operation = NewTable | DropTable | AppendRows | AppendFiles | NewWarehouse | DropWarehouse
+Operation = (
+    NewTable
+    | DropTable
+    | NewSchema
+    | DropSchema
+    | NewType
+    | DropType
+    | CommentOnTable
+    | AdvanceSequence
+    | AppendRows
+    | AppendFiles
+    | NewWarehouse
+    | DropWarehouse
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,13 +285,15 @@ class DeltaRun:
     """Consecutive deltas of one table, as one Arrow table in logical types of one schema version.
 
     `key` names the content for ever, so a worker may keep what it has seen. `rows` is an Arrow
-    table, or on Ray a reference to one in the node's object store.
+    table, or on Ray a reference to one in the node's object store. `ranges`: by column id, what
+    is known of its values.
     """
 
     key: str
     schema_version: int
     row_count: int
     rows: Any
+    ranges: Mapping[int, ColumnRange] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,9 +303,8 @@ class ScanInput:
     Attributes:
         columns: in output order, with the names that the SQL uses (of the newest schema version).
         schemas: each schema version that a file or delta run names, as (version, columns).
-        predicate: a conjunction that rows may be dropped by (SQL over the columns), or None; the
-            SQL repeats it, so ignoring it is correct.
-        stripes_scanned: what pruning expects to be read.
+        ranges: by column id, what is known of the values in these files and deltas; of each of
+            `columns`.
     """
 
     alias: str
@@ -213,7 +312,7 @@ class ScanInput:
     schemas: Mapping[int, tuple[Column, ...]]
     files: tuple[FileInput, ...] = ()
     deltas: tuple[DeltaRun, ...] = ()
-    predicate: str | None = None
+    ranges: Mapping[int, ColumnRange] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,14 +327,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """What one worker runs: SQL text over named inputs."""
+    """What one worker runs: a program (`actors.planner.Program`) over named inputs."""
 
     query_id: str
     attempt: int
-    sql: str  # in Polars' dialect
+    program: Any
     inputs: tuple[ScanInput, ...]
     output: Output = Output()
-    result_types: tuple[SqlType | None, ...] = ()  # declared types of the output columns, if known
     memory_bytes: int | None = None
 
 

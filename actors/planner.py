@@ -1,6 +1,6 @@
 """What the coordinator and the primary need to know of SQL, as a protocol.
 
-The implementation lives in `warehouse.sql` and is injected by `connect`: this package never parses
+The implementation lives in `warehouse.planning` and is injected by `connect`: this package never parses
 SQL. A statement is parsed first (`Parsed` says which snapshots it wants), the caller resolves those
 versions against the log, and `plan` turns the statement into one of the plans below.
 """
@@ -11,24 +11,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import polars as pl
 import pyarrow as pa
 
 from actors.messages import Operation, QueryStats, Statement
-from storage.schema import Column, SqlType
+from storage.errors import MobulaError
+from storage.schema import Column
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Snapshot, TableState
+from storage.snapshot.ranges import ColumnRange
 
 __all__ = [
     "AtLsn",
     "AtTimestamp",
     "CallPlan",
     "ExplainPlan",
+    "InputFrame",
     "InsertPlan",
     "Latest",
     "Parsed",
     "Plan",
     "PlannedScan",
     "Planner",
+    "Program",
     "QueryPlan",
     "RowsPlan",
     "Version",
@@ -78,7 +83,7 @@ class Parsed:
 class PlannedScan:
     """One table of a query: its state at one snapshot and what pruning left of it.
 
-    `predicate`: conjunction for this scan as Polars SQL, or None (see `messages.ScanInput`).
+    `predicate`: the conditions that pruned it, as text for EXPLAIN, or None.
     """
 
     alias: str
@@ -88,17 +93,45 @@ class PlannedScan:
     predicate: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryPlan:
-    """A SELECT as SQL text in Polars' dialect over the aliases of its scans.
+@dataclass(frozen=True, slots=True)
+class InputFrame:
+    """The rows of one input on a worker: a column per column of the scan, under its name, as
+    `storage.micropartition.reader.scan` returns them.
 
-    `result_types`: per output column the declared SQL type, or None to take Polars' own.
+    `ranges`: see `messages.ScanInput`.
     """
 
-    sql: str
+    frame: pl.LazyFrame
+    columns: tuple[Column, ...]
+    ranges: Mapping[int, ColumnRange]
+
+
+class Program(Protocol):
+    """A planned query as a worker runs it. Can be pickled."""
+
+    def build(self, inputs: Mapping[str, InputFrame]) -> pl.LazyFrame:
+        """The query's rows over its inputs, by the aliases of the scans.
+
+        May run parts of the query at once. Raises InvalidRequest, NotYet, PolarsError.
+        """
+        ...
+
+    def arrow(self, found: pl.DataFrame) -> pa.Table:
+        """What `build` gave, collected, in the types of the query. Raises InvalidRequest."""
+        ...
+
+    def translated(self, error: pl.exceptions.PolarsError) -> MobulaError:
+        """An error of Polars, raised by `build` or while its result was collected, as ours."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryPlan:
+    """A SELECT as a program over the aliases of its scans."""
+
+    program: Program
     scans: tuple[PlannedScan, ...]
     result_names: tuple[str, ...]
-    result_types: tuple[SqlType | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

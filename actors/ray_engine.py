@@ -130,10 +130,23 @@ class RayEngine(StoreClient):
         assert isinstance(info, TableInfo)
         return info
 
+    def reserve(self, sequence_id: int, count: int) -> int:
+        first = self._repeated(
+            lambda primary: _get(
+                primary.reserve.remote(sequence_id, count), self._start_s, "the primary"
+            )
+        )
+        assert isinstance(first, int)
+        return first
+
     def prepare_load(
         self, info: TableInfo, sources: Sequence[str], progress: Progress
     ) -> AppendFiles:
-        loads = _Loads([spawn.start_load(self._node, info, url) for url in sources], progress)
+        infos = self._numbered_sources(info, sources)
+        started = [
+            spawn.start_load(self._node, own, url) for own, url in zip(infos, sources, strict=True)
+        ]
+        loads = _Loads(started, progress)
         return AppendFiles(table_id=info.table_id, files=tuple(loads.finish()))
 
     def start_warehouse(self, name: str) -> RayWarehouse:

@@ -224,6 +224,10 @@ class PrimaryService:
             case _:
                 return await self._runner.run(plan, snapshot, 0.0)
 
+    async def reserve(self, sequence_id: int, count: int) -> int:
+        """See `Reservations.reserve`."""
+        return await self._primary.reserve(sequence_id, count)
+
     def table(self, schema: str, name: str) -> TableInfo:
         """See `Primary.table`."""
         return self._primary.table(schema, name)
@@ -259,9 +263,10 @@ class PrimaryService:
         rows = await self._fetch_rows(reply.rows)
         rows = rows.rename_columns(list(plan.columns))
         schema = snapshot.schemas[plan.table.schema_id]
+        info = self._primary.table(schema, plan.table.name)
         operation = await append_operation(
             self._store,
-            self._primary.table(schema, plan.table.name),
+            await self._primary.numbered(info, rows.column_names, rows.num_rows),
             rows,
             ids=self._ids,
             inline_bytes_max=self._node.settings.rows_inline_bytes_max,

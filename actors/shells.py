@@ -198,6 +198,9 @@ class PrimaryShell:
     async def execute(self, statement: Statement) -> QueryReply | CommitReply:
         return await self._run(lambda service: service.execute(statement))
 
+    async def reserve(self, sequence_id: int, count: int) -> int:
+        return await self._run(lambda service: service.reserve(sequence_id, count))
+
     async def table(self, schema: str, name: str) -> TableInfo:
         return (await self._service.get()).table(schema, name)
 

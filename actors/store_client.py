@@ -1,11 +1,14 @@
 """What a client of any engine does by itself, with nothing but the store.
 
-It reads the newest snapshot and the log, and it fits and uploads frames; only the commit needs the
-primary.
+It reads the newest snapshot and the log, and it fits and uploads frames; only the commit, and the
+values of identity columns, need the primary.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from actors.append import append_operation
@@ -13,16 +16,19 @@ from actors.loop import LoopThread
 from actors.messages import AppendFiles, AppendRows, TableInfo
 from actors.settings import NodeSettings
 from storage.clock import SystemClock
+from storage.conform import to_arrow
 from storage.ids import RandomIds
 from storage.log.reader import LogReader
 from storage.log.record import GroupHeader
 from storage.objects import ObjectStore, open_store
 from storage.snapshot.model import Snapshot
+from storage.sources import count_rows, read_columns
+from storage.target import to_number
 
 __all__ = ["StoreClient"]
 
 
-class StoreClient:
+class StoreClient(ABC):
     """The part that engines share; see `actors.client.Engine` for what the methods promise."""
 
     def __init__(self, node: NodeSettings) -> None:
@@ -38,13 +44,40 @@ class StoreClient:
     def database_id(self) -> str:
         return self._node.database_id
 
+    @abstractmethod
+    def reserve(self, sequence_id: int, count: int) -> int:
+        """See `Engine.reserve`."""
+
     def prepare_append(
         self, info: TableInfo, frame: Any, inline_bytes: int = 0
     ) -> AppendRows | AppendFiles:
         limit = self._node.settings.rows_inline_bytes_max - inline_bytes
+        rows = to_arrow(frame, info.target.table_name)
+        numbered = self._numbered(info, rows.column_names, rows.num_rows)
         return self._loop.run(
-            append_operation(self.store, info, frame, ids=self._ids, inline_bytes_max=limit)
+            append_operation(self.store, numbered, rows, ids=self._ids, inline_bytes_max=limit)
         )
+
+    def _numbered(self, info: TableInfo, names: Sequence[str], row_count: int) -> TableInfo:
+        """With values reserved for the identity columns that such rows leave out."""
+        columns = to_number(names, info.target) if row_count else ()
+        first = {
+            column.id: self.reserve(column.identity.sequence_id, row_count)
+            for column in columns
+            if column.identity is not None
+        }
+        target = dataclasses.replace(info.target, identity_first=first)
+        return dataclasses.replace(info, target=target) if first else info
+
+    def _numbered_sources(self, info: TableInfo, sources: Sequence[str]) -> list[TableInfo]:
+        """One for each source file, each with values of its own."""
+        if all(column.identity is None for column in info.target.schema.columns):
+            return [info] * len(sources)
+        store = self._node.store
+        return [
+            self._numbered(info, read_columns(url, store).names, count_rows(url, store))
+            for url in sources
+        ]
 
     def snapshot(self) -> Snapshot:
         return self._loop.run(self._look())

@@ -1,6 +1,6 @@
 """Turning rows into micropartitions in the store, in parallel and in bounded memory.
 
-1. Rows are fitted to the table (`conform`) and gathered in a buffer of bounded size.
+1. Rows are fitted to the table (`target.py`) and gathered in a buffer of bounded size.
 2. A full buffer is sorted if the table is clustered, and cut into slices of at most so many rows
    and so many (estimated) file bytes.
 3. A few encoders at a time write slices to temporary files, in threads, and upload them.
@@ -16,17 +16,15 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
 
-from storage.conform import conform
 from storage.errors import InternalError, InvalidRequest
 from storage.ids import Ids
 from storage.micropartition import clustering, writer
@@ -36,56 +34,21 @@ from storage.schema import TableSchema
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import FileRow
 from storage.sources import read_source
+from storage.target import MICROPARTITION_ROWS, IngestTarget, fit
 
 __all__ = [
     "BUFFER_BYTES",
     "FILE_BYTES_MAX",
-    "MICROPARTITION_ROWS",
-    "IngestTarget",
     "load_file",
     "split",
     "write_table",
 ]
 
-MICROPARTITION_ROWS = 10 * writer.STRIPE_ROWS
 FILE_BYTES_MAX = 64 << 20
 BUFFER_BYTES = 256 << 20
 ENCODERS = 2
 SAMPLE_SLICES = 8
 SAMPLE_SLICE_ROWS = 8192
-
-assert MICROPARTITION_ROWS <= writer.ROWS_MAX
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestTarget:
-    """Where rows go: a table as of one schema version, and what its files are called.
-
-    Attributes:
-        options: the table's; `micropartition_rows` limits the rows of a file.
-        name_prefix: of the objects, `data/{branch id}-{epoch}-`; a unique id follows.
-    """
-
-    table_name: str
-    schema: TableSchema
-    name_prefix: str
-    cluster_by: ClusterBy | None = None
-    options: Mapping[str, int | str] = field(default_factory=dict)
-
-    @property
-    def rows_max(self) -> int:
-        """Rows of a micropartition. Raises InvalidRequest for an option out of range."""
-        found = self.options.get("micropartition_rows", MICROPARTITION_ROWS)
-        if not isinstance(found, int) or not 1 <= found <= writer.ROWS_MAX:
-            raise InvalidRequest(
-                f"table {self.table_name}: micropartition_rows is {found!r}, "
-                f"expected 1 to {writer.ROWS_MAX}"
-            )
-        return found
-
-    def object_name(self, ids: Ids) -> str:
-        return f"{self.name_prefix}{ids.new()}.parquet"
-
 
 Progress = Callable[[int], None]
 
@@ -128,7 +91,7 @@ async def write_table(
     """Write rows as micropartitions and upload them.
 
     Args:
-        table: in `arrow_schema(target.schema.columns)` (see `conform`).
+        table: in `arrow_schema(target.schema.columns)` (see `fit`).
         encoders: micropartitions in the making at any time; each holds its slice and a file.
         scratch: directory for temporary files; None: the system's.
         progress: called with the number of rows uploaded so far, in the event loop's thread.
@@ -213,7 +176,7 @@ def _buffers(
     parts: list[pa.Table] = []
     rows = size_bytes = first_row = 0
     for batch in read_source(url, options):
-        part = _conformed(batch, url, first_row, target)
+        part = _fitted(batch, url, first_row, target)
         parts.append(part)
         first_row += batch.num_rows
         rows += part.num_rows
@@ -233,9 +196,9 @@ def _drained(parts: list[pa.Table]) -> pa.Table:
     return table
 
 
-def _conformed(batch: pa.RecordBatch, url: str, first_row: int, target: IngestTarget) -> pa.Table:
+def _fitted(batch: pa.RecordBatch, url: str, first_row: int, target: IngestTarget) -> pa.Table:
     try:
-        return conform(batch, target.schema, target.table_name)
+        return fit(batch, target, first_row)
     except InvalidRequest as error:
         place = f"{url}, batch from row {first_row}"
         raise InvalidRequest(f"{place}: {error.message}", error.sqlstate) from error

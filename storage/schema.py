@@ -8,22 +8,30 @@ schema version it was written with. Values here are part of log records and chec
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from typing import assert_never
 
 import msgspec
 import pyarrow as pa
 
 __all__ = [
+    "ArrayType",
+    "CharType",
+    "Check",
     "Column",
     "DecimalType",
+    "EnumType",
+    "Identity",
     "Kind",
     "ScalarType",
     "SqlType",
+    "StructType",
     "TableSchema",
     "VarCharType",
     "arrow_schema",
     "arrow_type",
     "is_integer",
+    "named_types",
     "type_name",
 ]
 
@@ -42,8 +50,14 @@ class Kind(enum.Enum):
     DOUBLE = "DOUBLE PRECISION"
     TEXT = "TEXT"
     DATE = "DATE"
+    TIME = "TIME"
     TIMESTAMP = "TIMESTAMP"
+    TIMESTAMPTZ = "TIMESTAMP WITH TIME ZONE"
+    INTERVAL = "INTERVAL"
     BYTEA = "BYTEA"
+    UUID = "UUID"
+    JSON = "JSON"
+    JSONB = "JSONB"
 
 
 class ScalarType(msgspec.Struct, frozen=True, tag="scalar", forbid_unknown_fields=True):
@@ -65,16 +79,71 @@ class VarCharType(msgspec.Struct, frozen=True, tag="varchar", forbid_unknown_fie
     length: int
 
 
-SqlType = ScalarType | DecimalType | VarCharType
+class CharType(msgspec.Struct, frozen=True, tag="char", forbid_unknown_fields=True):
+    """CHAR(length): values are kept without trailing blanks and shown padded to `length`."""
+
+    length: int
+
+
+class ArrayType(msgspec.Struct, frozen=True, tag="array", forbid_unknown_fields=True):
+    """element[]: one dimension, any length."""
+
+    element: SqlType
+
+
+class StructType(msgspec.Struct, frozen=True, tag="struct", forbid_unknown_fields=True):
+    """A composite type: `fields` are (name, type) pairs, at least one.
+
+    `name` as CREATE TYPE gave it, with its schema before it unless that is `public`: two types
+    are the same if their names and parts are.
+    """
+
+    name: str
+    fields: tuple[tuple[str, SqlType], ...]
+
+
+class EnumType(msgspec.Struct, frozen=True, tag="enum", forbid_unknown_fields=True):
+    """CREATE TYPE name AS ENUM (labels): ordered as the labels are; `name` as in `StructType`."""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+SqlType = ScalarType | DecimalType | VarCharType | CharType | ArrayType | StructType | EnumType
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GENERATED … AS IDENTITY: numbers come from the sequence of that id.
+
+    `always`: a statement may not give values itself; else (BY DEFAULT) it may.
+    """
+
+    sequence_id: int
+    always: bool
+    start: int = 1
+    increment: int = 1
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """CONSTRAINT name CHECK (sql): what no row may make FALSE."""
+
+    name: str
+    sql: str
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A column of a table: `id` is given once per table and never reused."""
+    """A column of a table: `id` is given once per table and never reused.
+
+    `default` is the SQL text of the expression that gives the value of an INSERT without one. It
+    and `identity` are of the newest schema version only: rows that exist do not change with them.
+    """
 
     id: int
     name: str
     type: SqlType
     nullable: bool = True
+    default: str | None = None
+    identity: Identity | None = None
 
 
 class TableSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,8 +174,16 @@ _ARROW: dict[Kind, pa.DataType] = {
     Kind.DOUBLE: pa.float64(),
     Kind.TEXT: pa.large_string(),
     Kind.DATE: pa.date32(),
+    Kind.TIME: pa.time64("us"),
     Kind.TIMESTAMP: pa.timestamp("us"),
+    Kind.TIMESTAMPTZ: pa.timestamp("us", "UTC"),
+    Kind.INTERVAL: pa.struct(
+        [("months", pa.int32()), ("days", pa.int32()), ("microseconds", pa.int64())]
+    ),
     Kind.BYTEA: pa.large_binary(),
+    Kind.UUID: pa.binary(16),
+    Kind.JSON: pa.large_string(),
+    Kind.JSONB: pa.large_string(),
 }
 
 
@@ -117,8 +194,12 @@ def arrow_type(sql_type: SqlType) -> pa.DataType:
             return _ARROW[kind]
         case DecimalType(precision, scale):
             return pa.decimal128(precision, scale)
-        case VarCharType():
+        case VarCharType() | CharType() | EnumType():
             return pa.large_string()
+        case ArrayType(element):
+            return pa.large_list(arrow_type(element))
+        case StructType(_, fields):
+            return pa.struct([(name, arrow_type(kind)) for name, kind in fields])
         case _:
             assert_never(sql_type)
 
@@ -142,6 +223,12 @@ def type_name(sql_type: SqlType) -> str:
             return f"DECIMAL({precision},{scale})"
         case VarCharType(length):
             return f"VARCHAR({length})"
+        case CharType(length):
+            return f"CHAR({length})"
+        case ArrayType(element):
+            return f"{type_name(element)}[]"
+        case StructType(name, _) | EnumType(name, _):
+            return name
         case _:
             assert_never(sql_type)
 
@@ -153,3 +240,16 @@ def is_integer(sql_type: SqlType) -> bool:
             return True
         case _:
             return False
+
+
+def named_types(sql_type: SqlType) -> Iterator[EnumType | StructType]:
+    """The user-defined types in a type, itself among them, outermost first."""
+    match sql_type:
+        case EnumType():
+            yield sql_type
+        case StructType(_, fields):
+            yield sql_type
+            for _, kind in fields:
+                yield from named_types(kind)
+        case ArrayType(element):
+            yield from named_types(element)

@@ -34,7 +34,7 @@ from storage.snapshot.model import IngestToken, Snapshot
 from storage.sources import count_rows, expand_source
 from warehouse.progress import loading
 from warehouse.result import Commit, Result
-from warehouse.sql.planner import SqlPlanner
+from warehouse.planning.planner import SqlPlanner
 from warehouse.table import Table, TransactionScope, split_name
 from warehouse.virtual_warehouse import VirtualWarehouse
 

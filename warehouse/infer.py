@@ -6,7 +6,7 @@ unquoted names so. All are nullable. A type that no column here can hold is refu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from storage.errors import InvalidRequest
 from storage.objects import StoreOptions
 from storage.schema import (
     DECIMAL_PRECISION_MAX,
+    ArrayType,
     DecimalType,
     Kind,
     ScalarType,
@@ -49,7 +50,15 @@ _KINDS = {
     pa.binary_view(): Kind.BYTEA,
     pa.date32(): Kind.DATE,
     pa.date64(): Kind.DATE,
+    pa.uuid(): Kind.UUID,
 }
+_FAMILIES: tuple[tuple[Callable[[pa.DataType], bool], Kind], ...] = (
+    (pat.is_time, Kind.TIME),
+    (pat.is_duration, Kind.INTERVAL),
+    (pat.is_interval, Kind.INTERVAL),
+    (pat.is_fixed_size_binary, Kind.BYTEA),
+    (lambda found: isinstance(found, pa.JsonType), Kind.JSON),
+)
 
 
 def files_of(sources: Sequence[str], store: StoreOptions | None = None) -> list[str]:
@@ -128,18 +137,30 @@ def _quoted(name: str) -> str:
 
 
 def _sql_type(field: pa.Field, source: str) -> SqlType:
-    found = field.type.value_type if pat.is_dictionary(field.type) else field.type
-    if pat.is_decimal(found) and 0 <= found.scale <= found.precision <= DECIMAL_PRECISION_MAX:
-        return DecimalType(found.precision, found.scale)
-    if pat.is_uint64(found):
-        return DecimalType(_UNSIGNED_64_DIGITS, 0)
-    if pat.is_timestamp(found) and found.tz is None:
-        return ScalarType(Kind.TIMESTAMP)
-    if pat.is_fixed_size_binary(found):
-        return ScalarType(Kind.BYTEA)
-    if found not in _KINDS:
+    found = _known(field.type)
+    if found is None:
         raise InvalidRequest(
             f"{source}, column {field.name}: no SQL type here holds {field.type}; "
             "convert it in the file, or leave it out"
         )
-    return ScalarType(_KINDS[found])
+    return found
+
+
+def _known(found: pa.DataType) -> SqlType | None:
+    """The SQL type for an Arrow type; None for maps, structs (composites have names), and arrays
+    of arrays."""
+    if pat.is_dictionary(found):
+        return _known(found.value_type)
+    if pat.is_decimal(found) and 0 <= found.scale <= found.precision <= DECIMAL_PRECISION_MAX:
+        return DecimalType(found.precision, found.scale)
+    if pat.is_uint64(found):
+        return DecimalType(_UNSIGNED_64_DIGITS, 0)
+    if pat.is_timestamp(found):
+        return ScalarType(Kind.TIMESTAMP if found.tz is None else Kind.TIMESTAMPTZ)
+    if pat.is_list(found) or pat.is_large_list(found) or pat.is_fixed_size_list(found):
+        element = _known(found.value_type)
+        return None if element is None or isinstance(element, ArrayType) else ArrayType(element)
+    for test, kind in _FAMILIES:
+        if test(found):
+            return ScalarType(kind)
+    return ScalarType(_KINDS[found]) if found in _KINDS else None

@@ -4,14 +4,14 @@ A steady writer leaves thousands of small deltas. Decoding and concatenating the
 would cost more than the query, so runs of consecutive deltas are merged like the digits of a
 binary counter: each run has more rows than the next, a row is copied log2(n) times in all, and a
 table with n deltas is about log2(n) runs. A run is immutable and its key names its content, so
-workers may keep it.
+workers may keep it, and what is known of its values is computed once, when it is first asked for.
 
 Only the growing newest state is kept. An older snapshot (AS OF) is decoded for its query alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from actors.messages import DeltaRun
 from storage.delta import decode_rows
 from storage.names import log_name
 from storage.snapshot.model import Delta, TableState
+from storage.snapshot.ranges import ColumnRange, row_ranges
 
 __all__ = ["DeltaStage"]
 
@@ -32,6 +33,7 @@ class _Run:
     schema_version: int
     table: pa.Table
     reference: Any = None  # what `share` made of it, once asked for
+    ranges: Mapping[int, ColumnRange] | None = None
 
 
 def _decode(delta: Delta, table: TableState) -> _Run:
@@ -100,11 +102,15 @@ class DeltaStage:
     def _describe(self, table: TableState, run: _Run) -> DeltaRun:
         if run.reference is None:
             run.reference = self._share(run.table)
+        if run.ranges is None:
+            columns = table.schema_version(run.schema_version).columns
+            run.ranges = row_ranges(run.table, columns)
         return DeltaRun(
             key=f"{table.id}-{run.first_id}-{run.last_id}",
             schema_version=run.schema_version,
             row_count=run.table.num_rows,
             rows=run.reference,
+            ranges=run.ranges,
         )
 
 

@@ -35,6 +35,7 @@ from storage.ids import Ids
 from storage.log.reader import LogReader
 from storage.schema import Column
 from storage.snapshot.model import Snapshot
+from storage.snapshot.ranges import column_ranges
 
 __all__ = ["QueryRunner"]
 
@@ -113,9 +114,8 @@ class QueryRunner:
         fragment = Fragment(
             query_id=self._ids.new(),
             attempt=1,
-            sql=plan.sql,
+            program=plan.program,
             inputs=tuple(self._scan_input(scan) for scan in plan.scans),
-            result_types=plan.result_types,
         )
         started_ms = self._clock.monotonic_ms()
         result = await self._pool.run(fragment)
@@ -143,7 +143,12 @@ class QueryRunner:
             schemas=schemas,
             files=files,
             deltas=deltas,
-            predicate=scan.predicate,
+            ranges=column_ranges(
+                scan.files,
+                [(run.schema_version, run.ranges) for run in deltas],
+                scan.columns,
+                schemas,
+            ),
         )
 
     async def _snapshot(self, version: Version, newest: Snapshot) -> Snapshot:

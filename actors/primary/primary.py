@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+import dataclasses
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from actors.messages import TableInfo, Transaction
 from actors.primary.sequencer import Sequencer, SequencerLimits
+from actors.primary.sequences import Reservations
 from storage.clock import Clock
 from storage.errors import MobulaError, Unavailable, UnknownObject
 from storage.ids import Ids
-from storage.ingest import IngestTarget
 from storage.log.record import Group
 from storage.log.takeover import Reign
 from storage.names import data_prefix
@@ -25,6 +26,7 @@ from storage.nearest import nearest
 from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import CheckpointInfo, write_checkpoint
 from storage.snapshot.model import Receipt, Snapshot
+from storage.target import IngestTarget, to_number
 
 __all__ = ["CheckpointPolicy", "Primary", "checkpoint_is_due"]
 
@@ -74,6 +76,7 @@ class Primary:
         self._sequencer = Sequencer(
             reign, clock=clock, ids=ids, limits=limits, on_commit=self._committed
         )
+        self._reservations = Reservations(lambda: self._sequencer.working, self._sequencer.submit)
         self._tail_bytes = 0  # since we reign; the groups before are counted below
         self._tail_groups = reign.snapshot.lsn - reign.checkpoint_lsn
         self._checkpoint: CheckpointInfo | None = None
@@ -99,6 +102,10 @@ class Primary:
         """See `Sequencer.submit`."""
         return await self._sequencer.submit(transaction)
 
+    async def reserve(self, sequence_id: int, count: int) -> int:
+        """See `Reservations.reserve`."""
+        return await self._reservations.reserve(sequence_id, count)
+
     def table(self, schema: str, name: str) -> TableInfo:
         """What a client needs to append. Raises UnknownObject with the nearest name."""
         snapshot = self.snapshot
@@ -112,8 +119,20 @@ class Primary:
             name_prefix=data_prefix(snapshot.branch_id, self._reign.epoch),
             cluster_by=table.cluster_by,
             options=table.options,
+            checks=table.checks,
         )
         return TableInfo(table_id=table.id, target=target)
+
+    async def numbered(self, info: TableInfo, names: Iterable[str], row_count: int) -> TableInfo:
+        """With values reserved for the identity columns that rows of such columns leave out."""
+        columns = to_number(names, info.target) if row_count else ()
+        first = {
+            column.id: await self.reserve(column.identity.sequence_id, row_count)
+            for column in columns
+            if column.identity is not None
+        }
+        target = dataclasses.replace(info.target, identity_first=first)
+        return dataclasses.replace(info, target=target)
 
     async def checkpoint(self) -> CheckpointInfo:
         """Write a checkpoint of the newest durable snapshot now."""

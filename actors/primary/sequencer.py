@@ -129,6 +129,12 @@ class Sequencer:
         """The newest durable snapshot."""
         return self._durable
 
+    @property
+    def working(self) -> Snapshot:
+        """The durable snapshot and all that is queued: what the next transaction is resolved
+        against."""
+        return self._working
+
     async def submit(self, transaction: Transaction) -> Receipt:
         """Commit `transaction`; returns when it is durable, with all its changes or none.
 

@@ -2,8 +2,8 @@
 
 SMALLINT, INTEGER, BIGINT and DECIMAL(p<=18, s), the *scaled* types, are integers in a file: the
 value times 10^s (s = 0 for integers), in the narrowest of 8, 16, 32, 64 bits that holds the
-column's minimum and maximum. Everything else keeps its logical Arrow type. Decoding ignores the
-width.
+column's minimum and maximum. Inside arrays and composites they are 64 bits wide. UUID has Parquet's
+own type of that name. Everything else keeps its logical Arrow type. Decoding ignores the width.
 
 Decimals are converted by their bytes, not by arithmetic: an Arrow decimal128 is a little-endian
 128-bit two's-complement integer, so for p <= 18 its low 64-bit word is the scaled integer
@@ -13,28 +13,39 @@ Decimals are converted by their bytes, not by arithmetic: an Arrow decimal128 is
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.errors import InternalError
 from storage.schema import (
     SCALED_PRECISION_MAX,
+    ArrayType,
     DecimalType,
     Kind,
     ScalarType,
     SqlType,
-    VarCharType,
+    StructType,
     arrow_type,
     is_integer,
 )
 
-__all__ = ["encode", "is_scaled", "narrow", "polars_type", "scale_of", "to_logical"]
+__all__ = [
+    "UUID",
+    "by_chunk",
+    "encode",
+    "is_scaled",
+    "mapped",
+    "narrow",
+    "physical_type",
+    "scale_of",
+    "scaled",
+    "to_logical",
+]
 
 WIDTHS = ((pa.int8(), 7), (pa.int16(), 15), (pa.int32(), 31), (pa.int64(), 63))
+UUID = ScalarType(Kind.UUID)
 
 
 def is_scaled(sql_type: SqlType) -> bool:
@@ -51,13 +62,27 @@ def scale_of(sql_type: SqlType) -> int | None:
             return None
 
 
+def physical_type(sql_type: SqlType) -> pa.DataType:
+    """The Arrow type that `encode` returns."""
+    match sql_type:
+        case ArrayType(element):
+            return pa.large_list(physical_type(element))
+        case StructType(_, fields):
+            return pa.struct([(name, physical_type(kind)) for name, kind in fields])
+        case _ if is_scaled(sql_type):
+            return pa.int64()
+        case _:
+            return pa.uuid() if sql_type == UUID else arrow_type(sql_type)
+
+
 def encode(column: pa.ChunkedArray, sql_type: SqlType) -> pa.ChunkedArray:
-    """A column in its logical type, as int64 if it is scaled, else as it is."""
+    """A column in its logical type, as int64 if it is scaled, else as the file holds it."""
     if is_integer(sql_type):
         return column.cast(pa.int64())
-    if scale_of(sql_type) is not None:
-        return _by_chunk(column, pa.int64(), _scaled)
-    return column
+    target = physical_type(sql_type)
+    if target == column.type:
+        return column
+    return by_chunk(column, target, lambda chunk: mapped(chunk, sql_type, _encoded))
 
 
 def narrow(column: pa.ChunkedArray, low: int | None, high: int | None) -> pa.ChunkedArray:
@@ -71,41 +96,63 @@ def narrow(column: pa.ChunkedArray, low: int | None, high: int | None) -> pa.Chu
 
 def to_logical(column: pa.ChunkedArray, sql_type: SqlType) -> pa.ChunkedArray:
     """A column as a file holds it, in its logical type."""
-    if scale_of(sql_type) is None:
-        return column.cast(arrow_type(sql_type))
     target = arrow_type(sql_type)
-    return _by_chunk(column.cast(pa.int64()), target, lambda words: _decimal(words, target))
+    if isinstance(sql_type, ArrayType | StructType) or scale_of(sql_type) is not None:
+        return by_chunk(column, target, lambda chunk: mapped(chunk, sql_type, _decoded))
+    return column.cast(target)
 
 
-def polars_type(sql_type: SqlType) -> Any:
-    """The Polars type of a scanned column: every integer Int64, DECIMAL(p, s) exact."""
-    match sql_type:
-        case DecimalType(precision, scale):
-            return pl.Decimal(precision, scale)
-        case VarCharType():
-            return pl.String()
-        case ScalarType(kind):
-            return _POLARS[kind]
+# --- arrays, composites and their leaves ----------------------------------------------------------
 
 
-_POLARS: dict[Kind, Any] = {
-    Kind.BOOLEAN: pl.Boolean(),
-    Kind.SMALLINT: pl.Int64(),
-    Kind.INTEGER: pl.Int64(),
-    Kind.BIGINT: pl.Int64(),
-    Kind.REAL: pl.Float32(),
-    Kind.DOUBLE: pl.Float64(),
-    Kind.TEXT: pl.String(),
-    Kind.DATE: pl.Date(),
-    Kind.TIMESTAMP: pl.Datetime("us"),
-    Kind.BYTEA: pl.Binary(),
-}
-
-
-def _by_chunk(
+def by_chunk(
     column: pa.ChunkedArray, target: pa.DataType, convert: Callable[[pa.Array], pa.Array]
 ) -> pa.ChunkedArray:
+    """Every chunk converted to the target type."""
     return pa.chunked_array([convert(chunk) for chunk in column.chunks], target)
+
+
+def mapped(
+    array: pa.Array, sql_type: SqlType, leaf: Callable[[pa.Array, SqlType], pa.Array]
+) -> pa.Array:
+    """An array whose leaves, those inside arrays and composites too, are what `leaf` makes."""
+    match sql_type:
+        case ArrayType(element):
+            if not pa.types.is_large_list(array.type):
+                array = array.cast(pa.large_list(array.type.value_type))
+            values = mapped(array.values, element, leaf)
+            outer = array.buffers()[:2]
+            target = pa.large_list(values.type)
+            return pa.Array.from_buffers(
+                target, len(array), outer, array.null_count, array.offset, [values]
+            )
+        case StructType(_, fields):
+            children = [
+                mapped(array.field(position), kind, leaf)
+                for position, (_, kind) in enumerate(fields)
+            ]
+            names = [
+                pa.field(name, child.type)
+                for (name, _), child in zip(fields, children, strict=True)
+            ]
+            return pa.StructArray.from_arrays(children, fields=names, mask=array.is_null())
+        case _:
+            return leaf(array, sql_type)
+
+
+def _encoded(array: pa.Array, sql_type: SqlType) -> pa.Array:
+    if scale_of(sql_type) is not None:
+        return scaled(array)
+    if sql_type == UUID:
+        return pa.ExtensionArray.from_storage(pa.uuid(), array)
+    return array.cast(pa.int64()) if is_integer(sql_type) else array
+
+
+def _decoded(array: pa.Array, sql_type: SqlType) -> pa.Array:
+    target = arrow_type(sql_type)
+    if scale_of(sql_type) is not None:
+        return _decimal(array.cast(pa.int64()), target)
+    return array.cast(target)
 
 
 def _validity(array: pa.Array) -> tuple[pa.Buffer | None, int]:
@@ -116,7 +163,7 @@ def _validity(array: pa.Array) -> tuple[pa.Buffer | None, int]:
     return bitmap.slice(array.offset // 8), array.offset % 8
 
 
-def _scaled(array: pa.Array) -> pa.Array:
+def scaled(array: pa.Array) -> pa.Array:
     """decimal128(p<=18, s) as int64: the low words."""
     if array.type.precision > SCALED_PRECISION_MAX:
         raise InternalError(f"{array.type} does not fit 64 bits")

@@ -6,8 +6,10 @@ is plain Polars, so that projections and predicates of the query reach the Parqu
 
 - integers of any physical width are widened by the scan itself (`schema`, `cast_options`), which
   keeps skipping stripes by their statistics; arithmetic never sees a narrow type;
-- a scaled decimal is widened to 128 bits and reinterpreted: exact, and twice as fast as a division.
-  A predicate on it is applied behind the scan, so it does not skip stripes;
+- with `carriers`, columns are what execution computes with (`carriers.py`): a scaled decimal stays
+  the integer that it is in the file, so predicates on it skip stripes too;
+- without, a scaled decimal is widened to 128 bits and reinterpreted: exact, and twice as fast as a
+  division. A predicate on it is applied behind the scan, so it does not skip stripes;
 - a column that a version does not have is NULL of its type;
 - Polars hears how many rows the files have, which it would not find out by itself when it is told
   the schema: it then builds hash tables on the smaller side and filters the larger one by them.
@@ -16,18 +18,35 @@ is plain Polars, so that projections and predicates of the query reach the Parqu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.errors import CorruptData, InternalError, NotYet, ObjectMissing
-from storage.micropartition.physical import is_scaled, polars_type, scale_of, to_logical
+from storage.micropartition.carriers import (
+    carried,
+    carrier_type,
+    has_enum,
+    polars_type,
+    stored_type,
+)
+from storage.micropartition.physical import UUID, is_scaled, scale_of, to_logical
 from storage.micropartition.writer import FORMAT_VERSION
-from storage.schema import Column, DecimalType, TableSchema, arrow_schema, arrow_type, is_integer
+from storage.schema import (
+    ArrayType,
+    Column,
+    DecimalType,
+    SqlType,
+    StructType,
+    TableSchema,
+    arrow_schema,
+    arrow_type,
+)
 
 __all__ = ["ScanFile", "ScanGroup", "check_footer", "read", "scan"]
 
@@ -58,23 +77,27 @@ class ScanGroup:
     deltas: tuple[pa.Table, ...] = ()
 
 
-def scan(groups: Sequence[ScanGroup], columns: tuple[Column, ...]) -> pl.LazyFrame:
+def scan(
+    groups: Sequence[ScanGroup], columns: tuple[Column, ...], *, carriers: bool = False
+) -> pl.LazyFrame:
     """The rows of all groups, in their order, files before deltas.
 
     Args:
         columns: what to return, with its newest names; at least one, because a Polars frame without
             columns has no rows (count over any column instead).
-    Returns: a lazy frame; SMALLINT, INTEGER and BIGINT are Int64, DECIMAL(p, s) is Decimal(p, s),
-        the rest as `physical.polars_type` says.
+        carriers: every column as `carriers.carrier_type` says; else as `carriers.polars_type` does,
+            which has DECIMAL(p, s) as Decimal(p, s).
+    Returns: a lazy frame.
     Raises:
         NotYet: a file has a delete bitmap.
         InternalError: no columns.
     """
     if not columns:
         raise InternalError("a scan needs at least one column")
-    frames = [frame for group in groups for frame in _group_frames(group, columns)]
+    types = {c.id: carrier_type(c.type) if carriers else polars_type(c.type) for c in columns}
+    frames = [frame for group in groups for frame in _group_frames(group, columns, types)]
     if not frames:
-        return pl.LazyFrame(schema={c.name: polars_type(c.type) for c in columns})
+        return pl.LazyFrame(schema={c.name: types[c.id] for c in columns})
     return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
 
 
@@ -101,17 +124,18 @@ def read(path: Path, schema: TableSchema, name: str | None = None) -> pa.Table:
 # --- scans ----------------------------------------------------------------------------------------
 
 
-def _group_frames(group: ScanGroup, columns: tuple[Column, ...]) -> Iterable[pl.LazyFrame]:
+def _group_frames(
+    group: ScanGroup, columns: tuple[Column, ...], types: Mapping[int, Any]
+) -> Iterable[pl.LazyFrame]:
     own = {column.id: column for column in group.columns}
     if any(file.bitmap is not None for file in group.files):
         raise NotYet("reading a micropartition with a delete bitmap comes with keyed writes")
     if group.files:
-        decoded = [_decoded(own.get(c.id), c).alias(c.name) for c in columns]
-        yield _parquet(group).select(decoded)
+        yield _parquet(group).select([_decoded(own.get(c.id), c, types[c.id]) for c in columns])
     deltas = [delta for delta in group.deltas if delta.num_rows]
     if deltas:
         rows = pl.concat([_delta(delta, own, columns) for delta in deltas], how="vertical")
-        yield rows.lazy()
+        yield rows.lazy().select([_decoded(c, c, types[c.id]) for c in columns])
 
 
 def _parquet(group: ScanGroup) -> pl.LazyFrame:
@@ -119,7 +143,7 @@ def _parquet(group: ScanGroup) -> pl.LazyFrame:
     known = [count for count in counts if count is not None]
     return pl.scan_parquet(
         [file.path for file in group.files],
-        schema={c.name: _stored_type(c) for c in group.columns},
+        schema={c.name: stored_type(c.type) for c in group.columns},
         cast_options=pl.ScanCastOptions(integer_cast="upcast"),
         glob=False,
         hive_partitioning=False,
@@ -128,30 +152,29 @@ def _parquet(group: ScanGroup) -> pl.LazyFrame:
     )
 
 
-def _stored_type(column: Column) -> pl.DataType:
-    """What the scan hands over: scaled types as Int64, the rest as it comes out."""
-    found: pl.DataType = pl.Int64() if is_scaled(column.type) else polars_type(column.type)
-    return found
-
-
-def _decoded(own: Column | None, wanted: Column) -> pl.Expr:
-    """The expression over a file's columns that gives the wanted one."""
+def _decoded(own: Column | None, wanted: Column, target: Any) -> pl.Expr:
+    """The expression over columns as they are stored that gives the wanted one."""
     if own is None:
-        return pl.lit(None, dtype=polars_type(wanted.type))
-    if scale_of(own.type) is None:
-        return pl.col(own.name)
-    return pl.col(own.name).cast(pl.Int128).reinterpret(dtype=polars_type(own.type))
+        return pl.lit(None, dtype=target).alias(wanted.name)
+    found = pl.col(own.name)
+    if has_enum(own.type):
+        found = found.cast(target)
+    elif isinstance(own.type, DecimalType) and target != stored_type(own.type):
+        narrow = scale_of(own.type) is not None
+        found = found.cast(pl.Int128).reinterpret(dtype=target) if narrow else found.cast(target)
+    return found.alias(wanted.name)
 
 
 def _delta(delta: pa.Table, own: dict[int, Column], columns: tuple[Column, ...]) -> pl.DataFrame:
+    """Rows of a delta under the wanted names, as a file's scan would give them."""
     arrays = []
     for column in columns:
         known = own.get(column.id)
         if known is None:
-            arrays.append(pa.nulls(delta.num_rows, arrow_type(column.type)))
+            values = pa.chunked_array([pa.nulls(delta.num_rows, arrow_type(column.type))])
         else:
             values = delta[known.name]
-            arrays.append(values.cast(pa.int64()) if is_integer(known.type) else values)
+        arrays.append(carried(values, column.type))
     frame = pl.from_arrow(pa.Table.from_arrays(arrays, names=[c.name for c in columns]))
     assert isinstance(frame, pl.DataFrame)
     return frame
@@ -181,7 +204,7 @@ def check_footer(path: Path, schema: TableSchema, name: str) -> pq.FileMetaData:
     stored = footer.schema.to_arrow_schema()
     _expect(name, "column names", schema.names, stored.names)
     for column, field in zip(schema.columns, stored, strict=True):
-        if not _holds(column, field.type):
+        if not _holds(column.type, field.type):
             raise CorruptData(f"{name}: column {column.name} has the unexpected type {field.type}")
     return footer
 
@@ -191,15 +214,26 @@ def _expect(name: str, what: str, expected: object, found: object) -> None:
         raise CorruptData(f"{name}: expected {what} {expected}, found {found}")
 
 
-def _holds(column: Column, stored: pa.DataType) -> bool:
-    """True if a Parquet reader may return `stored` for the column."""
-    if is_scaled(column.type):
-        return bool(pa.types.is_signed_integer(stored))
-    if isinstance(column.type, DecimalType):
-        return bool(stored == arrow_type(column.type))
-    logical = arrow_type(column.type)
+def _holds(sql_type: SqlType, stored: pa.DataType) -> bool:
+    """True if a Parquet reader may return `stored` for a column of the type."""
+    match sql_type:
+        case ArrayType(element):
+            listed = pa.types.is_list(stored) or pa.types.is_large_list(stored)
+            return bool(listed and _holds(element, stored.value_type))
+        case StructType(_, fields):
+            if not pa.types.is_struct(stored) or stored.num_fields != len(fields):
+                return False
+            return all(
+                stored[position].name == name and _holds(kind, stored[position].type)
+                for position, (name, kind) in enumerate(fields)
+            )
+        case _ if is_scaled(sql_type):
+            return bool(pa.types.is_signed_integer(stored))
+    logical = arrow_type(sql_type)
     if pa.types.is_large_string(logical):
         return bool(pa.types.is_string(stored) or pa.types.is_large_string(stored))
     if pa.types.is_large_binary(logical):
         return bool(pa.types.is_binary(stored) or pa.types.is_large_binary(stored))
+    if sql_type == UUID and isinstance(stored, pa.UuidType):
+        return True
     return bool(stored == logical)

@@ -3,7 +3,11 @@
 Bounds leave out NULL and NaN. Texts and byte strings are cut to 64 bytes: a cut minimum is a prefix
 and so still a lower bound; a cut maximum has its last character (byte) raised so that it is an
 upper bound, or is None when no prefix can be raised. A column without values has `min` None, and
-only such a column has: `merge` relies on it.
+only such a column has: `merge` relies on it. JSON, JSONB, INTERVAL, arrays and composites have no
+bounds at all (`files.has_bounds`), only a count of NULLs.
+
+CHAR(n) and ENUM have the bounds of their texts. An ENUM's values order by their position among the
+labels, its bounds do not: they decide about equality, never about less or greater.
 
 Sums do not wrap: int64 values are added as 32-bit halves, each in 64 bits, which is exact for up to
 2^31 rows, and the halves meet in a Python integer.
@@ -18,8 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.micropartition.physical import is_scaled
-from storage.schema import Kind, ScalarType, SqlType, VarCharType
-from storage.snapshot.files import ColumnStatistics, statistics_type
+from storage.schema import CharType, EnumType, Kind, ScalarType, SqlType, VarCharType
+from storage.snapshot.files import ColumnStatistics, has_bounds, statistics_type
 
 __all__ = ["BOUND_BYTES_MAX", "compute", "merge"]
 
@@ -30,8 +34,11 @@ CODE_POINT_MAX = 0x10FFFF
 
 
 def compute(column: pa.ChunkedArray, sql_type: SqlType) -> ColumnStatistics:
-    """Statistics of a column as `physical.encode` returns it (scaled types as int64)."""
+    """Statistics of a column as `physical.encode` returns it (scaled types as int64, UUID as its 16
+    bytes)."""
     nulls = int(column.null_count)
+    if not has_bounds(sql_type):
+        return ColumnStatistics(null_count=nulls)
     if is_scaled(sql_type):
         low, high = _bounds(column)
         return ColumnStatistics(
@@ -40,7 +47,7 @@ def compute(column: pa.ChunkedArray, sql_type: SqlType) -> ColumnStatistics:
     match sql_type:
         case ScalarType(Kind.REAL | Kind.DOUBLE):
             return _floats(column.cast(statistics_type(sql_type)), nulls)
-        case VarCharType() | ScalarType(Kind.TEXT):
+        case VarCharType() | CharType() | EnumType() | ScalarType(Kind.TEXT):
             low, high = _bounds(column)
             return _cut(low, high, nulls, _prefix_text, _raised_text)
         case ScalarType(Kind.BYTEA):

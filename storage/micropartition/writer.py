@@ -13,7 +13,7 @@ Equal input gives equal bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ import xxhash
 from storage.errors import InternalError
 from storage.micropartition import statistics
 from storage.micropartition.physical import encode, is_scaled, narrow, scale_of
-from storage.schema import Column, TableSchema
+from storage.schema import ArrayType, Column, SqlType, StructType, TableSchema
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import ColumnStatistics, FileRow
 
@@ -101,7 +101,7 @@ def encoded_bytes(table: pa.Table, schema: TableSchema) -> int:
 
 def metadata_of(schema: TableSchema, name: str, sort: ClusterBy | None) -> dict[str, str]:
     """The key-value metadata of a file; lists and objects as JSON."""
-    scales = {str(c.id): s for c in schema.columns if (s := scale_of(c.type)) is not None}
+    scales = {k: s for c in schema.columns for k, s in _scales(str(c.id), c.type)}
     order = None if sort is None else {"column_ids": sort.column_ids, "order": sort.order}
     return {
         "mobula.format": FORMAT_VERSION,
@@ -111,6 +111,18 @@ def metadata_of(schema: TableSchema, name: str, sort: ClusterBy | None) -> dict[
         "mobula.decimal_scales": json.dumps(scales),
         "mobula.sort": json.dumps(order),
     }
+
+
+def _scales(path: str, sql_type: SqlType) -> Iterator[tuple[str, int]]:
+    """Where scaled decimals are: a column id, and from there into arrays and composites."""
+    match sql_type:
+        case ArrayType(element):
+            yield from _scales(f"{path}.element", element)
+        case StructType(_, fields):
+            for name, kind in fields:
+                yield from _scales(f"{path}.{name}", kind)
+        case _ if (scale := scale_of(sql_type)) is not None:
+            yield path, scale
 
 
 def checksum_of(path: Path) -> str:
@@ -128,7 +140,7 @@ def _physical(
     arrays, fields, found = [], [], {}
     for column, values in zip(schema.columns, table.columns, strict=True):
         array = encode(values, column.type)
-        known = statistics.compute(array, column.type)
+        known = statistics.compute(_plain(array), column.type)
         if is_scaled(column.type):
             array = narrow(array, known.min, known.max)
         arrays.append(array)
@@ -158,13 +170,20 @@ def _write_parquet(
 
 
 def _repetitive(stripe: pa.Table) -> list[str]:
-    """The columns whose values repeat enough for a dictionary."""
+    """The columns whose values repeat enough for a dictionary; arrays and composites never."""
     limit = stripe.num_rows * DISTINCT_SHARE_MAX
     return [
         name
         for name, values in zip(stripe.column_names, stripe.columns, strict=True)
-        if not pa.types.is_boolean(values.type) and pc.count_distinct(values).as_py() <= limit
+        if not (pa.types.is_boolean(values.type) or pa.types.is_nested(values.type))
+        and pc.count_distinct(_plain(values)).as_py() <= limit
     ]
+
+
+def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """An extension type (UUID) as what it is stored as."""
+    extended = isinstance(values.type, pa.BaseExtensionType)
+    return values.cast(values.type.storage_type) if extended else values
 
 
 def _footer_bytes(path: Path) -> int:

@@ -172,6 +172,9 @@ def _(change: c.CreateTable, snapshot: Snapshot) -> Snapshot:
         schemas=(table.schema,),
         cluster_by=table.cluster_by,
         options=dict(table.options),
+        checks=table.checks,
+        comment=table.comment,
+        column_comments=dict(table.column_comments),
         next_column_id=max((x.id for x in table.schema.columns), default=0) + 1,
     )
     return dataclasses.replace(
@@ -216,6 +219,8 @@ def _(change: c.DropColumn, snapshot: Snapshot) -> Snapshot:
     kept = tuple(x for x in state.columns if x.id != change.column_id)
     if len(kept) == len(state.columns):
         raise KeyError(change.column_id)
+    comments = {k: v for k, v in state.column_comments.items() if k != change.column_id}
+    state = dataclasses.replace(state, column_comments=comments)
     return _replace_table(snapshot, _new_columns(state, kept))
 
 
@@ -229,6 +234,19 @@ def _(change: c.RenameColumn, snapshot: Snapshot) -> Snapshot:
         for x in state.columns
     )
     return _replace_table(snapshot, _new_columns(state, renamed))
+
+
+@_catalogue.register
+def _(change: c.CommentOn, snapshot: Snapshot) -> Snapshot:
+    state = snapshot.tables[change.table_id]
+    if change.column_id is None:
+        return _replace_table(snapshot, dataclasses.replace(state, comment=change.comment))
+    if state.schema.by_id(change.column_id) is None:
+        raise KeyError(change.column_id)
+    kept = {k: v for k, v in state.column_comments.items() if k != change.column_id}
+    if change.comment is not None:
+        kept[change.column_id] = change.comment
+    return _replace_table(snapshot, dataclasses.replace(state, column_comments=kept))
 
 
 @_catalogue.register
@@ -259,6 +277,8 @@ def _(change: c.CreateSequence, snapshot: Snapshot) -> Snapshot:
         name=change.name,
         next_value=change.start,
         increment=change.increment,
+        low=change.low,
+        high=change.high,
     )
     return dataclasses.replace(
         snapshot,

@@ -2,7 +2,9 @@
 
 A record is encoded with MessagePack; its tag names the record and its version
 (`docs/formats/log.md`). A tag that this version does not know is refused, never skipped: whoever
-skips a change reads a wrong snapshot. Records change only by a new tag; old tags stay readable.
+skips a change reads a wrong snapshot. Records change only by a new tag; old tags stay readable. A
+value inside a record may gain a field with a default: old records then read as before, and older
+versions refuse the field.
 
 Catalogue records change schemas, tables, virtual warehouses, settings; table records change the
 rows, bitmaps, files and index runs of one table. `apply.py` says what each of them means.
@@ -13,7 +15,7 @@ from __future__ import annotations
 import msgspec
 
 from storage.errors import CorruptData
-from storage.schema import Column, TableSchema
+from storage.schema import Check, Column, EnumType, StructType, TableSchema
 
 __all__ = [
     "AddBitmaps",
@@ -27,6 +29,7 @@ __all__ = [
     "CatalogueChange",
     "ChangeSetting",
     "ClusterBy",
+    "CommentOn",
     "CreateSchema",
     "CreateSequence",
     "CreateTable",
@@ -75,7 +78,10 @@ class ClusterBy(_Value, frozen=True):
 
 
 class TableDefinition(_Value, frozen=True):
-    """A table as it is created: identity, first schema version, physical options."""
+    """A table as it is created: identity, first schema version, physical options, checks.
+
+    `comment` is the table's, `column_comments` have column ids.
+    """
 
     id: int
     schema_id: int
@@ -83,6 +89,9 @@ class TableDefinition(_Value, frozen=True):
     schema: TableSchema
     cluster_by: ClusterBy | None = None
     options: dict[str, int | str] = {}
+    checks: tuple[Check, ...] = ()
+    comment: str | None = None
+    column_comments: dict[int, str] = {}
 
 
 class VirtualWarehouse(_Value, frozen=True):
@@ -157,13 +166,21 @@ class RenameColumn(_Value, frozen=True, tag="rename_column.1"):
     name: str
 
 
-class CreateType(_Value, frozen=True, tag="create_type.1"):
-    """A user-defined type; `definition` is its SQL text after AS."""
+class CommentOn(_Value, frozen=True, tag="comment_on.1"):
+    """On a table, or with `column_id` on a column of it; `comment` None removes it."""
+
+    table_id: int
+    column_id: int | None
+    comment: str | None
+
+
+class CreateType(_Value, frozen=True, tag="create_type.2"):
+    """A user-defined type: an ENUM or a composite."""
 
     id: int
     schema_id: int
     name: str
-    definition: str
+    definition: EnumType | StructType
 
 
 class DropType(_Value, frozen=True, tag="drop_type.1"):
@@ -171,15 +188,19 @@ class DropType(_Value, frozen=True, tag="drop_type.1"):
 
 
 class CreateSequence(_Value, frozen=True, tag="create_sequence.1"):
+    """`low` and `high` bound its values."""
+
     id: int
     schema_id: int
     name: str
     start: int
     increment: int
+    low: int = -(1 << 63)
+    high: int = (1 << 63) - 1
 
 
 class AdvanceSequence(_Value, frozen=True, tag="advance_sequence.1"):
-    """Values below `next_value` have been handed out."""
+    """Values before `next_value`, in the direction of the increment, may have been handed out."""
 
     id: int
     next_value: int
@@ -249,6 +270,7 @@ CatalogueChange = (
     | AddColumn
     | DropColumn
     | RenameColumn
+    | CommentOn
     | CreateType
     | DropType
     | CreateSequence

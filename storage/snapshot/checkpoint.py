@@ -21,7 +21,7 @@ from storage.errors import CorruptData
 from storage.ids import Ids
 from storage.names import CHECKPOINT_PREFIX, checkpoint_directory
 from storage.objects.base import ObjectStore
-from storage.schema import TableSchema
+from storage.schema import Check, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Delta, Receipt, Sequence, Snapshot, TableState, UserType
@@ -61,6 +61,9 @@ class TableEntry(_Value, frozen=True):
     next_column_id: int
     next_file_id: int
     part: PartReference
+    checks: tuple[Check, ...] = ()
+    comment: str | None = None
+    column_comments: dict[int, str] = {}
 
 
 class GraveyardEntry(_Value, frozen=True):
@@ -240,6 +243,9 @@ def _table_entry(table: TableState, part: PartReference) -> TableEntry:
         next_column_id=table.next_column_id,
         next_file_id=table.next_file_id,
         part=part,
+        checks=table.checks,
+        comment=table.comment,
+        column_comments=dict(table.column_comments),
     )
 
 
@@ -278,6 +284,9 @@ async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
         schemas=entry.schemas,
         cluster_by=entry.cluster_by,
         options=entry.options,
+        checks=entry.checks,
+        comment=entry.comment,
+        column_comments=entry.column_comments,
         next_column_id=entry.next_column_id,
         next_file_id=entry.next_file_id,
         deltas=_decode(deltas, tuple[Delta, ...], name),

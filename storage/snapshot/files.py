@@ -7,13 +7,14 @@ vectorised comparisons, and so that checkpoints and log records carry the same b
 
 Statistics columns are named by column id: `min_7`, `max_7`, `min_exact_7`, `max_exact_7`,
 `null_count_7`, `nan_count_7`, `sum_7`. A file that was written before a column existed has nulls
-there: "nothing known", which never prunes.
+there: "nothing known", which never prunes. Types without an order that bounds could use
+(`has_bounds`) have nulls in min and max likewise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -23,17 +24,18 @@ import pyarrow.compute as pc
 from storage.errors import CorruptData, InternalError
 from storage.schema import (
     SCALED_PRECISION_MAX,
+    ArrayType,
     Column,
     DecimalType,
     Kind,
     ScalarType,
     SqlType,
-    VarCharType,
+    StructType,
     arrow_type,
     is_integer,
 )
 
-__all__ = ["ColumnStatistics", "FileRow", "FileSet", "statistics_type"]
+__all__ = ["ColumnStatistics", "FileRow", "FileSet", "has_bounds", "statistics_type"]
 
 CHUNKS_MAX = 64  # a FileSet with more Arrow chunks than this is copied into one
 
@@ -79,17 +81,28 @@ def statistics_type(sql_type: SqlType) -> pa.DataType:
     """The Arrow type of a column's min and max.
 
     Integers and DECIMAL(p<=18) as (scaled) int64, DECIMAL(p>18) as itself, REAL and DOUBLE as
-    float64, texts as large_string, others as they are.
+    float64, texts and ENUM as large_string, others as they are.
     """
     match sql_type:
         case DecimalType(precision, _):
             return pa.int64() if precision <= SCALED_PRECISION_MAX else arrow_type(sql_type)
-        case VarCharType():
-            return pa.large_string()
         case ScalarType(Kind.REAL | Kind.DOUBLE):
             return pa.float64()
         case _:
             return pa.int64() if is_integer(sql_type) else arrow_type(sql_type)
+
+
+def has_bounds(sql_type: SqlType) -> bool:
+    """Whether files have a min and max of a column of the type; a count of NULLs they always have.
+
+    JSON has no order, and of JSONB, INTERVAL, arrays and composites the order is not that of their
+    bytes.
+    """
+    match sql_type:
+        case ScalarType(Kind.JSON | Kind.JSONB | Kind.INTERVAL) | ArrayType() | StructType():
+            return False
+        case _:
+            return True
 
 
 _FIXED = [
@@ -108,14 +121,19 @@ _FIXED = [
 
 
 def _statistics_fields(column: Column) -> list[pa.Field]:
+    counts = [
+        pa.field(f"null_count_{column.id}", pa.int64()),
+        pa.field(f"nan_count_{column.id}", pa.int64()),
+    ]
+    if not has_bounds(column.type):
+        return counts
     bound = statistics_type(column.type)
     return [
         pa.field(f"min_{column.id}", bound),
         pa.field(f"max_{column.id}", bound),
         pa.field(f"min_exact_{column.id}", pa.bool_()),
         pa.field(f"max_exact_{column.id}", pa.bool_()),
-        pa.field(f"null_count_{column.id}", pa.int64()),
-        pa.field(f"nan_count_{column.id}", pa.int64()),
+        *counts,
         pa.field(f"sum_{column.id}", pa.decimal128(38, 0)),
     ]
 
@@ -137,9 +155,13 @@ def _statistics_values(column: Column, statistics: ColumnStatistics | None) -> d
 
 @dataclass(frozen=True, slots=True)
 class FileSet:
-    """The live micropartitions of a table: one row each, immutable."""
+    """The live micropartitions of a table: one row each, immutable.
+
+    `memo` keeps what was computed from the rows (`ranges.py`); it is no part of the value.
+    """
 
     table: pa.Table
+    memo: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def empty(cls) -> FileSet:
@@ -186,9 +208,9 @@ class FileSet:
             table = pa.ipc.open_stream(data).read_all()
         except pa.ArrowException as error:
             raise CorruptData(f"{source}: file rows do not decode: {error}") from error
-        for field in _FIXED:
-            if table.schema.get_field_index(field.name) < 0:
-                raise CorruptData(f"{source}: file rows lack the column {field.name}")
+        for known in _FIXED:
+            if table.schema.get_field_index(known.name) < 0:
+                raise CorruptData(f"{source}: file rows lack the column {known.name}")
         return cls(table)
 
     def encode(self) -> bytes:

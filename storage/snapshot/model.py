@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from storage.schema import Column, TableSchema
+from storage.schema import Check, Column, EnumType, StructType, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet
 
@@ -68,6 +68,9 @@ class TableState:
     schemas: tuple[TableSchema, ...]  # every version, oldest first
     cluster_by: ClusterBy | None = None
     options: Mapping[str, int | str] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    comment: str | None = None
+    column_comments: Mapping[int, str] = field(default_factory=dict)  # by column id
     next_column_id: int
     next_file_id: int = 1
     deltas: tuple[Delta, ...] = ()
@@ -99,22 +102,28 @@ class TableState:
 
 
 class UserType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A type made by CREATE TYPE; `definition` is its SQL text."""
+    """A type made by CREATE TYPE: an ENUM or a composite. Columns hold `definition` itself."""
 
     id: int
     schema_id: int
     name: str
-    definition: str
+    definition: EnumType | StructType
 
 
 class Sequence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A sequence; values below `next_value` (in the direction of `increment`) are handed out."""
+    """A sequence of values in [low, high].
+
+    Those before `next_value` (in the direction of `increment`) may have been handed out; none of
+    them ever is again, so there may be gaps.
+    """
 
     id: int
     schema_id: int
     name: str
     next_value: int
     increment: int
+    low: int = -(1 << 63)
+    high: int = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,4 +160,12 @@ class Snapshot:
         for table in self.tables.values():
             if table.name == name and table.schema_id == schema_id:
                 return table
+        return None
+
+    def find_type(self, name: str, schema: str = PUBLIC) -> UserType | None:
+        """The user-defined type of that name, or None."""
+        schema_id = self.schema_id(schema)
+        for found in self.types.values():
+            if found.name == name and found.schema_id == schema_id:
+                return found
         return None

@@ -22,7 +22,7 @@ import pytest
 import warehouse
 from storage.errors import MobulaError
 from warehouse import VirtualWarehouse
-from warehouse.sql.parse import split_statements
+from warehouse.planning.parse import split_statements
 
 DIRECTORY = Path(__file__).parents[1] / "data" / "statements"
 ANSWERS: dict[str, dict[str, Any]] = json.loads((DIRECTORY / "answers.json").read_text())

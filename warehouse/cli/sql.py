@@ -17,8 +17,8 @@ from warehouse.cli.command import RootCommand
 from warehouse.cli.output import Format, say, show, size_text
 from warehouse.cli.session import Session
 from warehouse.result import Result
-from warehouse.sql.dialect import CreateTable
-from warehouse.sql.parse import StatementParser, split_statements
+from warehouse.planning.parse import StatementParser, split_statements
+from warehouse.syntax.commands import CreateTable
 
 __all__ = ["register"]
 

@@ -14,12 +14,13 @@ import pytest
 
 from storage.conform import conform
 from storage.errors import InternalError, InvalidRequest, Unavailable
-from storage.ingest import IngestTarget, load_file, split, write_table
+from storage.ingest import load_file, split, write_table
 from storage.micropartition.reader import read
 from storage.objects.memory import MemoryStore
 from storage.schema import Column, DecimalType, Kind, ScalarType, TableSchema
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import FileRow
+from storage.target import IngestTarget
 
 SCHEMA = TableSchema(
     version=2,

@@ -31,6 +31,16 @@ def _columns(**types: pa.DataType) -> pa.Schema:
         (pa.binary(4), "BYTEA"),
         (pa.date32(), "DATE"),
         (pa.timestamp("ns"), "TIMESTAMP"),
+        (pa.timestamp("us", "Europe/Berlin"), "TIMESTAMP WITH TIME ZONE"),
+        (pa.time32("s"), "TIME"),
+        (pa.time64("ns"), "TIME"),
+        (pa.duration("us"), "INTERVAL"),
+        (pa.month_day_nano_interval(), "INTERVAL"),
+        (pa.uuid(), "UUID"),
+        (pa.json_(), "JSON"),
+        (pa.list_(pa.int64()), "BIGINT[]"),
+        (pa.large_list(pa.decimal128(5, 2)), "DECIMAL(5,2)[]"),
+        (pa.list_(pa.dictionary(pa.int8(), pa.string()), 3), "TEXT[]"),
     ],
     ids=str,
 )
@@ -40,7 +50,13 @@ def test_each_type_has_its_column(found: pa.DataType, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "found",
-    [pa.timestamp("us", "UTC"), pa.list_(pa.int64()), pa.decimal256(50, 2), pa.time64("us")],
+    [
+        pa.struct([("a", pa.int64())]),
+        pa.map_(pa.string(), pa.int64()),
+        pa.list_(pa.list_(pa.int64())),
+        pa.list_(pa.struct([("a", pa.int64())])),
+        pa.decimal256(50, 2),
+    ],
     ids=str,
 )
 def test_a_type_that_no_column_holds_is_named(found: pa.DataType) -> None:

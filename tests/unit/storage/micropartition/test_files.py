@@ -17,7 +17,16 @@ from storage.errors import CorruptData, InternalError, NotYet, ObjectMissing
 from storage.micropartition import writer
 from storage.micropartition.reader import ScanFile, ScanGroup, check_footer, read, scan
 from storage.micropartition.writer import STRIPE_ROWS, write
-from storage.schema import Column, DecimalType, Kind, ScalarType, TableSchema, arrow_schema
+from storage.schema import (
+    ArrayType,
+    Column,
+    DecimalType,
+    Kind,
+    ScalarType,
+    StructType,
+    TableSchema,
+    arrow_schema,
+)
 from storage.snapshot.changes import ClusterBy
 
 BIGINT = ScalarType(Kind.BIGINT)
@@ -81,6 +90,23 @@ def test_the_footer_explains_the_file(tmp_path: Path) -> None:
     assert json.loads(found["mobula.column_ids"]) == [1, 4, 5, 6]
     assert json.loads(found["mobula.decimal_scales"]) == {"5": 2}
     assert json.loads(found["mobula.sort"]) == {"column_ids": [4, 1], "order": "lexical"}
+
+
+def test_scales_inside_arrays_and_composites_are_said_too(tmp_path: Path) -> None:
+    money = DecimalType(precision=9, scale=2)
+    pair = StructType(name="pair", fields=(("price", money), ("n", BIGINT)))
+    columns = (
+        Column(id=1, name="a", type=ArrayType(element=pair)),
+        Column(id=2, name="b", type=money),
+        Column(id=3, name="c", type=ArrayType(element=DecimalType(precision=30, scale=9))),
+    )
+    schema = TableSchema(version=1, columns=columns)
+    value = {"a": [{"price": Decimal("1.25"), "n": 1}], "b": Decimal("0.07"), "c": [Decimal(1)]}
+    table = pa.Table.from_pylist([value], schema=arrow_schema(columns))
+    write(table, schema, "x", tmp_path / "x")
+    found = pq.read_metadata(tmp_path / "x").metadata[b"mobula.decimal_scales"]
+    assert json.loads(found) == {"1.element.price": 2, "2": 2}
+    assert pl.read_parquet(tmp_path / "x")["a"].to_list() == [[{"price": 125, "n": 1}]]
 
 
 def test_any_parquet_reader_opens_it(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,26 @@ from hypothesis import strategies as st
 
 from storage.conform import conform
 from storage.delta import decode_rows, encode_rows
-from storage.micropartition.physical import polars_type
+from storage.micropartition.carriers import carried, carrier_type, polars_type
 from storage.micropartition.reader import ScanFile, ScanGroup, read, scan
 from storage.micropartition.statistics import merge
 from storage.micropartition.writer import write
 from storage.schema import (
+    ArrayType,
+    CharType,
     Column,
     DecimalType,
+    EnumType,
     Kind,
     ScalarType,
     SqlType,
+    StructType,
     TableSchema,
     VarCharType,
     arrow_schema,
     is_integer,
 )
-from storage.snapshot.files import ColumnStatistics, FileRow, FileSet
+from storage.snapshot.files import ColumnStatistics, FileRow, FileSet, has_bounds
 
 BITS = {Kind.SMALLINT: 15, Kind.INTEGER: 31, Kind.BIGINT: 63}
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=80)
@@ -53,34 +57,70 @@ def decimals(precision: int, scale: int) -> st.SearchStrategy[Decimal]:
     return numbers.map(of)
 
 
+SIMPLE: dict[Kind, st.SearchStrategy[Any]] = {
+    Kind.BOOLEAN: st.booleans(),
+    Kind.REAL: st.floats(width=32),
+    Kind.DOUBLE: st.floats(),
+    Kind.TEXT: TEXTS | st.sampled_from(["\U0010ffff" * 20, "a" * 64, "ä" * 40]),
+    Kind.DATE: st.dates(),
+    Kind.TIME: st.times() | st.sampled_from([time.min, time.max]),
+    Kind.TIMESTAMP: st.datetimes(),
+    Kind.TIMESTAMPTZ: st.datetimes(timezones=st.just(UTC)),
+    Kind.INTERVAL: st.fixed_dictionaries(
+        {"months": integers(31), "days": integers(31), "microseconds": integers(63)}
+    ),
+    Kind.BYTEA: st.binary(max_size=80) | st.just(b"\xff" * 70),
+    Kind.UUID: st.uuids().map(lambda value: value.bytes),
+    Kind.JSON: st.sampled_from(["null", ' {"b":1, "a":[1.50]}', "[]", '"\\u00e4"']),
+    Kind.JSONB: st.sampled_from(["null", '{"a": [1.50], "b": 1}', "[]", '"ä"']),
+}
+
+
 def values_of(sql_type: SqlType) -> st.SearchStrategy[Any]:
     match sql_type:
         case DecimalType(precision, scale):
             return decimals(precision, scale)
         case VarCharType(length):
             return st.text(st.characters(codec="utf-8"), max_size=length)
+        case CharType(length):
+            texts = st.text(st.characters(codec="utf-8"), max_size=length)
+            return texts.map(lambda text: text.rstrip(" "))
+        case EnumType(_, labels):
+            return st.sampled_from(labels)
+        case ArrayType(element):
+            return st.lists(values_of(element) | st.none(), max_size=4)
+        case StructType(_, fields):
+            return st.fixed_dictionaries({n: values_of(k) | st.none() for n, k in fields})
         case ScalarType(Kind.SMALLINT | Kind.INTEGER | Kind.BIGINT as kind):
             return integers(BITS[kind])
         case ScalarType(kind):
-            return {
-                Kind.BOOLEAN: st.booleans(),
-                Kind.REAL: st.floats(width=32),
-                Kind.DOUBLE: st.floats(),
-                Kind.TEXT: TEXTS | st.sampled_from(["\U0010ffff" * 20, "a" * 64, "ä" * 40]),
-                Kind.DATE: st.dates(),
-                Kind.TIMESTAMP: st.datetimes(),
-                Kind.BYTEA: st.binary(max_size=80) | st.just(b"\xff" * 70),
-            }[kind]
+            return SIMPLE[kind]
 
 
-@st.composite
-def types(draw: st.DrawFn) -> SqlType:
-    precision = draw(st.integers(1, 38))
-    return draw(
-        st.sampled_from([ScalarType(kind) for kind in Kind])
-        | st.just(DecimalType(precision=precision, scale=draw(st.integers(0, precision))))
-        | st.builds(VarCharType, length=st.integers(1, 80))
+def simple_types() -> st.SearchStrategy[SqlType]:
+    precisions = st.integers(1, 38).flatmap(
+        lambda p: st.builds(DecimalType, precision=st.just(p), scale=st.integers(0, p))
     )
+    texts = st.builds(VarCharType, length=st.integers(1, 80))
+    padded = st.builds(CharType, length=st.integers(1, 80))
+    labels = st.lists(st.text(st.characters(codec="utf-8"), max_size=9), min_size=1, unique=True)
+    moods = labels.map(lambda found: EnumType(name="mood", labels=tuple(found)))
+    scalars = st.sampled_from([ScalarType(kind=kind) for kind in Kind])
+    return scalars | precisions | texts | padded | moods
+
+
+def composites(parts: st.SearchStrategy[SqlType]) -> st.SearchStrategy[SqlType]:
+    """Arrays of what is no array, and composites of anything."""
+    fields = st.lists(parts, min_size=1, max_size=3).map(
+        lambda kinds: tuple((f"f{number}", kind) for number, kind in enumerate(kinds))
+    )
+    made = fields.map(lambda found: StructType(name="pair", fields=found))
+    elements = parts.filter(lambda kind: not isinstance(kind, ArrayType))
+    return made | st.builds(ArrayType, element=elements)
+
+
+def types() -> st.SearchStrategy[SqlType]:
+    return simple_types() | st.recursive(simple_types(), composites, max_leaves=3)
 
 
 @st.composite
@@ -119,7 +159,7 @@ def check_bounds(values: list[Any], sql_type: SqlType, found: ColumnStatistics) 
         isinstance(sql_type, DecimalType) and sql_type.precision <= 18
     )
     assert found.sum == (sum(numbers) if summed else None)
-    if not numbers:
+    if not numbers or not has_bounds(sql_type):
         assert (found.min, found.max) == (None, None)
         return
     ordered = sorted(numbers, key=lambda v: v.encode() if isinstance(v, str) else v)
@@ -135,20 +175,29 @@ def check_bounds(values: list[Any], sql_type: SqlType, found: ColumnStatistics) 
 def check_scan(paths: list[Path], table: pa.Table, schema: TableSchema) -> None:
     files = tuple(ScanFile(path=path) for path in paths)
     group = ScanGroup(columns=schema.columns, files=files, deltas=(table,))
-    frame = scan([group], schema.columns).collect()
-    assert frame.schema == pl.Schema({c.name: polars_type(c.type) for c in schema.columns})
-    for name in schema.names:
-        expected = table[name].to_pylist() * 2
-        assert same(frame[name].to_arrow().to_pylist(), expected)
+    plain = scan([group], schema.columns).collect()
+    assert plain.schema == pl.Schema({c.name: polars_type(c.type) for c in schema.columns})
+    found = scan([group], schema.columns, carriers=True).collect()
+    assert found.schema == pl.Schema({c.name: carrier_type(c.type) for c in schema.columns})
+    for column in schema.columns:
+        name = column.name
+        expected = carried(table[name], column.type).to_pylist() * 2
+        assert same(found[name].to_arrow().to_pylist(), expected)
+        if plain.schema[name] != found.schema[name]:
+            expected = table[name].to_pylist() * 2
+        assert same(plain[name].to_arrow().to_pylist(), expected)
 
 
 def check_file_set(rows: list[FileRow], schema: TableSchema) -> None:
     files = FileSet.of(rows, schema.columns, first_id=1, lsn=1)
     for column in schema.columns:
         for row, found in zip(rows, files.table.to_pylist(), strict=True):
-            assert found[f"min_{column.id}"] == row.statistics[column.id].min
-            total = row.statistics[column.id].sum
-            assert found[f"sum_{column.id}"] == (None if total is None else Decimal(total))
+            known = row.statistics[column.id]
+            assert found[f"null_count_{column.id}"] == known.null_count
+            assert (f"min_{column.id}" in found) == has_bounds(column.type)
+            assert found.get(f"min_{column.id}") == known.min
+            total = known.sum
+            assert found.get(f"sum_{column.id}") == (None if total is None else Decimal(total))
 
 
 @settings(

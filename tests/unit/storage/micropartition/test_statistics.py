@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,18 @@ import pytest
 
 from storage.micropartition.physical import encode
 from storage.micropartition.statistics import BOUND_BYTES_MAX, compute, merge
-from storage.schema import DecimalType, Kind, ScalarType, SqlType, VarCharType, arrow_type
+from storage.schema import (
+    ArrayType,
+    CharType,
+    DecimalType,
+    EnumType,
+    Kind,
+    ScalarType,
+    SqlType,
+    StructType,
+    VarCharType,
+    arrow_type,
+)
 from storage.snapshot.files import ColumnStatistics
 
 BIGINT = ScalarType(Kind.BIGINT)
@@ -54,6 +65,37 @@ def test_other_types() -> None:
     assert of([True, False], ScalarType(Kind.BOOLEAN)) == ColumnStatistics(min=False, max=True)
     assert of([None], TEXT) == ColumnStatistics(null_count=1)
     assert of([], BIGINT) == ColumnStatistics(sum=0)
+
+
+def test_times_uuids_and_labels_have_bounds() -> None:
+    late = datetime(2026, 3, 1, tzinfo=UTC)
+    assert of([late, None], ScalarType(Kind.TIMESTAMPTZ)).max == late
+    assert of([time(1), time(2)], ScalarType(Kind.TIME)) == ColumnStatistics(
+        min=time(1), max=time(2)
+    )
+    identifiers = [b"\xff" * 16, b"\x00" * 16, b"\x7f" * 16]
+    column = pa.chunked_array([pa.array(identifiers, pa.binary(16))])
+    found = compute(column, ScalarType(Kind.UUID))
+    assert (found.min, found.max) == (b"\x00" * 16, b"\xff" * 16)
+    mood = EnumType(name="mood", labels=("sad", "ok", "happy"))
+    assert of(["sad", "ok", None], mood) == ColumnStatistics(min="ok", max="sad", null_count=1)
+    assert of(["b", ""], CharType(length=2)) == ColumnStatistics(min="", max="b")
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "value"),
+    [
+        (ScalarType(Kind.JSON), "1"),
+        (ScalarType(Kind.JSONB), "1"),
+        (ScalarType(Kind.INTERVAL), {"months": 1, "days": 0, "microseconds": 0}),
+        (ArrayType(element=BIGINT), [1]),
+        (StructType(name="s", fields=(("a", BIGINT),)), {"a": 1}),
+    ],
+)
+def test_types_without_an_order_have_only_a_count_of_nulls(sql_type: SqlType, value: Any) -> None:
+    found = of([value, None], sql_type)
+    assert found == ColumnStatistics(null_count=1)
+    assert merge(found, of([None], sql_type)) == ColumnStatistics(null_count=2)
 
 
 def test_short_texts_are_exact() -> None:

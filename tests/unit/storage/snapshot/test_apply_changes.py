@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from pyroaring import BitMap
 
 from storage.errors import CorruptData
-from storage.schema import Column, Kind, ScalarType, TableSchema
+from storage.schema import Check, Column, EnumType, Kind, ScalarType, TableSchema
 from storage.snapshot import changes as c
 from storage.snapshot.apply import apply_changes
 from storage.snapshot.files import ColumnStatistics, FileRow, FileSet
@@ -14,6 +15,7 @@ from storage.snapshot.model import Snapshot, TableState
 
 BIGINT = ScalarType(Kind.BIGINT)
 TEXT = ScalarType(Kind.TEXT)
+MOOD = EnumType(name="s.mood", labels=("a",))
 TABLE = c.TableDefinition(
     id=2,
     schema_id=1,
@@ -152,12 +154,45 @@ def test_columns_keep_ids_through_rename_and_drop() -> None:
         )
 
 
+def test_comments_and_checks_are_kept_without_a_new_schema_version() -> None:
+    checked = msgspec.structs.replace(
+        TABLE,
+        checks=(Check(name="positive", sql="a > 0"),),
+        comment="first",
+        column_comments={1: "the a"},
+    )
+    empty = Snapshot(database_id="d", branch_id="main")
+    made = apply_changes(empty, (c.CreateTable(table=checked),), {}, lsn=1)
+    assert table(made).checks == checked.checks
+    assert (table(made).comment, table(made).column_comments) == ("first", {1: "the a"})
+    changed = apply_changes(
+        made,
+        (
+            c.CommentOn(table_id=2, column_id=None, comment=None),
+            c.CommentOn(table_id=2, column_id=2, comment="the b"),
+            c.CommentOn(table_id=2, column_id=1, comment=None),
+        ),
+        {},
+        lsn=2,
+    )
+    assert (table(changed).comment, table(changed).column_comments) == (None, {2: "the b"})
+    assert table(changed).schema.version == 1
+    gone = apply_changes(changed, (c.DropColumn(table_id=2, column_id=2),), {}, lsn=3)
+    assert table(gone).column_comments == {}
+    for wrong in (
+        c.CommentOn(table_id=2, column_id=9, comment="x"),
+        c.CommentOn(table_id=9, column_id=None, comment="x"),
+    ):
+        with pytest.raises(KeyError):
+            apply_changes(made, (wrong,), {}, lsn=2)
+
+
 def test_catalogue_objects_come_and_go() -> None:
     warehouse = c.VirtualWarehouse(name="bi", size=1, worker_cpus=1.0, cache_bytes=1)
     larger = c.VirtualWarehouse(name="bi", size=3, worker_cpus=1.0, cache_bytes=1)
     made = start(
         c.CreateSchema(id=3, name="s"),
-        c.CreateType(id=4, schema_id=3, name="mood", definition="ENUM ('a')"),
+        c.CreateType(id=4, schema_id=3, name="mood", definition=MOOD),
         c.CreateSequence(id=5, schema_id=3, name="q", start=1, increment=2),
         c.AdvanceSequence(id=5, next_value=7),
         c.CreateVirtualWarehouse(warehouse=warehouse),
@@ -170,7 +205,9 @@ def test_catalogue_objects_come_and_go() -> None:
         c.PlanCollection(names=("data/x",)),
     )
     assert made.schemas == {1: "public", 3: "s"}
-    assert made.types[4].definition == "ENUM ('a')"
+    assert made.types[4].definition == MOOD
+    assert made.find_type("mood", "s") == made.types[4]
+    assert made.find_type("mood") is None
     assert made.sequences[5].next_value == 7
     assert made.virtual_warehouses["bi"].size == 3
     assert made.settings == {"k": "v"}

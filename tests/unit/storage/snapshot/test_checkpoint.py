@@ -10,12 +10,35 @@ import pytest
 from storage.errors import CorruptData
 from storage.names import checkpoint_directory, checkpoint_lsn
 from storage.objects import CountingStore, MemoryStore
+from storage.schema import ArrayType, Check, Column, Identity, TableSchema
 from storage.snapshot import changes as c
 from storage.snapshot.apply import apply_changes
 from storage.snapshot.checkpoint import newest_roots, read_checkpoint, write_checkpoint
 from storage.snapshot.model import Receipt, Snapshot
 from tests.fakes import CountedIds
-from tests.unit.storage.snapshot.test_apply_changes import TABLE, add_files, rows
+from tests.unit.storage.snapshot.test_apply_changes import BIGINT, MOOD, TABLE, add_files, rows
+
+FULL = c.TableDefinition(
+    id=6,
+    schema_id=3,
+    name="full",
+    schema=TableSchema(
+        version=1,
+        columns=(
+            Column(
+                id=1,
+                name="n",
+                type=BIGINT,
+                nullable=False,
+                identity=Identity(sequence_id=5, always=True, increment=2),
+            ),
+            Column(id=2, name="m", type=ArrayType(element=MOOD), default="ARRAY['a']::s.mood[]"),
+        ),
+    ),
+    checks=(Check(name="small", sql="n < 9"),),
+    comment="all of it",
+    column_comments={2: "moods"},
+)
 
 
 def snapshot(lsn: int = 7) -> Snapshot:
@@ -24,8 +47,9 @@ def snapshot(lsn: int = 7) -> Snapshot:
         (
             c.CreateTable(table=TABLE),
             c.CreateSchema(id=3, name="s"),
-            c.CreateType(id=4, schema_id=3, name="mood", definition="ENUM ('a')"),
-            c.CreateSequence(id=5, schema_id=3, name="q", start=1, increment=2),
+            c.CreateType(id=4, schema_id=3, name="mood", definition=MOOD),
+            c.CreateSequence(id=5, schema_id=3, name="q", start=1, increment=2, high=99),
+            c.CreateTable(table=FULL),
             c.CreateVirtualWarehouse(
                 warehouse=c.VirtualWarehouse(name="bi", size=1, worker_cpus=0.5, cache_bytes=1)
             ),
@@ -54,7 +78,10 @@ def test_checkpoint_round_trips() -> None:
         assert found.tables[2].files.table.equals(snapshot().tables[2].files.table)
         without_files = dataclasses.replace(
             found,
-            tables={2: dataclasses.replace(found.tables[2], files=snapshot().tables[2].files)},
+            tables={
+                **found.tables,
+                2: dataclasses.replace(found.tables[2], files=snapshot().tables[2].files),
+            },
         )
         assert without_files == snapshot()
 
@@ -65,10 +92,10 @@ def test_writing_and_reading_cost_one_request_per_object() -> None:
     async def run() -> None:
         store = CountingStore(MemoryStore("memory://t"))
         info = await write_checkpoint(store, snapshot(), CountedIds())
-        assert store.counts().requests == store.counts().put == 2
+        assert store.counts().requests == store.counts().put == 3
         before = store.counts()
         await read_checkpoint(store, info.name)
-        assert (store.counts() - before).requests == (store.counts() - before).get == 2
+        assert (store.counts() - before).requests == (store.counts() - before).get == 3
 
     asyncio.run(run())
 

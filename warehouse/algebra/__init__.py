@@ -1,0 +1,1 @@
+"""The typed relational algebra between SQL text and Polars: types, expressions, relations."""

@@ -1,0 +1,1 @@
+"""The binder: names resolved, expressions typed, queries as relational algebra."""

@@ -1,0 +1,543 @@
+"""Expressions: from the syntax tree to typed algebra.
+
+Aggregates, window functions and set-returning functions do not stay where they stand: each becomes
+a new column, which the SELECT's `Collector` holds together with the call that makes it. Where a
+clause may not have them, its collector says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from storage.errors import InvalidRequest, NotYet, UnknownObject
+from storage.schema import ArrayType, StructType
+from warehouse.algebra import types
+from warehouse.algebra.expressions import (
+    Call,
+    Case,
+    Expr,
+    InList,
+    Literal,
+    Subquery,
+)
+from warehouse.algebra.types import (
+    BOOLEAN,
+    BYTEA,
+    TEXT,
+    UNKNOWN,
+    AnyType,
+    RecordType,
+    base_name,
+    shown,
+)
+from warehouse.binder.calls import CallBinder
+from warehouse.binder.comparisons import comparable, compare, row_parts
+from warehouse.binder.constants import number
+from warehouse.binder.resolve import coerce, resolve
+from warehouse.binder.types import common_type, resolve_type
+from warehouse.syntax import tree
+
+if TYPE_CHECKING:
+    from warehouse.algebra.relations import Relation
+    from warehouse.binder.context import Binding, Collector
+    from warehouse.binder.scope import Scope
+
+__all__ = ["ExpressionBinder"]
+
+_COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
+_LIKE = {"like": "~~", "ilike": "~~*"}
+
+
+class ExpressionBinder(CallBinder):
+    """Binds expressions of one clause.
+
+    Args:
+        queries: binds a subquery in this scope: (query, scope) -> relation with its columns.
+    """
+
+    def __init__(
+        self,
+        binding: Binding,
+        scope: Scope,
+        collector: Collector,
+        queries: Callable[[tree.QueryNode, Scope], Relation],
+    ) -> None:
+        super().__init__(binding, scope, collector)
+        self._queries = queries
+
+    def boolean(self, node: Any, clause: str) -> Expr:
+        """A condition. Raises InvalidRequest (42804) if it is none."""
+        return self._as_boolean(self.bind(node), node, clause)
+
+    def _as_boolean(self, expr: Expr, node: Any, clause: str) -> Expr:
+        if expr.type == UNKNOWN:
+            return coerce(expr, BOOLEAN)
+        if expr.type != BOOLEAN:
+            raise InvalidRequest(
+                f"argument of {clause} must be type boolean, not type {shown(expr.type)}"
+                f"{self.binding.place(node)}",
+                "42804",
+            )
+        return expr
+
+    def bind(self, node: Any) -> Expr:
+        """Any expression. Its type may be UNKNOWN if it is an untyped literal."""
+        match node:
+            case tree.Constant():
+                return self._constant(node)
+            case tree.NameRef():
+                return self._name(node)
+            case tree.Operator():
+                return self._operator(node)
+            case tree.FuncCall():
+                return self.call(node)
+            case tree.BoolExpr():
+                word = node.op.upper()
+                args = tuple(self.boolean(arg, word) for arg in node.args)
+                return Call(type=BOOLEAN, fn=node.op, args=args)
+            case tree.TypeCast():
+                return self._cast(node)
+            case tree.IsTest():
+                return self._is(node)
+            case tree.Between():
+                return self._between(node)
+            case tree.InTest():
+                return self._in(node)
+            case tree.LikeTest():
+                return self._like(node)
+            case tree.CaseExpr():
+                return self._case(node)
+            case tree.ParameterRef():
+                return self.binding.parameter(node)
+            case _:
+                return self._other(node)
+
+    def _other(self, node: Any) -> Expr:
+        match node:
+            case tree.QueryExpr():
+                relation = self._single(node.query, node)
+                column = relation.columns[0]
+                return Subquery(
+                    type=column.type, kind="scalar", relation=relation, columns=(column,)
+                )
+            case tree.Exists():
+                relation = self._queries(node.query, self.scope)
+                return Subquery(type=BOOLEAN, kind="exists", relation=relation)
+            case tree.Quantified():
+                return self._quantified(node)
+            case tree.ArrayExpr():
+                return self._array(node)
+            case tree.ArrayQuery():
+                return self._array_query(node)
+            case tree.RowExpr():
+                return self.row([self.bind(item) for item in node.items])
+            case tree.Subscript():
+                return self._subscript(node)
+            case tree.Slice():
+                low = (
+                    Literal(type=types.INTEGER, value=None)
+                    if node.low is None
+                    else self.bind(node.low)
+                )
+                high = (
+                    Literal(type=types.INTEGER, value=None)
+                    if node.high is None
+                    else self.bind(node.high)
+                )
+                return self._resolved("slice", [self.bind(node.arg), low, high], node)
+            case tree.FieldAccess():
+                return self._field(node)
+            case tree.Collate():
+                return self._collate(node)
+            case tree.Star():
+                return self._whole_row(node)
+            case _:
+                raise NotYet(f"{type(node).__name__} is not available here")
+
+    # --- leaves -----------------------------------------------------------------------------------
+
+    def _constant(self, node: tree.Constant) -> Expr:
+        match node.kind:
+            case "null":
+                return Literal(type=UNKNOWN, value=None)
+            case "bool":
+                return Literal(type=BOOLEAN, value=node.value == "true")
+            case "number":
+                return number(node.value)
+            case "string":
+                return Literal(type=UNKNOWN, value=node.value)
+            case "bytes":
+                try:
+                    return Literal(type=BYTEA, value=bytes.fromhex(node.value))
+                except ValueError:
+                    raise InvalidRequest(
+                        f"X'{node.value}' is no hexadecimal{self.binding.place(node)}", "22P02"
+                    ) from None
+            case _:
+                raise InvalidRequest(
+                    f"DEFAULT is not allowed in this context{self.binding.place(node)}", "42601"
+                )
+
+    def _name(self, node: tree.NameRef) -> Expr:
+        try:
+            return self.scope.find(node.parts, lambda: self.binding.place(node))
+        except UnknownObject:
+            if self.scope.find_table(node.parts) is None:
+                raise
+            return self._whole_row(tree.Star(node.at, node.parts))
+
+    def _whole_row(self, node: tree.Star) -> Expr:
+        table = self.scope.find_table(node.parts) if node.parts else None
+        if table is None:
+            raise InvalidRequest(f"* is not allowed here{self.binding.place(node)}", "42601")
+        args = tuple(
+            coerce(column.expr, TEXT) if column.expr.type == UNKNOWN else column.expr
+            for column in table.columns
+        )
+        fields = tuple((c.name, a.type) for c, a in zip(table.columns, args, strict=True))
+        kind = StructType(name=table.alias or "record", fields=fields)  # type: ignore[arg-type]
+        return Call(type=kind, fn="row", args=args)
+
+    # --- operators --------------------------------------------------------------------------------
+
+    def _place_of(self, node: Any) -> Callable[[], str]:
+        return lambda: self.binding.place(node)
+
+    def _resolved(self, name: str, args: list[Expr], node: Any, *, operator: bool = False) -> Expr:
+        entry, bound, kind = resolve(name, args, operator=operator, place=self._place_of(node))
+        return Call(type=kind, fn=entry.signature.key, args=bound)
+
+    def _operator(self, node: tree.Operator) -> Expr:
+        if len(node.args) == 2:
+            return self._binary_chain(node)
+        (only,) = node.args
+        args = [self.bind(only)]
+        return self._resolved(node.op, args, node, operator=True)
+
+    def _binary_chain(self, node: tree.Operator) -> Expr:
+        """`a + b + c + …` without recursing into the left side."""
+        spine: list[tree.Operator] = []
+        inner: Any = node
+        while isinstance(inner, tree.Operator) and len(inner.args) == 2:
+            spine.append(inner)
+            inner = inner.args[0]
+        left = self.bind(inner)
+        while spine:
+            operator = spine.pop()
+            right = self.bind(operator.args[1])
+            left = self._binary(operator, left, right)
+        return left
+
+    def _binary(self, node: tree.Operator, left: Expr, right: Expr) -> Expr:
+        if node.op in _COMPARISONS:
+            self._same_width(left, right, node)
+            return compare(node.op, left, right, self._place_of(node))
+        return self._resolved(node.op, [left, right], node, operator=True)
+
+    def _same_width(self, left: Expr, right: Expr, node: Any) -> None:
+        ours, theirs = row_parts(left), row_parts(right)
+        if ours is not None and theirs is not None and len(ours) != len(theirs):
+            raise InvalidRequest(
+                f"unequal number of entries in row expressions{self.binding.place(node)}", "42601"
+            )
+
+    def _is(self, node: tree.IsTest) -> Expr:
+        arg = self.bind(node.arg)
+        negated = "not " if node.negated else ""
+        if node.test == "distinct":
+            other = self.bind(node.other)
+            self._same_width(arg, other, node)
+            fn = "is not distinct" if node.negated else "is distinct"
+            return compare(fn, arg, other, self._place_of(node))
+        if node.test == "null":
+            parts = row_parts(arg)
+            if parts is not None:
+                tests = tuple(Call(type=BOOLEAN, fn=f"is {negated}null", args=(p,)) for p in parts)
+                return tests[0] if len(tests) == 1 else Call(type=BOOLEAN, fn="and", args=tests)
+            return Call(type=BOOLEAN, fn=f"is {negated}null", args=(self.typed(arg),))
+        arg = self._as_boolean(arg, node.arg, f"IS {negated.upper()}{node.test.upper()}")
+        return Call(type=BOOLEAN, fn=f"is {negated}{node.test}", args=(arg,))
+
+    def typed(self, expr: Expr) -> Expr:
+        """An untyped literal as TEXT; everything else as it is."""
+        return coerce(expr, TEXT) if expr.type == UNKNOWN else expr
+
+    def _between(self, node: tree.Between) -> Expr:
+        arg, low, high = self.bind(node.arg), self.bind(node.low), self.bind(node.high)
+        place = self._place_of(node)
+
+        def within(a: Expr, b: Expr) -> Expr:
+            parts = (compare(">=", arg, a, place), compare("<=", arg, b, place))
+            return Call(type=BOOLEAN, fn="and", args=parts)
+
+        found = within(low, high)
+        if node.symmetric:
+            found = Call(type=BOOLEAN, fn="or", args=(found, within(high, low)))
+        return _negated(found) if node.negated else found
+
+    def _like(self, node: tree.LikeTest) -> Expr:
+        arg, pattern = self.bind(node.arg), self.bind(node.pattern)
+        escape = None if node.escape is None else self.bind(node.escape)
+        if node.kind == "similar":
+            args = [pattern] if escape is None else [pattern, escape]
+            pattern = self._resolved("similar_to_escape", args, node)
+            found = self._resolved("~", [arg, pattern], node, operator=True)
+        else:
+            if escape is not None:
+                pattern = self._resolved("like_escape", [pattern, escape], node)
+            found = self._resolved(_LIKE[node.kind], [arg, pattern], node, operator=True)
+        return _negated(found) if node.negated else found
+
+    # --- IN, ANY, ALL -----------------------------------------------------------------------------
+
+    def _in(self, node: tree.InTest) -> Expr:
+        arg = self.bind(node.arg)
+        if node.query is not None:
+            found = self._membership("=", False, arg, node.query, node)
+            return _negated(found) if node.negated else found
+        items = [self.bind(item) for item in node.items]
+        place = self._place_of(node)
+        if row_parts(arg) is not None or any(row_parts(item) is not None for item in items):
+            for item in items:
+                self._same_width(arg, item, node)
+            return self._any_of([compare("=", arg, item, place) for item in items], node.negated)
+        if all(isinstance(item, Literal) for item in items):
+            found = self._constant_list(arg, items, node)
+            if found is not None:
+                return found
+        return self._any_of([compare("=", arg, item, place) for item in items], node.negated)
+
+    def _any_of(self, tests: list[Expr], negated: bool) -> Expr:
+        found = tests[0] if len(tests) == 1 else Call(type=BOOLEAN, fn="or", args=tuple(tests))
+        return _negated(found) if negated else found
+
+    def _constant_list(self, arg: Expr, items: list[Expr], node: tree.InTest) -> Expr | None:
+        """`arg IN (constants)` with one type for all; None if they need comparisons one by one."""
+        place = self._place_of(node)
+        left = arg
+        pairs = [comparable("=", arg, item, place) for item in items]
+        lefts = {pair[0].type for pair in pairs}
+        if len(lefts) != 1 or any(not isinstance(right, Literal) for _, right in pairs):
+            return None
+        left = pairs[0][0]
+        kind = left.type
+        rights = [right for _, right in pairs]
+        if base_name(kind) == "record" or isinstance(kind, ArrayType):
+            return None
+        numbers = {right.type for right in rights if right.value is not None}  # type: ignore[attr-defined]
+        if any(base_name(number_) != base_name(kind) for number_ in numbers):
+            return None
+        return InList(type=BOOLEAN, arg=left, items=tuple(rights), negated=node.negated)
+
+    def _quantified(self, node: tree.Quantified) -> Expr:
+        left = self.bind(node.left)
+        if node.query is not None:
+            if node.op not in _COMPARISONS:
+                return self._pattern_membership(node, left)
+            return self._membership(node.op, node.every, left, node.query, node)
+        word = "all" if node.every else "any"
+        array = self.bind(node.array)
+        if array.type == UNKNOWN:
+            element = TEXT if left.type == UNKNOWN else left.type
+            array = coerce(array, ArrayType(element=element))  # type: ignore[arg-type]
+        if not isinstance(array.type, ArrayType):
+            raise InvalidRequest(
+                f"op ANY/ALL (array) requires array on right side{self.binding.place(node)}",
+                "42809",
+            )
+        left, probe = (
+            comparable(
+                node.op, left, Literal(type=array.type.element, value=None), self._place_of(node)
+            )
+            if node.op in _COMPARISONS
+            else (self.typed(left), Literal(type=array.type.element, value=None))
+        )
+        if probe.type != array.type.element:
+            array = coerce(array, ArrayType(element=probe.type))  # type: ignore[arg-type]
+        return self._resolved(f"{word} {node.op}", [left, array], node)
+
+    def _pattern_membership(self, node: tree.Quantified, left: Expr) -> Expr:
+        raise NotYet(f"{node.op} ANY or ALL of a query is not available{self.binding.place(node)}")
+
+    def _membership(
+        self, op: str, every: bool, left: Expr, query: tree.QueryNode, node: Any
+    ) -> Expr:
+        relation = self._queries(query, self.scope)
+        parts = row_parts(left)
+        lefts = [left] if parts is None else list(parts)
+        columns = relation.columns
+        if len(lefts) != len(columns):
+            many = "many" if len(columns) > len(lefts) else "few"
+            raise InvalidRequest(
+                f"subquery has too {many} columns{self.binding.place(node)}", "42601"
+            )
+        if len(lefts) > 1 and (op, every) not in (("=", False), ("<>", True)):
+            raise NotYet(f"a row {op} {'ALL' if every else 'ANY'} (query) is not available")
+        bound = [
+            comparable(op, a, column, self._place_of(node))
+            for a, column in zip(lefts, columns, strict=True)
+        ]
+        relation, refs = self._with_casts(relation, [right for _, right in bound])
+        return Subquery(
+            type=BOOLEAN,
+            kind="all" if every else "any",
+            relation=relation,
+            columns=refs,
+            left=tuple(a for a, _ in bound),
+            ops=(op,) * len(bound),
+        )
+
+    def _single(self, query: tree.QueryNode, node: Any) -> Relation:
+        relation = self._queries(query, self.scope)
+        if len(relation.columns) != 1:
+            raise InvalidRequest(
+                f"subquery must return only one column{self.binding.place(node)}", "42601"
+            )
+        return relation
+
+    # --- CASE, casts, arrays, rows ----------------------------------------------------------------
+
+    def _case(self, node: tree.CaseExpr) -> Expr:
+        operand = None if node.operand is None else self.typed(self.bind(node.operand))
+        conditions: list[Expr] = []
+        results: list[Expr] = []
+        for condition, result in node.branches:
+            if operand is None:
+                conditions.append(self.boolean(condition, "CASE/WHEN"))
+            else:
+                other = self.bind(condition)
+                conditions.append(compare("=", operand, other, self._place_of(condition)))
+            results.append(self.bind(result))
+        default = (
+            Literal(type=UNKNOWN, value=None) if node.default is None else self.bind(node.default)
+        )
+        kind = common_type([*(r.type for r in results), default.type], "CASE")
+        branches = tuple((c, coerce(r, kind)) for c, r in zip(conditions, results, strict=True))
+        return Case(type=kind, branches=branches, default=coerce(default, kind))
+
+    def type_of(self, name: tree.TypeName) -> AnyType:
+        """Raises UnknownObject, NotYet, InvalidRequest as `resolve_type`."""
+        catalogue = self.binding.catalogue
+        return resolve_type(name, catalogue.types, catalogue.path)
+
+    def _cast(self, node: tree.TypeCast) -> Expr:
+        kind = self.type_of(node.type)
+        if isinstance(node.arg, tree.Constant) and node.type.fields:
+            return coerce(self.bind(_with_unit(node)), kind, explicit=True)
+        if (
+            isinstance(node.arg, tree.ArrayExpr)
+            and not node.arg.items
+            and isinstance(kind, ArrayType)
+        ):
+            return Call(type=kind, fn="array", args=())
+        arg = self.bind(node.arg)
+        if kind == types.NUMERIC and base_name(arg.type) in ("numeric", "int2", "int4", "int8"):
+            return arg if base_name(arg.type) == "numeric" else self._integer_as_numeric(arg)
+        if (
+            base_name(kind) in ("varchar", "bpchar")
+            and isinstance(arg, Literal)
+            and arg.type == UNKNOWN
+        ):
+            return coerce(coerce(arg, TEXT), kind, explicit=True)
+        return coerce(arg, kind, explicit=True)
+
+    def _integer_as_numeric(self, arg: Expr) -> Expr:
+        from warehouse.binder.types import integer_as_decimal
+
+        return coerce(arg, integer_as_decimal(arg.type))
+
+    def _array(self, node: tree.ArrayExpr) -> Expr:
+        items = [self.bind(item) for item in node.items]
+        if not items:
+            raise InvalidRequest(
+                f"cannot determine type of empty array{self.binding.place(node)};"
+                " write for example ARRAY[]::integer[]",
+                "42P18",
+            )
+        element = common_type([item.type for item in items], "ARRAY")
+        if isinstance(element, ArrayType):
+            raise NotYet("arrays of more than one dimension are not available")
+        if element == types.NUMERIC:
+            element = types.DOUBLE
+        kind = ArrayType(element=element)  # type: ignore[arg-type]
+        return Call(type=kind, fn="array", args=tuple(coerce(item, element) for item in items))
+
+    def _array_query(self, node: tree.ArrayQuery) -> Expr:
+        relation = self._single(node.query, node)
+        column = relation.columns[0]
+        kind = ArrayType(element=column.type)  # type: ignore[arg-type]
+        return Subquery(type=kind, kind="array", relation=relation, columns=(column,))
+
+    def row(self, items: list[Expr]) -> Expr:
+        """ROW(items)."""
+        args = tuple(self.typed(item) for item in items)
+        return Call(type=RecordType(fields=tuple(a.type for a in args)), fn="row", args=args)
+
+    def _subscript(self, node: tree.Subscript) -> Expr:
+        arg, index = self.bind(node.arg), self.bind(node.index)
+        if base_name(arg.type) == "jsonb":
+            return self._resolved("->", [arg, index], node, operator=True)
+        if not isinstance(arg.type, ArrayType):
+            raise InvalidRequest(
+                f"cannot subscript type {shown(arg.type)} because it does not support"
+                f" subscripting{self.binding.place(node)}",
+                "42804",
+            )
+        return self._resolved("subscript", [arg, index], node)
+
+    def _field(self, node: tree.FieldAccess) -> Expr:
+        arg = self.bind(node.arg)
+        kind = arg.type
+        if node.name is None:
+            raise NotYet("(row).* is not available here")
+        if isinstance(kind, StructType):
+            for position, (name, inner) in enumerate(kind.fields, 1):
+                if name == node.name:
+                    which = Literal(type=types.INTEGER, value=position)
+                    return Call(type=inner, fn="field", args=(arg, which))
+        if isinstance(kind, RecordType) and node.name[:1] == "f" and node.name[1:].isdigit():
+            position = int(node.name[1:])
+            if 1 <= position <= len(kind.fields):
+                which = Literal(type=types.INTEGER, value=position)
+                return Call(type=kind.fields[position - 1], fn="field", args=(arg, which))
+        if not isinstance(kind, StructType | RecordType):
+            raise InvalidRequest(
+                f"column notation .{node.name} applied to type {shown(kind)}, which is not a"
+                f" composite type{self.binding.place(node)}",
+                "42809",
+            )
+        raise UnknownObject(
+            f'column "{node.name}" not found in data type {shown(kind)}{self.binding.place(node)}',
+            "42703",
+        )
+
+    def _collate(self, node: tree.Collate) -> Expr:
+        arg = self.typed(self.bind(node.arg))
+        name = node.name[-1]
+        if base_name(arg.type) not in ("text", "varchar", "bpchar"):
+            raise InvalidRequest(
+                f"collations are not supported by type {shown(arg.type)}{self.binding.place(node)}",
+                "42804",
+            )
+        if name.lower() not in ("c", "posix", "default", "ucs_basic"):
+            raise NotYet(f'COLLATE "{name}" is not available; texts compare as in collation "C"')
+        return arg
+
+
+def _negated(expr: Expr) -> Expr:
+    return Call(type=BOOLEAN, fn="not", args=(expr,))
+
+
+def _with_unit(node: tree.TypeCast) -> tree.Constant:
+    """`INTERVAL '3' DAY` as '3 day'."""
+    constant = node.arg
+    text = constant.value.strip()
+    unit = node.type.fields.split()[-1]
+    if text.lstrip("+-").replace(".", "", 1).isdigit():
+        return tree.Constant(constant.at, "string", f"{text} {unit}")
+    if unit in ("second", "month") and " to " in node.type.fields:
+        return tree.Constant(constant.at, "string", text)
+    raise NotYet(
+        f"INTERVAL '{text}' {node.type.fields.upper()} is not available; leave out the fields"
+    )

@@ -1,0 +1,560 @@
+"""Whole queries: WITH, set operations, VALUES, ORDER BY and LIMIT around a body.
+
+`bind_query` is the binder's entry. A CTE that is referred to once is put where it is used; the
+others are kept in `Query.ctes`, so that execution computes them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from storage.errors import InvalidRequest, NotYet
+from warehouse.algebra import relations as algebra
+from warehouse.algebra.expressions import ColumnRef, Expr, Literal, SortKey, Subquery
+from warehouse.algebra.relations import Query, Relation
+from warehouse.algebra.types import (
+    BIGINT,
+    NUMERIC,
+    TEXT,
+    UNKNOWN,
+    AnyType,
+    base_name,
+    is_decimal,
+    is_numeric,
+    shown,
+)
+from warehouse.binder.calls import nulls_first
+from warehouse.binder.context import Binding, Collector
+from warehouse.binder.expressions import ExpressionBinder
+from warehouse.binder.resolve import coerce
+from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
+from warehouse.binder.select import SelectBinder, position_of
+from warehouse.binder.tables import KnownCte, TableBinder
+from warehouse.binder.types import common_type
+from warehouse.optimizer.walk import (
+    columns_used,
+    map_expressions,
+    nodes,
+    transform,
+    transform_relation,
+)
+from warehouse.syntax import tree
+
+__all__ = ["QueryBinder", "bind_query"]
+
+_Ctes = Mapping[str, KnownCte]
+
+
+def bind_query(
+    node: tree.QueryNode,
+    binding: Binding,
+    kinds: Sequence[AnyType | None] = (),
+    cell: Callable[[Expr, int], Expr] | None = None,
+) -> Query:
+    """The query as algebra.
+
+    Args:
+        kinds: types that the columns are wanted in, for INSERT: untyped literals become these;
+            nothing else is cast.
+        cell: if the query is a VALUES list, makes each value (by column) what it is wanted as.
+    """
+    binder = QueryBinder(binding)
+    if cell is not None and isinstance(node.body, tree.ValuesNode):
+        relation, names = binder.query(node, None, {}, cell=cell)
+    else:
+        relation, names = binder.query(node, None, {}, keep_unknown=bool(kinds))
+    if kinds:
+        relation = binder.as_wanted(relation, kinds)
+    outputs = relation.columns
+    query = Query(
+        relation=relation,
+        outputs=outputs,
+        names=names,
+        ctes=dict(binding.ctes),
+        labels=dict(binding.labels),
+        next_id=binding.next_id,
+    )
+    return _inlined(query)
+
+
+class QueryBinder:
+    """Binds queries of one statement."""
+
+    def __init__(self, binding: Binding) -> None:
+        self._binding = binding
+
+    def query(
+        self,
+        node: tree.QueryNode,
+        scope: Scope | None,
+        ctes: _Ctes,
+        *,
+        keep_unknown: bool = False,
+        cell: Callable[[Expr, int], Expr] | None = None,
+    ) -> tuple[Relation, tuple[str, ...]]:
+        """A query inside `scope`: its rows and the names of its columns."""
+        if node.with_:
+            ctes = self._with(node, scope, ctes)
+        body = node.body
+        keys: tuple[SortKey, ...]
+        if isinstance(body, tree.ValuesNode) and cell is not None:
+            relation, names = self._values(body, scope, ctes, cell=cell)
+            keys = self._order(node.order, relation, names)
+        elif isinstance(body, tree.SelectNode):
+            relation, names, keys = self._select(body, node.order, scope, ctes, keep_unknown)
+        else:
+            relation, names = self._body(body, scope, ctes, keep_unknown)
+            keys = self._order(node.order, relation, names)
+        return self._limited(node, relation, names, keys, scope), names
+
+    def _body(
+        self, body: Any, scope: Scope | None, ctes: _Ctes, keep_unknown: bool
+    ) -> tuple[Relation, tuple[str, ...]]:
+        match body:
+            case tree.QueryNode():
+                return self.query(body, scope, ctes, keep_unknown=keep_unknown)
+            case tree.ValuesNode():
+                return self._values(body, scope, ctes, keep_unknown=keep_unknown)
+            case tree.SetOp():
+                return self._set_operation(body, scope, ctes, keep_unknown)
+            case _:
+                raise NotYet(f"{type(body).__name__} is not available here")
+
+    def _select(
+        self,
+        node: tree.SelectNode,
+        order: Sequence[tree.OrderItem],
+        scope: Scope | None,
+        ctes: _Ctes,
+        keep_unknown: bool,
+    ) -> tuple[Relation, tuple[str, ...], tuple[SortKey, ...]]:
+        def subquery(
+            inner: tree.QueryNode, around: Scope | None
+        ) -> tuple[Relation, tuple[str, ...]]:
+            return self.query(inner, around, ctes)
+
+        tables = TableBinder(self._binding, scope, ctes, subquery)
+        relation, own = tables.bind(node.from_)
+        binder = SelectBinder(
+            self._binding,
+            relation,
+            own,
+            lambda inner, around: subquery(inner, around)[0],
+            keep_unknown=keep_unknown,
+        )
+        return binder.bind(node, order)
+
+    # --- ORDER BY, LIMIT --------------------------------------------------------------------------
+
+    def _order(
+        self, order: Sequence[tree.OrderItem], relation: Relation, names: Sequence[str]
+    ) -> tuple[SortKey, ...]:
+        """ORDER BY of VALUES or a set operation: outputs by name or position only."""
+        keys = []
+        columns = relation.columns
+        for item in order:
+            keys.append(
+                SortKey(
+                    expr=self._output(item.expr, columns, names),
+                    descending=item.descending,
+                    nulls_first=nulls_first(item),
+                )
+            )
+        return tuple(keys)
+
+    def _output(self, node: Any, columns: Sequence[ColumnRef], names: Sequence[str]) -> Expr:
+        if isinstance(node, tree.Constant):
+            return columns[position_of(node, len(columns), "ORDER BY", self._binding)]
+        scope = Scope()
+        pairs = zip(names, columns, strict=True)
+        scope.add(ScopeTable(None, tuple(ScopeColumn(name, column) for name, column in pairs)))
+        if isinstance(node, tree.NameRef):
+            return scope.find(node.parts, lambda: self._binding.place(node))
+        raise NotYet(
+            "invalid UNION/INTERSECT/EXCEPT ORDER BY clause: only result column names can be used,"
+            f" not expressions or functions{self._binding.place(node)}"
+        )
+
+    def _limited(
+        self,
+        node: tree.QueryNode,
+        relation: Relation,
+        names: Sequence[str],
+        keys: tuple[SortKey, ...],
+        scope: Scope | None,
+    ) -> Relation:
+        shown_columns = relation.columns[: len(names)]
+        if keys and not (
+            isinstance(relation, algebra.Distinct) and relation.keys and not node.order
+        ):
+            relation = algebra.Sort(input=relation, keys=keys)
+        if node.limit is not None or node.offset is not None:
+            if node.ties and not keys:
+                raise InvalidRequest(
+                    "WITH TIES cannot be specified without ORDER BY clause", "42601"
+                )
+            relation = algebra.Limit(
+                input=relation,
+                count=self._count(node.limit, "LIMIT", scope),
+                offset=self._count(node.offset, "OFFSET", scope),
+                ties=keys if node.ties else (),
+            )
+        if len(relation.columns) != len(names):
+            items = tuple((column, column) for column in shown_columns)
+            relation = algebra.Project(input=relation, items=items)
+        return relation
+
+    def _count(self, node: Any, clause: str, scope: Scope | None) -> Expr | None:
+        if node is None:
+            return None
+        inner = Scope(parent=None)
+        binder = ExpressionBinder(
+            self._binding,
+            inner,
+            Collector(where=clause),
+            lambda query, around: self.query(query, around, {})[0],
+        )
+        try:
+            expr = binder.bind(node)
+        except InvalidRequest as error:
+            if error.sqlstate == "42703" and isinstance(node, tree.NameRef):
+                raise InvalidRequest(
+                    f"argument of {clause} must not contain variables{self._binding.place(node)}",
+                    "42P10",
+                ) from None
+            raise
+        if columns_used(expr):
+            raise InvalidRequest(f"argument of {clause} must not contain variables", "42P10")
+        if not is_numeric(expr.type) and expr.type != UNKNOWN:
+            raise InvalidRequest(
+                f"argument of {clause} must be type bigint, not type {shown(expr.type)}", "42804"
+            )
+        return coerce(expr, BIGINT)
+
+    # --- VALUES and set operations ----------------------------------------------------------------
+
+    def _values(
+        self,
+        node: tree.ValuesNode,
+        scope: Scope | None,
+        ctes: _Ctes,
+        *,
+        keep_unknown: bool = False,
+        cell: Callable[[Expr, int], Expr] | None = None,
+    ) -> tuple[Relation, tuple[str, ...]]:
+        if len({len(row) for row in node.rows}) != 1:
+            raise InvalidRequest("VALUES lists must all be the same length", "42601")
+        binder = ExpressionBinder(
+            self._binding,
+            Scope(parent=scope),
+            Collector(where="VALUES"),
+            lambda query, around: self.query(query, around, ctes)[0],
+        )
+        bind = binder.bind
+        rows = [[bind(value) for value in row] for row in node.rows]
+        if cell is not None:
+            rows = [[cell(value, i) for i, value in enumerate(row)] for row in rows]
+            kinds = [value.type for value in rows[0]]
+        else:
+            columns = zip(*rows, strict=True)
+            kinds = [self._column_type(list(column), keep_unknown) for column in columns]
+        bound = tuple(
+            tuple(
+                value if value.type == kind else coerce(value, kind)
+                for value, kind in zip(row, kinds, strict=True)
+            )
+            for row in rows
+        )
+        names = tuple(f"column{i + 1}" for i in range(len(kinds)))
+        outputs = tuple(
+            self._binding.column(kind, name) for kind, name in zip(kinds, names, strict=True)
+        )
+        return algebra.Values(rows=bound, outputs=outputs), names
+
+    def _column_type(self, cells: list[Expr], keep_unknown: bool) -> AnyType:
+        if keep_unknown and all(cell.type == UNKNOWN for cell in cells):
+            return UNKNOWN
+        return common_type([cell.type for cell in cells], "VALUES")
+
+    def _set_operation(
+        self, node: tree.SetOp, scope: Scope | None, ctes: _Ctes, keep_unknown: bool
+    ) -> tuple[Relation, tuple[str, ...]]:
+        left, names = self.query(node.left, scope, ctes, keep_unknown=True)
+        right, _ = self.query(node.right, scope, ctes, keep_unknown=True)
+        word = node.op.upper()
+        if len(left.columns) != len(right.columns):
+            raise InvalidRequest(
+                f"each {word} query must have the same number of columns"
+                f"{self._binding.place(node)}",
+                "42601",
+            )
+        kinds = []
+        for a, b in zip(left.columns, right.columns, strict=True):
+            both_unknown = a.type == b.type == UNKNOWN
+            kinds.append(
+                UNKNOWN if both_unknown and keep_unknown else common_type([a.type, b.type], word)
+            )
+        if not (node.all and node.op == "union"):
+            for kind in kinds:
+                if base_name(kind) == "json":
+                    raise InvalidRequest(
+                        "could not identify an equality operator for type json", "42883"
+                    )
+        outputs = tuple(
+            self._binding.column(kind, name) for kind, name in zip(kinds, names, strict=True)
+        )
+        relation = algebra.SetOperation(
+            kind=node.op,
+            all=node.all,
+            left=self._cast_columns(left, kinds),
+            right=self._cast_columns(right, kinds),
+            outputs=outputs,
+        )
+        return relation, names
+
+    def _cast_columns(self, relation: Relation, kinds: Sequence[AnyType]) -> Relation:
+        """The relation with its columns in these types; untyped literals become such values."""
+        columns = relation.columns
+        if all(column.type == kind for column, kind in zip(columns, kinds, strict=True)):
+            return relation
+        literals = _literals(relation)
+        items = []
+        for position, (column, kind) in enumerate(zip(columns, kinds, strict=True)):
+            if column.type == kind:
+                items.append((column, column))
+                continue
+            made = self._binding.column(kind, self._binding.labels.get(column.id, "column"))
+            source: Expr = column
+            if column.type == UNKNOWN and literals is not None:
+                source = literals[position]
+            items.append((made, coerce(source, kind)))
+        relation = algebra.Project(input=relation, items=tuple(items))
+        if any(column.type == UNKNOWN for column in columns):
+            relation = _without_unknown(relation, columns)
+        return relation
+
+    def as_wanted(self, relation: Relation, kinds: Sequence[AnyType | None]) -> Relation:
+        """Untyped columns as the wanted types, TEXT if none is wanted."""
+        wanted = [
+            (kinds[i] if i < len(kinds) and kinds[i] is not None else TEXT)
+            if column.type == UNKNOWN
+            else column.type
+            for i, column in enumerate(relation.columns)
+        ]
+        return self._cast_columns(relation, [kind or TEXT for kind in wanted])
+
+    # --- WITH -------------------------------------------------------------------------------------
+
+    def _with(self, node: tree.QueryNode, scope: Scope | None, ctes: _Ctes) -> _Ctes:
+        known = dict(ctes)
+        seen: set[str] = set()
+        for definition in node.with_:
+            if definition.name in seen:
+                raise InvalidRequest(
+                    f'WITH query name "{definition.name}" specified more than once'
+                    f"{self._binding.place(definition)}",
+                    "42712",
+                )
+            seen.add(definition.name)
+            recursive = node.recursive and _mentions(definition.query, definition.name)
+            bind = self._recursive if recursive else self._plain_cte
+            known[definition.name] = bind(definition, scope, known)
+        return known
+
+    def _plain_cte(self, definition: tree.CteDef, scope: Scope | None, ctes: _Ctes) -> KnownCte:
+        relation, names = self.query(definition.query, scope, ctes)
+        names = self._cte_names(definition, names)
+        return self._kept(definition.name, relation, names)
+
+    def _kept(self, name: str, relation: Relation, names: tuple[str, ...]) -> KnownCte:
+        from warehouse.algebra.relations import Cte
+
+        number = len(self._binding.ctes) + 1
+        self._binding.ctes[number] = Cte(name=name, relation=relation)
+        return KnownCte(number, names, tuple(column.type for column in relation.columns))
+
+    def _cte_names(self, definition: tree.CteDef, names: tuple[str, ...]) -> tuple[str, ...]:
+        given = definition.columns
+        if len(given) > len(names):
+            raise InvalidRequest(
+                f'WITH query "{definition.name}" has {len(names)} columns available but'
+                f" {len(given)} columns specified{self._binding.place(definition)}",
+                "42P10",
+            )
+        return (*given, *names[len(given) :])
+
+    def _recursive(self, definition: tree.CteDef, scope: Scope | None, ctes: _Ctes) -> KnownCte:
+        node = definition.query
+        body = node.body
+        while isinstance(body, tree.QueryNode) and not (body.with_ or body.order or body.limit):
+            body = body.body
+        if (
+            not isinstance(body, tree.SetOp)
+            or body.op != "union"
+            or _mentions(body.left, definition.name)
+        ):
+            raise InvalidRequest(
+                f'recursive query "{definition.name}" does not have the form'
+                " non-recursive-term UNION [ALL] recursive-term",
+                "42P19",
+            )
+        if node.order or node.limit is not None or node.offset is not None:
+            raise NotYet("ORDER BY, LIMIT or OFFSET in a recursive query is not implemented")
+        inner = self._with(node, scope, ctes) if node.with_ else ctes
+        base, names = self.query(body.left, scope, inner)
+        names = self._cte_names(definition, names)
+        kinds = tuple(column.type for column in base.columns)
+        number = len(self._binding.ctes) + 1
+        self._binding.ctes[number] = algebra.Cte(name=definition.name, relation=base)
+        step = self._step(
+            body.right, definition, scope, inner, KnownCte(number, names, kinds, True)
+        )
+        widened = self._recursion_types(definition, kinds, step)
+        if widened != kinds:
+            base, kinds = self._cast_columns(base, widened), widened
+            step = self._step(
+                body.right, definition, scope, inner, KnownCte(number, names, kinds, True)
+            )
+            step = self._cast_columns(step, kinds)
+        outputs = tuple(
+            self._binding.column(kind, name) for kind, name in zip(kinds, names, strict=True)
+        )
+        relation = algebra.Recursive(
+            id=number, base=base, step=step, outputs=outputs, distinct=not body.all
+        )
+        self._binding.ctes[number] = algebra.Cte(name=definition.name, relation=relation)
+        return KnownCte(number, names, kinds)
+
+    def _step(
+        self,
+        node: tree.QueryNode,
+        definition: tree.CteDef,
+        scope: Scope | None,
+        ctes: _Ctes,
+        working: KnownCte,
+    ) -> Relation:
+        step, names = self.query(node, scope, {**ctes, definition.name: working}, keep_unknown=True)
+        if len(names) != len(working.kinds):
+            raise InvalidRequest("each UNION query must have the same number of columns", "42601")
+        wanted = [
+            kind if column.type == UNKNOWN else column.type
+            for column, kind in zip(step.columns, working.kinds, strict=True)
+        ]
+        return self._cast_columns(step, wanted)
+
+    def _recursion_types(
+        self, definition: tree.CteDef, kinds: tuple[AnyType, ...], step: Relation
+    ) -> tuple[AnyType, ...]:
+        """The types of all rounds: exact numbers whose scale grows become NUMERIC."""
+        found: list[AnyType] = []
+        for position, (kind, column) in enumerate(zip(kinds, step.columns, strict=True)):
+            if base_name(kind) == base_name(column.type):
+                same = kind == column.type
+                if not same and (is_decimal(kind) or kind == NUMERIC):
+                    kind = NUMERIC if _scale(column.type) > _scale(kind) else kind
+                found.append(
+                    kind
+                    if same or base_name(kind) == "numeric"
+                    else common_type([kind, column.type], "UNION")
+                )
+                continue
+            raise InvalidRequest(
+                f'recursive query "{definition.name}" column {position + 1} has type'
+                f" {shown(kind)} in non-recursive term but type {shown(column.type)} overall;"
+                " cast the output of the non-recursive term to the correct type",
+                "42804",
+            )
+        if tuple(found) == kinds and any(
+            column.type != kind for column, kind in zip(step.columns, kinds, strict=True)
+        ):
+            found = [
+                NUMERIC if is_decimal(kind) and column.type != kind else kind
+                for kind, column in zip(kinds, step.columns, strict=True)
+            ]
+        return tuple(found)
+
+
+def _scale(kind: AnyType) -> int:
+    return int(getattr(kind, "scale", 99))
+
+
+def _literals(relation: Relation) -> list[Expr] | None:
+    """The expressions of a Project at the top, for its untyped literals."""
+    while isinstance(relation, algebra.Sort | algebra.Limit | algebra.Distinct):
+        relation = relation.input
+    if isinstance(relation, algebra.Project):
+        return [expr if isinstance(expr, Literal) else column for column, expr in relation.items]
+    return None
+
+
+def _without_unknown(relation: algebra.Project, columns: Sequence[ColumnRef]) -> Relation:
+    """Below the casts, untyped columns as TEXT (values that a literal above replaces)."""
+    unknown = {
+        column.id: ColumnRef(type=TEXT, id=column.id)
+        for column in columns
+        if column.type == UNKNOWN
+    }
+
+    def typed(expr: Expr) -> Expr:
+        if isinstance(expr, ColumnRef):
+            return unknown.get(expr.id, expr)
+        if isinstance(expr, Literal) and expr.type == UNKNOWN:
+            return Literal(type=TEXT, value=expr.value)
+        return expr
+
+    def node(found: Relation) -> Relation:
+        from warehouse.optimizer.walk import map_outputs
+
+        changed = map_expressions(found, lambda expr: transform(expr, typed))
+        return map_outputs(changed, lambda column: unknown.get(column.id, column))
+
+    return transform_relation(relation, node)
+
+
+def _mentions(node: Any, name: str) -> bool:
+    """Does the syntax tree name a table `name`?"""
+    if isinstance(node, tree.TableRef) and node.name == (name,):
+        return True
+    if isinstance(node, msgspec.Struct):
+        return any(_mentions(getattr(node, field), name) for field in node.__struct_fields__)
+    if isinstance(node, tuple):
+        return any(_mentions(item, name) for item in node)
+    return False
+
+
+# --- CTEs that are used once ----------------------------------------------------------------------
+
+
+def _inlined(query: Query) -> Query:
+    """CTEs with one reference in its place, those without any dropped."""
+    counts: dict[int, int] = {}
+    roots = [query.relation, *(cte.relation for cte in query.ctes.values())]
+    for root in roots:
+        for node in nodes(root):
+            if isinstance(node, algebra.CteScan):
+                counts[node.cte] = counts.get(node.cte, 0) + 1
+
+    def inline(node: Relation) -> Relation:
+        if isinstance(node, algebra.CteScan) and counts.get(node.cte) == 1:
+            definition = whole(query.ctes[node.cte].relation)
+            items = tuple(zip(node.outputs, definition.columns, strict=True))
+            return algebra.Project(input=definition, items=items)
+        return map_expressions(node, lambda expr: transform(expr, inside))
+
+    def inside(expr: Expr) -> Expr:
+        if isinstance(expr, Subquery):
+            return msgspec.structs.replace(expr, relation=whole(expr.relation))
+        return expr
+
+    def whole(relation: Relation) -> Relation:
+        return transform_relation(relation, inline)
+
+    kept = {
+        number: msgspec.structs.replace(cte, relation=whole(cte.relation))
+        for number, cte in query.ctes.items()
+        if counts.get(number, 0) > 1
+    }
+    return msgspec.structs.replace(query, relation=whole(query.relation), ctes=kept)

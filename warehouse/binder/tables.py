@@ -1,0 +1,367 @@
+"""FROM: tables, CTEs, derived tables, functions, files, and their joins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from storage.errors import InvalidRequest, UnknownObject
+from storage.nearest import nearest
+from storage.schema import ArrayType, StructType
+from warehouse.algebra import types
+from warehouse.algebra.expressions import (
+    Call,
+    ColumnRef,
+    Expr,
+    Literal,
+    both,
+)
+from warehouse.algebra.relations import (
+    CteScan,
+    Empty,
+    Filter,
+    Join,
+    Relation,
+    Sample,
+    Scan,
+    Unnest,
+    Values,
+    WorkingTable,
+)
+from warehouse.algebra.types import AnyType
+from warehouse.binder.comparisons import compare
+from warehouse.binder.context import Binding, Collector, TableSource
+from warehouse.binder.expressions import ExpressionBinder
+from warehouse.binder.resolve import coerce
+from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
+from warehouse.binder.types import common_type
+from warehouse.functions.registry import functions_named
+from warehouse.syntax import tree
+
+__all__ = ["FILE_FUNCTIONS", "KnownCte", "TableBinder"]
+
+FILE_FUNCTIONS = ("read_parquet", "read_csv", "read_ndjson", "read_json")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCte:
+    """A CTE that FROM may name. `working`: the id of the recursion whose step is being bound."""
+
+    id: int
+    names: tuple[str, ...]
+    kinds: tuple[AnyType, ...]
+    working: bool = False
+
+
+Bound = tuple[Relation, list[ScopeTable]]
+
+
+class TableBinder:
+    """Binds the FROM of one SELECT.
+
+    Args:
+        outer: the scope around the SELECT.
+        ctes: visible here, by name.
+        queries: binds a query in a scope: (query, scope) -> relation, with output names.
+    """
+
+    def __init__(
+        self,
+        binding: Binding,
+        outer: Scope | None,
+        ctes: Mapping[str, KnownCte],
+        queries: Callable[[tree.QueryNode, Scope | None], tuple[Relation, tuple[str, ...]]],
+    ) -> None:
+        self._binding = binding
+        self._outer = outer
+        self._ctes = ctes
+        self._queries = queries
+
+    def bind(self, items: Sequence[Any]) -> tuple[Relation, Scope]:
+        """The whole clause as one relation, and the scope that it makes."""
+        if not items:
+            return Empty(), Scope(parent=self._outer)
+        relation, tables = self._item(items[0], [])
+        for item in items[1:]:
+            right, more = self._item(item, tables)
+            _check_aliases([*tables, *more])
+            relation = self._joined("inner", relation, right, None)
+            tables = [*tables, *more]
+        return relation, _scope(tables, self._outer)
+
+    def _item(self, node: Any, visible: list[ScopeTable]) -> Bound:
+        """`visible`: what a LATERAL item may refer to."""
+        match node:
+            case tree.JoinRef():
+                return self._join(node, visible)
+            case tree.TableRef():
+                return self._table(node)
+            case tree.Derived():
+                return self._derived(node, visible)
+            case _:
+                return self._functions(node, visible)
+
+    def _joined(
+        self, kind: str, left: Relation, right: Relation, condition: Expr | None
+    ) -> Relation:
+        from warehouse.optimizer.walk import free_columns
+
+        ids = {column.id for column in left.columns}
+        lateral = bool(ids & free_columns(right))
+        if kind == "inner" and isinstance(left, Empty):
+            return right if condition is None else Filter(input=right, predicate=condition)
+        return Join(kind=kind, left=left, right=right, condition=condition, lateral=lateral)
+
+    # --- tables -----------------------------------------------------------------------------------
+
+    def _table(self, node: tree.TableRef) -> Bound:
+        if node.file:
+            source = self._binding.catalogue.files("", [node.name[0]], {})
+            return self._scan(source, node, node.alias or source.name)
+        name = node.name
+        cte = self._ctes.get(name[0]) if len(name) == 1 else None
+        if cte is not None:
+            if node.as_of is not None:
+                raise InvalidRequest(f"{name[0]} is a CTE: AS OF applies to tables", "42P01")
+            return self._cte(cte, node)
+        if name[-1] in self._ctes and len(name) == 1:
+            raise UnknownObject(f"table {name[-1]} does not exist", "42P01")
+        return self._scan(
+            self._binding.catalogue.table(name, node.as_of), node, node.alias or name[-1]
+        )
+
+    def _scan(self, source: TableSource, node: tree.TableRef, alias: str) -> Bound:
+        outputs = tuple(self._binding.column(kind, name) for name, kind in source.columns)
+        if source.rows is not None:
+            rows = tuple(
+                tuple(Literal(type=o.type, value=v) for o, v in zip(outputs, row, strict=True))
+                for row in source.rows
+            )
+            relation: Relation = Values(rows=rows, outputs=outputs)
+        else:
+            names = tuple(name for name, _ in source.columns)
+            relation = Scan(input=source.input, outputs=outputs, sources=names)
+        if node.sample is not None:
+            relation = self._sample(relation, node.sample)
+        names = self._renamed([name for name, _ in source.columns], node.columns, alias, node)
+        return relation, [
+            _scope_table(alias, names, outputs, source.schema if not node.alias else None)
+        ]
+
+    def _sample(self, relation: Relation, node: tree.Sampling) -> Relation:
+        if node.method not in ("bernoulli", "system"):
+            raise UnknownObject(f"tablesample method {node.method} does not exist", "42704")
+        binder = self._expressions(Scope(parent=self._outer), "TABLESAMPLE")
+        percent = coerce(binder.bind(node.percent), types.DOUBLE)
+        seed = None if node.seed is None else coerce(binder.bind(node.seed), types.DOUBLE)
+        return Sample(input=relation, method=node.method, percent=percent, seed=seed)
+
+    def _cte(self, cte: KnownCte, node: tree.TableRef) -> Bound:
+        outputs = tuple(
+            self._binding.column(kind, name)
+            for name, kind in zip(cte.names, cte.kinds, strict=True)
+        )
+        make = (
+            WorkingTable(id=cte.id, outputs=outputs)
+            if cte.working
+            else CteScan(cte=cte.id, outputs=outputs)
+        )
+        alias = node.alias or node.name[-1]
+        names = self._renamed(list(cte.names), node.columns, alias, node)
+        relation: Relation = make
+        if node.sample is not None:
+            relation = self._sample(relation, node.sample)
+        return relation, [_scope_table(alias, names, outputs)]
+
+    def _derived(self, node: tree.Derived, visible: list[ScopeTable]) -> Bound:
+        scope = _scope(visible, self._outer) if node.lateral else self._outer
+        relation, names = self._queries(node.query, scope)
+        renamed = self._renamed(list(names), node.columns, node.alias or "subquery", node)
+        return relation, [_scope_table(node.alias, renamed, relation.columns)]
+
+    def _renamed(
+        self, names: list[str], given: tuple[str, ...], alias: str, node: tree.Node
+    ) -> list[str]:
+        if len(given) > len(names):
+            raise InvalidRequest(
+                f'table "{alias}" has {len(names)} columns available but {len(given)} columns'
+                f" specified{self._binding.place(node)}",
+                "42P10",
+            )
+        return [*given, *names[len(given) :]]
+
+    # --- functions --------------------------------------------------------------------------------
+
+    def _functions(self, node: tree.FunctionRef, visible: list[ScopeTable]) -> Bound:
+        first = node.calls[0].name[-1]
+        if first in FILE_FUNCTIONS:
+            return self._files(node, first)
+        if node.definitions:
+            raise InvalidRequest(
+                f"a column definition list is only allowed for functions returning record"
+                f"{self._binding.place(node)}",
+                "42601",
+            )
+        binder = self._expressions(_scope(visible, self._outer), "functions in FROM")
+        items: list[tuple[tuple[ColumnRef, ...], Expr]] = []
+        names: list[str] = []
+        alias = node.alias or (first if len(node.calls) == 1 else None)
+        for call in node.calls:
+            outputs, array, own = self._function(call, binder)
+            single = len(outputs) == 1 and len(node.calls) == 1 and node.alias is not None
+            names += [node.alias or own[0]] if single and own[0] == call.name[-1] else own
+            items.append((outputs, array))
+        ordinality = None
+        if node.ordinality:
+            ordinality = self._binding.column(types.BIGINT, "ordinality")
+            names.append("ordinality")
+        relation = Unnest(input=Empty(), items=tuple(items), ordinality=ordinality)
+        renamed = self._renamed(names, node.columns, alias or "rows from", node)
+        return relation, [_scope_table(alias, renamed, relation.columns)]
+
+    def _function(
+        self, call: tree.FuncCall, binder: ExpressionBinder
+    ) -> tuple[tuple[ColumnRef, ...], Expr, list[str]]:
+        name = call.name[-1]
+        kinds = {entry.kind for entry in functions_named(name)}
+        if "table" not in kinds:
+            if "aggregate" in kinds or "window" in kinds:
+                binder.call(call)  # refused with its own error
+            value = binder.typed(binder.call(call))
+            kind = ArrayType(element=value.type)  # type: ignore[arg-type]
+            array: Expr = Call(type=kind, fn="array", args=(value,))
+            return (self._binding.column(value.type, name),), array, [name]
+        entry, array = binder.rows_of(name, call)
+        assert isinstance(array.type, ArrayType)
+        element = array.type.element
+        fields: Sequence[tuple[str, AnyType]]
+        if entry.outputs is not None:
+            fields = entry.outputs
+        elif isinstance(element, StructType):
+            fields = element.fields
+        else:
+            fields = [(name, element)]
+        outputs = tuple(self._binding.column(kind, label) for label, kind in fields)
+        return outputs, array, [label for label, _ in fields]
+
+    def _files(self, node: tree.FunctionRef, name: str) -> Bound:
+        binder = self._expressions(Scope(parent=None), name)
+        arguments: list[Any] = []
+        options: dict[str, Any] = {}
+        for arg in node.calls[0].args:
+            value = _constant(binder.bind(arg.value), name)
+            if arg.name is None:
+                arguments.append(value)
+            else:
+                options[arg.name] = value
+        source = self._binding.catalogue.files(name, arguments, options)
+        reference = tree.TableRef(node.at, (name,), node.alias, node.columns)
+        return self._scan(source, reference, node.alias or name)
+
+    def _expressions(self, scope: Scope, where: str) -> ExpressionBinder:
+        return ExpressionBinder(
+            self._binding, scope, Collector(where=where), lambda q, s: self._queries(q, s)[0]
+        )
+
+    # --- joins ------------------------------------------------------------------------------------
+
+    def _join(self, node: tree.JoinRef, visible: list[ScopeTable]) -> Bound:
+        left, ours = self._item(node.left, visible)
+        seen = [*visible, *ours] if node.kind in ("inner", "left", "cross") else visible
+        right, theirs = self._item(node.right, seen)
+        _check_aliases([*ours, *theirs])
+        kind = "inner" if node.kind == "cross" else node.kind
+        using = self._common(ours, theirs) if node.natural else list(node.using)
+        if using or node.natural:
+            return self._using(node, kind, (left, ours), (right, theirs), using)
+        condition = None
+        if node.on is not None:
+            scope = _scope([*ours, *theirs], self._outer)
+            condition = self._expressions(scope, "JOIN conditions").boolean(node.on, "JOIN/ON")
+        return self._joined(kind, left, right, condition), [*ours, *theirs]
+
+    def _common(self, ours: list[ScopeTable], theirs: list[ScopeTable]) -> list[str]:
+        right = {c.name for table in theirs for c in table.columns if c.name not in table.hidden}
+        return [
+            c.name
+            for table in ours
+            for c in table.columns
+            if c.name in right and c.name not in table.hidden
+        ]
+
+    def _using(
+        self, node: tree.JoinRef, kind: str, left: Bound, right: Bound, names: list[str]
+    ) -> Bound:
+        conditions: list[Expr] = []
+        merged: list[ScopeColumn] = []
+        for name in names:
+            a, b = (
+                self._side(left[1], name, "left", node),
+                self._side(right[1], name, "right", node),
+            )
+            conditions.append(compare("=", a, b, lambda: self._binding.place(node)))
+            if kind == "full":
+                wide = common_type([a.type, b.type], "JOIN/USING")
+                both_sides: Expr = Call(
+                    type=wide, fn="coalesce", args=(coerce(a, wide), coerce(b, wide))
+                )
+                merged.append(ScopeColumn(name, both_sides))
+            else:
+                merged.append(ScopeColumn(name, b if kind == "right" else a))
+        relation = self._joined(kind, left[0], right[0], both(conditions))
+        hide = frozenset(names)
+        tables = [replace(table, hidden=table.hidden | hide) for table in (*left[1], *right[1])]
+        return relation, [ScopeTable(node.alias, tuple(merged)), *tables]
+
+    def _side(self, tables: list[ScopeTable], name: str, side: str, node: tree.Node) -> Expr:
+        found = [
+            c.expr
+            for table in tables
+            if name not in table.hidden
+            for c in table.columns
+            if c.name == name
+        ]
+        if not found:
+            known = [c.name for table in tables for c in table.columns]
+            raise UnknownObject(
+                f'column "{name}" specified in USING clause does not exist in {side} table'
+                f"{self._binding.place(node)}{nearest(name, known)}",
+                "42703",
+            )
+        if len(found) > 1:
+            raise InvalidRequest(
+                f'common column name "{name}" appears more than once in {side} table'
+                f"{self._binding.place(node)}",
+                "42702",
+            )
+        return found[0]
+
+
+def _check_aliases(tables: list[ScopeTable]) -> None:
+    _scope(tables, None)
+
+
+def _scope(tables: Sequence[ScopeTable], parent: Scope | None) -> Scope:
+    scope = Scope(parent=parent)
+    for table in tables:
+        scope.add(table)
+    return scope
+
+
+def _scope_table(
+    alias: str | None,
+    names: Sequence[str],
+    columns: Sequence[ColumnRef],
+    schema: str | None = None,
+) -> ScopeTable:
+    pairs = zip(names, columns, strict=True)
+    return ScopeTable(alias, tuple(ScopeColumn(name, column) for name, column in pairs), schema)
+
+
+def _constant(expr: Expr, name: str) -> Any:
+    if isinstance(expr, Literal):
+        return expr.value
+    if isinstance(expr, Call) and expr.fn == "array":
+        return [_constant(arg, name) for arg in expr.args]
+    raise InvalidRequest(f"the arguments of {name} must be constants", "42601")

@@ -1,0 +1,1 @@
+"""Running the algebra on Polars: expressions, relations and results."""

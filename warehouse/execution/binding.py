@@ -1,0 +1,63 @@
+"""Operands computed once, though an expression uses them several times.
+
+A check or a guard names its operand again: `when(x > limit)`, `when(x.is_not_null()).then(f(x))`.
+In a nested SQL expression each level would multiply the tree, exponentially in the depth. `shared`
+packs the operands into a struct and lets the expression refer to its fields:
+
+    struct(a0 = x).with_fields(result = … field(a0) … field(a0) …).field(result)
+
+Columns and literals are named directly. Inside `build` only what it was given may be used of
+another `shared` around it: the fields of an outer struct are not visible in an inner one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from warehouse.execution.value import Value, any_fault
+
+__all__ = ["bound", "shared"]
+
+
+def _simple(expr: pl.Expr) -> bool:
+    return expr.meta.is_column() or expr.meta.is_literal()
+
+
+def shared(operands: Sequence[pl.Expr], build: Callable[..., pl.Expr]) -> pl.Expr:
+    """`build(*operands)`, with every operand computed once."""
+    names, packed = _packed(operands)
+    if not packed:
+        return build(*operands)
+    return _let(packed, build(*names))
+
+
+def _packed(operands: Sequence[pl.Expr]) -> tuple[list[pl.Expr], list[pl.Expr]]:
+    """What to call the operands, and those that need a field."""
+    names, packed = [], []
+    for i, operand in enumerate(operands):
+        if _simple(operand):
+            names.append(operand)
+        else:
+            names.append(pl.field(f"a{i}"))
+            packed.append(operand.alias(f"a{i}"))
+    return names, packed
+
+
+def _let(packed: list[pl.Expr], result: pl.Expr) -> pl.Expr:
+    made = pl.struct(packed).struct.with_fields(result.alias("result"))
+    return made.struct.field("result")
+
+
+def bound(values: Sequence[Value], build: Callable[[list[Value]], Value]) -> Value:
+    """`build(values)`, with every value computed once and the values' own faults put before."""
+    names, packed = _packed([value.expr for value in values])
+    faults = [value.fault for value in values]
+    quiet = [replace(v, expr=name, fault=None) for v, name in zip(values, names, strict=True)]
+    made = build(quiet)
+    if packed:
+        own = None if made.fault is None else _let(packed, made.fault)
+        made = replace(made, expr=_let(packed, made.expr), fault=own)
+    return replace(made, fault=any_fault([*faults, made.fault]))

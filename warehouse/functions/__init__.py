@@ -1,0 +1,1 @@
+"""Functions and operators: their signatures and implementations, one module per subject."""

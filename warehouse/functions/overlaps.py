@@ -1,0 +1,76 @@
+"""OVERLAPS: do two periods have a moment in common?
+
+A period is given by its two ends in any order, or by one end and a length. One end may be NULL: as
+long as the known ends decide, the answer is not NULL. A period of no length is a moment.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import polars as pl
+
+from warehouse.algebra.types import INTERVAL, TIME, AnyType
+from warehouse.execution.value import Value, any_fault
+from warehouse.functions.registry import scalar
+from warehouse.functions.times import time_plus
+from warehouse.functions.timestamps import moment_plus
+
+__all__: list[str] = []
+
+_Period = tuple[pl.Expr, pl.Expr]
+
+
+def _ordered(start: pl.Expr, end: pl.Expr) -> _Period:
+    """The known end first, the smaller of two known ones."""
+    swapped = start.is_null() | (start > end).fill_null(False)
+    return (
+        pl.when(swapped).then(end).otherwise(start),
+        pl.when(swapped).then(start).otherwise(end),
+    )
+
+
+def overlap(first: _Period, second: _Period) -> pl.Expr:
+    """Of ends as given; PostgreSQL's overlaps_timestamp."""
+    start1, end1 = _ordered(*first)
+    start2, end2 = _ordered(*second)
+    known = start1.is_not_null() & start2.is_not_null()
+    unsure = pl.lit(None, dtype=pl.Boolean)
+
+    def later(start: pl.Expr, other_end: pl.Expr, end: pl.Expr) -> pl.Expr:
+        """`start` is the later one: it must be before the other's end."""
+        inside = pl.when(start < other_end).then(True).when(end.is_null()).then(unsure)
+        return pl.when(other_end.is_null()).then(unsure).otherwise(inside.otherwise(False))
+
+    same = pl.when(end1.is_null() | end2.is_null()).then(unsure).otherwise(True)
+    decided = (
+        pl.when(start1 > start2)
+        .then(later(start1, end2, end1))
+        .when(start1 < start2)
+        .then(later(start2, end1, end2))
+        .otherwise(same)
+    )
+    return pl.when(known).then(decided)
+
+
+def _end(start: Value, length: Value) -> Value:
+    if length.type != INTERVAL:
+        return length
+    plus = time_plus if start.type == TIME else moment_plus
+    return plus(start, length, kind=start.type)
+
+
+def _forms() -> list[str]:
+    forms = []
+    for kind in ("time", "timestamp", "timestamptz"):
+        for first, second in itertools.product((kind, "interval"), repeat=2):
+            forms.append(f"overlaps({kind},{first},{kind},{second}) -> bool")
+    return forms
+
+
+@scalar(*_forms(), native=False, strict=False)
+def overlaps(start1: Value, end1: Value, start2: Value, end2: Value, *, kind: AnyType) -> Value:
+    """See the module."""
+    end1, end2 = _end(start1, end1), _end(start2, end2)
+    found = overlap((start1.expr, end1.expr), (start2.expr, end2.expr))
+    return Value(expr=found, type=kind, fault=any_fault([end1.fault, end2.fault]))

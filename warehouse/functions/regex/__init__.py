@@ -1,0 +1,1 @@
+"""PostgreSQL's regular expressions: parsed, printed for the engines, or matched exactly."""

@@ -1,0 +1,1 @@
+"""Rewrites of the algebra that keep its meaning: unnesting, pushdown, pruning of columns."""

@@ -1,0 +1,232 @@
+"""Join order from statistics: groups of inner joins in the order that a worker should follow.
+
+Polars follows the order of the plan (`actors/compute/execution.py` says so). Per group of inner
+joins, innermost groups first:
+
+1. Collect the relations that the group joins and all conjuncts of its conditions.
+2. Columns that a conjunct says are equal, and that have one type, become classes.
+3. Estimate each relation (`estimates.py`), order them (`join_graph.py`).
+4. Build a left-deep tree in that order with one equality per class and pair; every other conjunct
+   stands where its columns have come together.
+5. A semi join on top whose condition is on one relation of the group goes down to that relation
+   where fewer rows in the joins are worth looking at every row of it.
+
+For inner joins that changes no answer: the equalities written imply those left out and are implied
+by them, NULL included.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from storage.snapshot.model import TableState
+from warehouse.algebra.expressions import Call, ColumnRef, Expr, both, conjuncts
+from warehouse.algebra.relations import Filter, Join, Query, Relation
+from warehouse.algebra.types import BOOLEAN, is_integer, is_text
+from warehouse.optimizer.cardinality import Estimate
+from warehouse.optimizer.estimates import Estimator
+from warehouse.optimizer.join_graph import JoinGraph
+from warehouse.optimizer.walk import columns_used, map_inputs, replace
+
+__all__ = ["ordered_joins"]
+
+_Key = tuple[int, int]  # relation by position, column id
+
+
+def ordered_joins(query: Query, tables: Mapping[str, TableState]) -> Query:
+    """The query with every group of inner joins in its best order."""
+    order = _Orderer(Estimator(tables, query.ctes))
+    ctes = {
+        number: replace(cte, relation=order.ordered(cte.relation))
+        for number, cte in query.ctes.items()
+    }
+    return replace(query, relation=order.ordered(query.relation), ctes=ctes)
+
+
+class _Orderer:
+    def __init__(self, estimator: Estimator) -> None:
+        self._estimator = estimator
+
+    def ordered(self, node: Relation) -> Relation:
+        if isinstance(node, Join) and node.kind == "semi" and _is_group(node.left):
+            return self._semi(node)
+        if _is_group(node):
+            return self._group(node).written({})
+        return map_inputs(node, self.ordered)
+
+    def _group(self, node: Relation) -> _Group:
+        leaves: list[Relation] = []
+        parts: list[Expr] = []
+        _collect(node, leaves, parts)
+        leaves = [self.ordered(leaf) for leaf in leaves]
+        return _Group.of(leaves, parts, [self._estimator.of(leaf) for leaf in leaves])
+
+    def _semi(self, node: Join) -> Relation:
+        """A chain of semi joins over a group, each at the relation it is about or on top."""
+        semis: list[Join] = []
+        below: Relation = node
+        while isinstance(below, Join) and below.kind == "semi":
+            semis.append(replace(below, right=self.ordered(below.right)))
+            below = below.left
+        group = self._group(below)
+        moved: dict[int, list[Join]] = {}
+        stay: list[Join] = []
+        for semi in reversed(semis):
+            position = group.position(semi)
+            if position is not None and self._is_worth_it(group, position, semi):
+                moved.setdefault(position, []).append(semi)
+            else:
+                stay.append(semi)
+        found = group.written(moved)
+        for semi in stay:
+            found = replace(semi, left=found)
+        return found
+
+    def _is_worth_it(self, group: _Group, position: int, semi: Join) -> bool:
+        source = group.estimates[position]
+        fewer = self._estimator.of(replace(semi, left=group.leaves[position]))
+        before = group.graph()
+        group.estimates[position] = dataclasses.replace(source, rows=fewer.rows)
+        after = group.graph()
+        top = before.cost(before.order()) + before.rows(before.all)
+        if after.cost(after.order()) + source.rows < top:
+            return True
+        group.estimates[position] = source
+        return False
+
+
+def _is_group(node: Relation) -> bool:
+    return isinstance(node, Join) and node.kind == "inner" and not node.lateral
+
+
+def _collect(node: Relation, leaves: list[Relation], parts: list[Expr]) -> None:
+    if isinstance(node, Join) and _is_group(node):
+        _collect(node.left, leaves, parts)
+        _collect(node.right, leaves, parts)
+        parts += conjuncts(node.condition)
+    else:
+        leaves.append(node)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Relations that may change places.
+
+    Attributes:
+        classes: equal columns by relation.
+        others: the conjuncts that made no class.
+    """
+
+    leaves: list[Relation]
+    estimates: list[Estimate]
+    classes: list[dict[int, tuple[int, ...]]]
+    others: list[Expr]
+    columns: dict[int, ColumnRef]
+    owners: dict[int, int]
+
+    @classmethod
+    def of(cls, leaves: list[Relation], parts: Sequence[Expr], estimates: list[Estimate]) -> _Group:
+        columns = {column.id: column for leaf in leaves for column in leaf.columns}
+        owners = {c.id: position for position, leaf in enumerate(leaves) for c in leaf.columns}
+        classes = _Classes(owners)
+        others = [part for part in parts if not classes.add(part)]
+        return cls(leaves, estimates, classes.found(), others, columns, owners)
+
+    def graph(self) -> JoinGraph:
+        return JoinGraph(self.estimates, self.classes)
+
+    def position(self, semi: Join) -> int | None:
+        """The one relation that a semi join's condition is about."""
+        used = columns_used(semi.condition) if semi.condition is not None else set()
+        found = {self.owners[key] for key in used if key in self.owners}
+        return found.pop() if len(found) == 1 else None
+
+    def written(self, moved: Mapping[int, list[Join]]) -> Relation:
+        """The left-deep tree in the best order."""
+        graph = self.graph()
+        waiting = list(self.others)
+        found: Relation | None = None
+        joined = 0
+        available: set[int] = set()
+        for position in graph.order():
+            leaf = self._leaf(position, moved)
+            conditions = [
+                self._equal(key.left, column)
+                for key in graph.keys(position, joined)
+                for column in key.right
+            ]
+            reached = {key.right for key in graph.keys(position, joined)}
+            conditions += self._inner_equalities(position, reached)
+            available |= {column.id for column in leaf.columns}
+            ready = [p for p in waiting if columns_used(p) & self.owners.keys() <= available]
+            waiting = [p for p in waiting if p not in ready]
+            predicate = both([*conditions, *ready])
+            if found is None:
+                found = leaf if predicate is None else Filter(input=leaf, predicate=predicate)
+            else:
+                found = Join(kind="inner", left=found, right=leaf, condition=predicate)
+            joined |= 1 << position
+        assert found is not None
+        assert not waiting
+        return found
+
+    def _leaf(self, position: int, moved: Mapping[int, list[Join]]) -> Relation:
+        leaf = self.leaves[position]
+        for semi in moved.get(position, ()):
+            leaf = replace(semi, left=leaf)
+        return leaf
+
+    def _inner_equalities(self, position: int, reached: set[tuple[int, ...]]) -> list[Expr]:
+        """Equal columns of one relation, where no join says so."""
+        found = []
+        for members in self.classes:
+            columns = members.get(position, ())
+            if columns not in reached:
+                found += [self._equal(columns[0], column) for column in columns[1:]]
+        return found
+
+    def _equal(self, left: int, right: int) -> Expr:
+        return Call(type=BOOLEAN, fn="=", args=(self.columns[left], self.columns[right]))
+
+
+class _Classes:
+    """Columns that are equal, by union and find."""
+
+    def __init__(self, owners: Mapping[int, int]) -> None:
+        self._owners = owners
+        self._parent: dict[_Key, _Key] = {}
+
+    def add(self, conjunct: Expr) -> bool:
+        """False if the conjunct is no equality of two relations' columns of one type."""
+        match conjunct:
+            case Call(fn="=", args=(ColumnRef() as left, ColumnRef() as right)):
+                a, b = self._key(left), self._key(right)
+                if a is None or b is None or a[0] == b[0] or not _is_one_type(left, right):
+                    return False
+                self._parent[self._root(a)] = self._root(b)
+                return True
+        return False
+
+    def found(self) -> list[dict[int, tuple[int, ...]]]:
+        classes: dict[_Key, dict[int, tuple[int, ...]]] = {}
+        for key in sorted(self._parent):
+            members = classes.setdefault(self._root(key), {})
+            members[key[0]] = (*members.get(key[0], ()), key[1])
+        return list(classes.values())
+
+    def _key(self, column: ColumnRef) -> _Key | None:
+        owner = self._owners.get(column.id)
+        return None if owner is None else (owner, column.id)
+
+    def _root(self, key: _Key) -> _Key:
+        while (parent := self._parent.setdefault(key, key)) != key:
+            key = parent
+        return key
+
+
+def _is_one_type(left: ColumnRef, right: ColumnRef) -> bool:
+    """Do values of both types join as they are?"""
+    a, b = left.type, right.type
+    return a == b or (is_integer(a) and is_integer(b)) or (is_text(a) and is_text(b))

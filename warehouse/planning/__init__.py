@@ -1,0 +1,1 @@
+"""Statements to plans: `SqlPlanner` and what it needs of the catalogue."""

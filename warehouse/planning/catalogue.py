@@ -1,0 +1,125 @@
+"""The binder's view of the database: tables of snapshots, types, and the scans that a query makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.messages import Session
+from actors.planner import Latest, Version
+from storage.errors import NotYet, UnknownObject
+from storage.nearest import nearest
+from storage.snapshot.model import PUBLIC, Snapshot, TableState
+from warehouse.algebra.types import AnyType
+from warehouse.binder.context import TableSource
+from warehouse.planning.versions import Parameters, version_of
+from warehouse.syntax.tree import AsOf
+
+__all__ = ["SnapshotCatalogue", "Source", "find_table", "target_schema"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What an input of a query reads: a table's state in one snapshot."""
+
+    table: TableState
+    schema: str
+    version: Version
+    lsn: int
+
+
+def find_table(snapshot: Snapshot, name: tuple[str, ...], session: Session) -> TableState:
+    """The table that a name means. Raises UnknownObject with the nearest name."""
+    if len(name) > 2:
+        raise NotYet(f"{'.'.join(name)}: other databases are not available")
+    schema = name[0] if len(name) == 2 else None
+    path = (schema,) if schema else session.schema_path
+    for candidate in path:
+        if schema and snapshot.schema_id(schema) is None:
+            hint = nearest(schema, snapshot.schemas.values())
+            raise UnknownObject(f"schema {schema} does not exist{hint}", "3F000")
+        table = snapshot.find_table(name[-1], candidate)
+        if table is not None:
+            return table
+    ids = {snapshot.schema_id(candidate) for candidate in path}
+    known = [table.name for table in snapshot.tables.values() if table.schema_id in ids]
+    raise UnknownObject(
+        f"table {'.'.join(name)} does not exist at LSN {snapshot.lsn}{nearest(name[-1], known)}",
+        "42P01",
+    )
+
+
+def target_schema(name: tuple[str, ...], session: Session, snapshot: Snapshot) -> str:
+    """The schema that something called `name` is made in. Raises UnknownObject (3F000)."""
+    if len(name) > 2:
+        raise NotYet(f"{'.'.join(name)}: other databases are not available")
+    schema = name[0] if len(name) == 2 else _first(session, snapshot)
+    if snapshot.schema_id(schema) is None:
+        hint = nearest(schema, snapshot.schemas.values())
+        raise UnknownObject(f"schema {schema} does not exist{hint}", "3F000")
+    return schema
+
+
+def _first(session: Session, snapshot: Snapshot) -> str:
+    if not session.schema_path:
+        return PUBLIC
+    for schema in session.schema_path:
+        if snapshot.schema_id(schema) is not None:
+            return schema
+    return session.schema_path[0]
+
+
+@dataclass(slots=True)
+class SnapshotCatalogue:
+    """Implements `binder.context.Catalogue` over the snapshots that a statement asked for.
+
+    Every table reference becomes an input of its own; `sources` says what each reads.
+    """
+
+    snapshots: Mapping[Version, Snapshot]
+    session: Session
+    parameters: Parameters = ()
+    sources: dict[str, Source] = field(default_factory=dict)
+
+    @property
+    def latest(self) -> Snapshot:
+        return self.snapshots[Latest()]
+
+    @property
+    def types(self) -> Mapping[tuple[str, str], AnyType]:
+        """The types of the newest snapshot."""
+        return dict(self._types())
+
+    def _types(self) -> Iterator[tuple[tuple[str, str], AnyType]]:
+        for user_type in self.latest.types.values():
+            schema = self.latest.schemas[user_type.schema_id]
+            yield (schema, user_type.name), user_type.definition
+
+    @property
+    def path(self) -> Sequence[str]:
+        return self.session.schema_path
+
+    def table(self, name: tuple[str, ...], as_of: AsOf | None) -> TableSource:
+        """The table, its name made an input. Raises UnknownObject, InvalidRequest."""
+        version = version_of(as_of, self.parameters)
+        snapshot = self.snapshots.get(version) or self.latest
+        state = find_table(snapshot, name, self.session)
+        schema = snapshot.schemas[state.schema_id]
+        wanted, number = state.name, 1
+        while wanted in self.sources:
+            number += 1
+            wanted = f"{state.name}_{number}"
+        self.sources[wanted] = Source(table=state, schema=schema, version=version, lsn=snapshot.lsn)
+        columns = tuple((column.name, column.type) for column in state.columns)
+        return TableSource(input=wanted, schema=schema, name=state.name, columns=columns)
+
+    def files(
+        self, function: str, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> TableSource:
+        """Files in place."""
+        raise NotYet(f"{function or 'files in FROM'} is not available yet")
+
+    def udf(self, name: str) -> tuple[tuple[AnyType, ...], AnyType] | None:
+        """Functions of the session."""
+        return None

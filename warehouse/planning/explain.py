@@ -1,0 +1,65 @@
+"""EXPLAIN: what each scan reads after pruning, and the algebra that the worker runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+
+import pyarrow as pa
+
+from actors.messages import QueryStats
+from actors.planner import AtLsn, AtTimestamp, Latest, PlannedScan, QueryPlan, Version
+from warehouse.execution.program import Program
+from warehouse.optimizer.render import render_query
+from warehouse.planning.query import VersionedScan
+
+__all__ = ["explain"]
+
+
+def explain(query: QueryPlan, stats: QueryStats | None) -> pa.Table:
+    """The plan as text, one line per row, in the column `QUERY PLAN`; with stats for ANALYZE."""
+    lines = [line for scan in query.scans for line in _scan_lines(scan)]
+    if not lines:
+        lines = ["no table is read"]
+    program = query.program
+    assert isinstance(program, Program)
+    lines += ["one worker runs"]
+    lines += [f"  {line}" for line in render_query(program.query).splitlines()]
+    if stats is not None:
+        lines += ["statistics", *_stats_lines(stats)]
+    return pa.table({"QUERY PLAN": pa.array(lines, pa.large_string())})
+
+
+def _scan_lines(scan: PlannedScan) -> Iterable[str]:
+    table = scan.table
+    schema = lsn = ""
+    if isinstance(scan, VersionedScan):
+        schema, lsn = f"{scan.schema}.", f" at LSN {scan.lsn}{_asked(scan.version)}"
+    yield f"scan {schema}{table.name}{lsn} as {scan.alias}"
+    yield f"  columns: {', '.join(column.name for column in scan.columns)}"
+    yield f"  micropartitions: {len(scan.files)} of {len(table.files)}"
+    yield f"  stripes: {scan.files.stripe_count} of {table.files.stripe_count}"
+    yield f"  rows in micropartitions: {scan.files.row_count} of {table.files.row_count}"
+    rows = sum(delta.row_count for delta in table.deltas)
+    yield f"  deltas: {len(table.deltas)} with {rows} rows"
+    yield f"  pruned by: {scan.predicate or 'nothing'}"
+
+
+def _asked(version: Version) -> str:
+    match version:
+        case Latest():
+            return ""
+        case AtLsn(lsn):
+            return f" (AS OF LSN {lsn})"
+        case AtTimestamp(unix_ms):
+            return f" (AS OF TIMESTAMP, {unix_ms} ms since 1970)"
+
+
+def _stats_lines(stats: QueryStats) -> Iterable[str]:
+    for field in fields(stats):
+        value = getattr(stats, field.name)
+        yield (
+            f"  {field.name}: {value:.1f}"
+            if isinstance(value, float)
+            else (f"  {field.name}: {value}")
+        )

@@ -1,0 +1,145 @@
+"""`SqlPlanner`: the planner that `connect` gives the primary and the coordinators.
+
+Statement by statement: parse, then either a query (bind, optimise, prune), a change of the
+catalogue, an answer from it, or a call. Plans of recent queries are kept by text, parameters and
+schema path, and used again only while every snapshot they were made on is the very same object:
+the next commit makes a new plan, for it may bring files and deltas.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+
+import warehouse.functions.all  # noqa: F401 (registers every function)
+from actors.messages import QueryStats, Statement
+from actors.planner import ExplainPlan, Latest, Parsed, Plan, QueryPlan, Version
+from storage.clock import Clock, SystemClock
+from storage.errors import InternalError, InvalidRequest
+from storage.snapshot.model import Snapshot
+from warehouse.planning.definitions import (
+    plan_comment,
+    plan_create_schema,
+    plan_create_table,
+    plan_create_type,
+    plan_drop,
+)
+from warehouse.planning.explain import explain
+from warehouse.planning.insert import plan_insert
+from warehouse.planning.parse import StatementParser
+from warehouse.planning.query import QueryPlanner
+from warehouse.planning.shows import plan_call, plan_describe, plan_show
+from warehouse.syntax import commands
+from warehouse.syntax.later import not_yet
+from warehouse.syntax.tree import QueryNode
+
+__all__ = ["SqlPlanner"]
+
+PLANS_MAX = 64
+EPOCH = datetime.datetime(1970, 1, 1)
+
+_Key = tuple[Any, ...]
+
+
+class SqlPlanner:
+    """Implements `actors.planner.Planner`. May be used from several threads."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._parser = StatementParser()
+        self._plans: OrderedDict[_Key, tuple[dict[Version, Snapshot], QueryPlan]] = OrderedDict()
+        self._lock = Lock()
+
+    def parse(self, statement: Statement) -> Parsed:
+        """One statement with its parameters. Raises SqlSyntaxError, InvalidRequest, NotYet."""
+        return self._parser.parse(statement)
+
+    def plan(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> Plan:
+        """Plan against the snapshots that `parsed.versions` asked for.
+
+        Raises UnknownObject, InvalidRequest, NotYet; InternalError when a snapshot is missing.
+        """
+        if missing := parsed.versions - snapshots.keys():
+            raise InternalError(f"no snapshot was given for {missing}")
+        try:
+            return self._plan(parsed, snapshots)
+        except RecursionError:
+            raise InvalidRequest(
+                "the statement is nested too deeply; simplify it", "54001"
+            ) from None
+
+    def explain(self, query: QueryPlan, stats: QueryStats | None) -> pa.Table:
+        """The plan as lines of text in one column, `QUERY PLAN`; with `stats` for ANALYZE."""
+        return explain(query, stats)
+
+    def _plan(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> Plan:
+        tree, latest = parsed.tree, snapshots[Latest()]
+        session = parsed.statement.session
+        queries = self._queries(parsed, snapshots)
+        match tree:
+            case QueryNode():
+                return self._query(parsed, tree, queries)
+            case commands.Explain():
+                query = self._query(parsed, tree.query, queries)
+                return ExplainPlan(query=query, analyze=tree.analyze)
+            case commands.CreateTable():
+                return plan_create_table(tree, queries, latest)
+            case commands.CreateSchema():
+                return plan_create_schema(tree)
+            case commands.CreateType():
+                return plan_create_type(tree, session, latest)
+            case commands.Drop():
+                return plan_drop(tree, session, latest)
+            case commands.CommentNode():
+                return plan_comment(tree, session, latest)
+            case commands.Describe():
+                return plan_describe(tree, session, latest)
+            case commands.Show():
+                return plan_show(tree, session, latest)
+            case commands.CallNode():
+                return plan_call(tree, queries)
+            case commands.Insert():
+                return plan_insert(tree, queries)
+            case commands.LaterWrite():
+                raise not_yet(tree.what)
+            case _:
+                raise not_yet(f"{type(tree).__name__}")
+
+    def _queries(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> QueryPlanner:
+        statement = parsed.statement
+        return QueryPlanner(
+            text=statement.sql,
+            snapshots=snapshots,
+            session=statement.session,
+            parameters=statement.parameters,
+            now=EPOCH + datetime.timedelta(milliseconds=self._clock.now_ms()),
+        )
+
+    def _query(self, parsed: Parsed, tree: QueryNode, queries: QueryPlanner) -> QueryPlan:
+        statement = parsed.statement
+        parameters = _shape(statement.parameters)
+        key = (statement.sql, parameters, statement.session.schema_path)
+        wanted = {version: queries.snapshots[version] for version in parsed.versions}
+        with self._lock:
+            kept = self._plans.get(key)
+            if kept is not None and all(kept[0].get(v) is wanted[v] for v in wanted):
+                self._plans.move_to_end(key)
+                program = dataclasses.replace(kept[1].program, now=queries.now)  # type: ignore[type-var]
+                return dataclasses.replace(kept[1], program=program)
+        plan = queries.plan(tree)
+        with self._lock:
+            self._plans[key] = (wanted, plan)
+            while len(self._plans) > PLANS_MAX:
+                self._plans.popitem(last=False)
+        return plan
+
+
+def _shape(parameters: Any) -> tuple[Any, ...]:
+    items = parameters.items() if isinstance(parameters, Mapping) else enumerate(parameters)
+    return tuple((name, type(value).__name__, repr(value)) for name, value in items)

@@ -1,0 +1,153 @@
+"""From a query's tree to a `QueryPlan`: bind, optimise, prune, share scans."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from actors.messages import Session
+from actors.planner import PlannedScan, QueryPlan, Version
+from storage.snapshot.model import Snapshot
+from warehouse.algebra.expressions import Expr
+from warehouse.algebra.relations import Query, Relation, Scan
+from warehouse.algebra.types import AnyType
+from warehouse.binder.context import Binding
+from warehouse.binder.queries import bind_query
+from warehouse.execution.program import Program
+from warehouse.optimizer.optimize import optimized, scan_conditions
+from warehouse.optimizer.prune import prune
+from warehouse.optimizer.render import render_expression
+from warehouse.optimizer.walk import transform_relation
+from warehouse.planning.catalogue import SnapshotCatalogue, Source
+from warehouse.planning.versions import Parameters
+from warehouse.syntax.tree import QueryNode
+
+__all__ = ["QueryPlanner", "VersionedScan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionedScan(PlannedScan):
+    """A planned scan that remembers for EXPLAIN which schema and version it reads."""
+
+    schema: str
+    version: Version
+    lsn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryPlanner:
+    """Plans the queries of one statement."""
+
+    text: str
+    snapshots: Mapping[Version, Snapshot]
+    session: Session
+    parameters: Parameters = ()
+    now: datetime.datetime | None = None
+
+    def plan(
+        self,
+        node: QueryNode,
+        kinds: Sequence[AnyType | None] = (),
+        finish: Callable[[Query, Binding], Query] = lambda query, _: query,
+        cell: Callable[[Expr, int], Expr] | None = None,
+    ) -> QueryPlan:
+        """The plan of a query.
+
+        Args:
+            kinds, cell: see `bind_query`.
+            finish: changes the bound query before it is optimised (the casts of INSERT).
+        Raises UnknownObject, InvalidRequest, NotYet.
+        """
+        catalogue = SnapshotCatalogue(self.snapshots, self.session, self.parameters)
+        binding = Binding(self.text, catalogue, self.parameters)
+        query = finish(bind_query(node, binding, kinds, cell), binding)
+        binding.check_parameters()
+        return self.planned(query, catalogue.sources)
+
+    def planned(self, query: Query, sources: Mapping[str, Source]) -> QueryPlan:
+        """A bound query as a plan."""
+        query = optimized(query, {name: source.table for name, source in sources.items()})
+        conditions = scan_conditions(query)
+        scans = {
+            name: self._scan(name, sources[name], used, conditions.get(name, []))
+            for name, used in _columns(query).items()
+        }
+        query, shared = _shared(query, scans)
+        return QueryPlan(
+            program=Program(query=query, now=self.now),
+            scans=shared,
+            result_names=query.names,
+        )
+
+    def _scan(
+        self, name: str, source: Source, used: Sequence[str], conditions: list[Any]
+    ) -> VersionedScan:
+        table = source.table
+        wanted = set(used)
+        columns = tuple(c for c in table.columns if c.name in wanted) or table.columns[:1]
+        files, understood = prune(table, conditions)
+        names = {key: name for _, mapping in conditions for key, name in mapping.items()}
+        return VersionedScan(
+            alias=name,
+            table=table,
+            columns=columns,
+            files=files,
+            predicate=" AND ".join(render_expression(part, names) for part in understood) or None,
+            schema=source.schema,
+            version=source.version,
+            lsn=source.lsn,
+        )
+
+
+def _columns(query: Query) -> dict[str, tuple[str, ...]]:
+    """The columns that each input is asked for."""
+    found: dict[str, tuple[str, ...]] = {}
+
+    def note(node: Relation) -> Relation:
+        if isinstance(node, Scan):
+            found[node.input] = tuple(dict.fromkeys((*found.get(node.input, ()), *node.sources)))
+        return node
+
+    for relation in (query.relation, *(cte.relation for cte in query.ctes.values())):
+        transform_relation(relation, note)
+    return found
+
+
+def _shared(
+    query: Query, scans: Mapping[str, VersionedScan]
+) -> tuple[Query, tuple[PlannedScan, ...]]:
+    """One scan per distinct input; the other references in the query get its name."""
+    shared: dict[tuple[object, ...], VersionedScan] = {}
+    renamed: dict[str, str] = {}
+    for name, scan in scans.items():
+        key = (scan.table.id, scan.lsn, tuple(scan.files.table["file_id"].to_pylist()))
+        first = shared.get(key)
+        if first is None:
+            shared[key] = scan
+            continue
+        renamed[name] = first.alias
+        wanted = {c.id for c in (*first.columns, *scan.columns)}
+        columns = tuple(c for c in scan.table.columns if c.id in wanted)
+        predicate = first.predicate if first.predicate == scan.predicate else None
+        shared[key] = replace(first, columns=columns, predicate=predicate)
+    if not renamed:
+        return query, tuple(shared.values())
+
+    def rename(node: Relation) -> Relation:
+        if isinstance(node, Scan) and node.input in renamed:
+            return msgspec.structs.replace(node, input=renamed[node.input])
+        return node
+
+    query = msgspec.structs.replace(
+        query,
+        relation=transform_relation(query.relation, rename),
+        ctes={
+            number: msgspec.structs.replace(cte, relation=transform_relation(cte.relation, rename))
+            for number, cte in query.ctes.items()
+        },
+    )
+    return query, tuple(shared.values())

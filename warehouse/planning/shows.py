@@ -1,0 +1,150 @@
+"""Statements answered from the catalogue, DESCRIBE and SHOW, and CALL."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from actors.messages import Session
+from actors.planner import CallPlan, RowsPlan
+from storage.errors import InvalidRequest, UnknownObject
+from storage.nearest import nearest
+from storage.schema import type_name
+from storage.snapshot.model import Snapshot, TableState
+from warehouse.algebra.expressions import Literal
+from warehouse.binder.context import Binding, Collector
+from warehouse.binder.expressions import ExpressionBinder
+from warehouse.binder.scope import Scope
+from warehouse.optimizer.fold import folded
+from warehouse.planning.catalogue import SnapshotCatalogue, find_table
+from warehouse.planning.query import QueryPlanner
+from warehouse.syntax import commands
+
+__all__ = ["plan_call", "plan_describe", "plan_show"]
+
+# Settings that clients ask for, with the values that hold here.
+_SETTINGS = {
+    "server_version": "16.0",
+    "server_encoding": "UTF8",
+    "client_encoding": "UTF8",
+    "timezone": "UTC",
+    "time zone": "UTC",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "standard_conforming_strings": "on",
+    "integer_datetimes": "on",
+    "transaction_isolation": "read committed",
+    "transaction isolation level": "read committed",
+    "lc_collate": "C",
+}
+
+
+def plan_call(tree: commands.CallNode, queries: QueryPlanner) -> CallPlan:
+    """CALL with constant arguments. Raises InvalidRequest for any other."""
+    catalogue = SnapshotCatalogue(queries.snapshots, queries.session)
+    binding = Binding(queries.text, catalogue, queries.parameters)
+
+    def refuse(*_: object) -> None:
+        raise InvalidRequest("CALL takes constants, not queries", "42601")
+
+    binder = ExpressionBinder(binding, Scope(), Collector(where="CALL"), refuse)  # type: ignore[arg-type]
+    values = []
+    for node in tree.args:
+        found = folded(binder.bind(node))
+        if not isinstance(found, Literal):
+            raise InvalidRequest(f"CALL: an argument is no constant{binding.place(node)}", "42601")
+        values.append(found.value)
+    return CallPlan(procedure=".".join(tree.name), arguments=tuple(values))
+
+
+def plan_describe(tree: commands.Describe, session: Session, snapshot: Snapshot) -> RowsPlan:
+    """The columns of a table: name, type, nullable, position in the clustering key from 1."""
+    table = find_table(snapshot, tree.name, session)
+    key = table.cluster_by.column_ids if table.cluster_by else ()
+    positions = [key.index(c.id) + 1 if c.id in key else None for c in table.columns]
+    rows = pa.table(
+        {
+            "column": pa.array([c.name for c in table.columns], pa.large_string()),
+            "type": pa.array([type_name(c.type) for c in table.columns], pa.large_string()),
+            "nullable": pa.array([c.nullable for c in table.columns], pa.bool_()),
+            "default": pa.array([_default(c) for c in table.columns], pa.large_string()),
+            "cluster position": pa.array(positions, pa.int32()),
+        }
+    )
+    return RowsPlan(rows=rows)
+
+
+def _default(column: object) -> str | None:
+    identity = getattr(column, "identity", None)
+    if identity is not None:
+        return f"GENERATED {'ALWAYS' if identity.always else 'BY DEFAULT'} AS IDENTITY"
+    return getattr(column, "default", None)
+
+
+def plan_show(tree: commands.Show, session: Session, snapshot: Snapshot) -> RowsPlan:
+    """SHOW TABLES, SCHEMAS or WAREHOUSES, or a setting."""
+    shows = {"tables": _tables, "schemas": _schemas, "warehouses": _warehouses}
+    if tree.kind in shows:
+        return RowsPlan(rows=shows[tree.kind](snapshot))
+    if tree.kind == "search_path":
+        value = ", ".join(session.schema_path)
+    elif tree.kind in session.settings:
+        value = session.settings[tree.kind]
+    elif tree.kind in _SETTINGS:
+        value = _SETTINGS[tree.kind]
+    else:
+        known = [*shows, *_SETTINGS, "search_path"]
+        raise UnknownObject(
+            f'unrecognized configuration parameter "{tree.kind}"{nearest(tree.kind, known)}',
+            "42704",
+        )
+    name = tree.kind.replace(" ", "_")
+    return RowsPlan(rows=pa.table({name: pa.array([value], pa.large_string())}))
+
+
+def _tables(snapshot: Snapshot) -> pa.Table:
+    found = sorted(
+        ((snapshot.schemas[t.schema_id], t) for t in snapshot.tables.values()),
+        key=lambda pair: (pair[0], pair[1].name),
+    )
+    tables = [table for _, table in found]
+    return pa.table(
+        {
+            "schema": pa.array([schema for schema, _ in found], pa.large_string()),
+            "table": pa.array([t.name for t in tables], pa.large_string()),
+            "rows": pa.array([t.row_count for t in tables], pa.int64()),
+            "micropartitions": pa.array([len(t.files) for t in tables], pa.int64()),
+            "deltas": pa.array([len(t.deltas) for t in tables], pa.int64()),
+            "bytes": pa.array([_size_bytes(t) for t in tables], pa.int64()),
+        }
+    )
+
+
+def _size_bytes(table: TableState) -> int:
+    return table.files.size_bytes + sum(len(delta.rows) for delta in table.deltas)
+
+
+def _schemas(snapshot: Snapshot) -> pa.Table:
+    counts = pc.value_counts(pa.array([t.schema_id for t in snapshot.tables.values()], pa.int64()))
+    tables = {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
+    found = sorted(snapshot.schemas.items(), key=lambda item: item[1])
+    return pa.table(
+        {
+            "schema": pa.array([name for _, name in found], pa.large_string()),
+            "tables": pa.array([tables.get(i, 0) for i, _ in found], pa.int64()),
+        }
+    )
+
+
+def _warehouses(snapshot: Snapshot) -> pa.Table:
+    found = [w for _, w in sorted(snapshot.virtual_warehouses.items())]
+    return pa.table(
+        {
+            "warehouse": pa.array([w.name for w in found], pa.large_string()),
+            "size": pa.array([w.size for w in found], pa.int64()),
+            "min_clusters": pa.array([w.min_clusters for w in found], pa.int64()),
+            "max_clusters": pa.array([w.max_clusters for w in found], pa.int64()),
+            "scaling_policy": pa.array([w.scaling_policy for w in found], pa.large_string()),
+            "auto_suspend_s": pa.array([w.auto_suspend_s for w in found], pa.int64()),
+        }
+    )

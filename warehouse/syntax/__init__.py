@@ -1,0 +1,1 @@
+"""From text to a syntax tree: PostgreSQL's grammar with Mobula's statements and clauses."""

@@ -1,0 +1,166 @@
+"""Statements that are no queries, as the text says them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from warehouse.syntax.tree import Node, QueryNode, TypeName
+
+__all__ = [
+    "CallNode",
+    "CheckDef",
+    "ColumnDef",
+    "CommentNode",
+    "CopyNode",
+    "CreateSchema",
+    "CreateTable",
+    "CreateTableAs",
+    "CreateType",
+    "Describe",
+    "Drop",
+    "Explain",
+    "IdentityDef",
+    "Insert",
+    "LaterWrite",
+    "Show",
+]
+
+
+class IdentityDef(Node, frozen=True):
+    """GENERATED ALWAYS | BY DEFAULT AS IDENTITY; `options` from its parentheses."""
+
+    always: bool
+    start: int = 1
+    increment: int = 1
+
+
+class CheckDef(Node, frozen=True):
+    """[CONSTRAINT name] CHECK (expression); `text` as it was written."""
+
+    name: str | None
+    expr: Any
+    text: str
+
+
+class ColumnDef(Node, frozen=True):
+    """A column of CREATE TABLE; `default` as it was written."""
+
+    name: str
+    type: TypeName
+    nullable: bool = True
+    default: str | None = None
+    default_expr: Any = None
+    identity: IdentityDef | None = None
+    checks: tuple[CheckDef, ...] = ()
+
+
+class CreateTable(Node, frozen=True):
+    """CREATE [TEMP] TABLE; `cluster` is (order, columns), order "lexical" or "zorder"."""
+
+    name: tuple[str, ...]
+    columns: tuple[ColumnDef, ...]
+    checks: tuple[CheckDef, ...] = ()
+    exists: bool = False
+    temporary: bool = False
+    cluster: tuple[str, tuple[str, ...]] | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+class CreateTableAs(Node, frozen=True):
+    """CREATE TABLE name [(columns)] AS query [WITH NO DATA]."""
+
+    name: tuple[str, ...]
+    query: QueryNode
+    columns: tuple[str, ...] = ()
+    exists: bool = False
+    temporary: bool = False
+    cluster: tuple[str, tuple[str, ...]] | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+    data: bool = True
+
+
+class CreateSchema(Node, frozen=True):
+    """CREATE SCHEMA [IF NOT EXISTS] name."""
+
+    name: str
+    exists: bool = False
+
+
+class CreateType(Node, frozen=True):
+    """CREATE TYPE name AS ENUM (labels) or AS (fields)."""
+
+    name: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+    fields: tuple[tuple[str, TypeName], ...] = ()
+
+
+class Drop(Node, frozen=True):
+    """DROP kind names; `kind`: "table", "schema", "type"."""
+
+    kind: str
+    names: tuple[tuple[str, ...], ...]
+    exists: bool = False
+    cascade: bool = False
+
+
+class CommentNode(Node, frozen=True):
+    """COMMENT ON kind name IS text; `kind`: "table", "column", "schema"."""
+
+    kind: str
+    name: tuple[str, ...]
+    text: str | None
+
+
+class Insert(Node, frozen=True):
+    """INSERT INTO; `query` None for DEFAULT VALUES; `overriding`: "", "system" or "user"."""
+
+    table: tuple[str, ...]
+    columns: tuple[str, ...]
+    query: QueryNode | None
+    overriding: str = ""
+
+
+class CopyNode(Node, frozen=True):
+    """COPY table (columns) | (query) FROM | TO 'path' WITH (options)."""
+
+    path: str
+    reads: bool
+    table: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    query: QueryNode | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+class Describe(Node, frozen=True):
+    """DESCRIBE [TABLE] name."""
+
+    name: tuple[str, ...]
+
+
+class Show(Node, frozen=True):
+    """SHOW TABLES, SCHEMAS, WAREHOUSES, or a setting by its name."""
+
+    kind: str
+
+
+class Explain(Node, frozen=True):
+    """EXPLAIN [ANALYZE] query."""
+
+    query: QueryNode
+    analyze: bool = False
+
+
+class CallNode(Node, frozen=True):
+    """CALL [schema.]name(constants)."""
+
+    name: tuple[str, ...]
+    args: tuple[Any, ...]
+
+
+class LaterWrite(Node, frozen=True):
+    """A statement that changes the database and is not available yet; `what` is its name.
+
+    It parses, so that a virtual warehouse can refuse it as a write before anything else.
+    """
+
+    what: str
