@@ -46,10 +46,23 @@ __all__ = [
     "QueryStats",
     "ScanInput",
     "Session",
+    "SessionFunction",
     "Statement",
     "TableInfo",
     "Transaction",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFunction:
+    """A Python function that SQL of a session may call, over Arrow arrays.
+
+    `code`: the function, as cloudpickle wrote it.
+    """
+
+    arguments: tuple[SqlType, ...]
+    returns: SqlType
+    code: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +72,7 @@ class Session:
     user: str = "mobula"
     schema_path: tuple[str, ...] = ("public",)
     settings: Mapping[str, str] = field(default_factory=dict)
+    functions: Mapping[str, SessionFunction] = field(default_factory=dict)
 
 
 # --- writes ---------------------------------------------------------------------------------------
@@ -254,13 +268,13 @@ class Statement:
     """A SQL statement for the primary or a virtual warehouse.
 
     Attributes:
-        parameters: values of $1, $2, … (positional) in order.
+        parameters: values of $1, $2, … in order, or by name ($name, :name).
         min_lsn: run on a snapshot at this LSN or later (read your writes).
         timeout_ms: for reaching `min_lsn` and for running.
     """
 
     sql: str
-    parameters: tuple[Any, ...] = ()
+    parameters: tuple[Any, ...] | Mapping[str, Any] = ()
     min_lsn: int | None = None
     timeout_ms: int = 600_000
     session: Session = Session()

@@ -34,6 +34,7 @@ from storage.snapshot.model import IngestToken, Snapshot
 from storage.sources import count_rows, expand_source
 from warehouse.progress import loading
 from warehouse.result import Commit, Result
+from warehouse.session import Parameters, SqlSession, Told
 from warehouse.planning.planner import SqlPlanner
 from warehouse.table import Table, TransactionScope, split_name
 from warehouse.virtual_warehouse import VirtualWarehouse
@@ -141,6 +142,7 @@ class Database:
     def __init__(self, engine: Engine, node: NodeSettings) -> None:
         self._engine = engine
         self._node = node
+        self._session = SqlSession()
         self._writer = RandomIds().new()
         self._sequence = 0
         self._counting = threading.Lock()
@@ -158,7 +160,7 @@ class Database:
     def sql(
         self,
         text: str,
-        parameters: Sequence[Any] = (),
+        parameters: Parameters = (),
         *,
         min_lsn: int | None = None,
         timeout_s: float = 600.0,
@@ -167,19 +169,44 @@ class Database:
         """Run one statement on the primary: DDL and DML, and reads on its own compute.
 
         Args:
-            parameters: values of $1, $2, … in order.
+            parameters: values of $1, $2, … in order, or a mapping for $name and :name.
             min_lsn: for a read: on a snapshot at this LSN or later.
             timeout_s: for a read; a write is waited for until its outcome is known.
             token: for a write: see `Table.append`.
         """
+        taken = self._session.take(text, parameters)
+        if isinstance(taken, Told):
+            return Result.told(taken.tag)
+        text, parameters = taken
         statement = Statement(
             sql=text,
-            parameters=tuple(parameters),
+            parameters=parameters if isinstance(parameters, Mapping) else tuple(parameters),
             min_lsn=min_lsn,
             timeout_ms=int(timeout_s * 1000),
+            session=self._session.current,
             token=token or self._token(),
         )
         return _result(self._engine.execute(statement))
+
+    def register_function(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        arguments: Sequence[str],
+        returns: str,
+    ) -> None:
+        """Let SQL of this connection call a Python function, a whole column at a time.
+
+        Args:
+            name: in lower case.
+            function: gets one `pa.Array` per argument, NULLs included, and returns an Arrow array
+                (or something that `pa.array` takes) of the same length. It runs in the workers.
+            arguments, returns: SQL types, such as "integer", "numeric(12, 2)", "text[]".
+        Raises:
+            InvalidRequest: the name is no name or taken. UnknownObject: no such type.
+        """
+        self._session.register(name, function, arguments, returns)
 
     def table(self, name: str) -> Table:
         """The table `name` or `schema.name`; that it exists is checked when it is used."""
@@ -258,7 +285,7 @@ class Database:
 
     def virtual_warehouse(self, name: str) -> VirtualWarehouse:
         """The virtual warehouse of the catalogue, found running or started."""
-        return VirtualWarehouse(name, self._engine.start_warehouse(name))
+        return VirtualWarehouse(name, self._engine.start_warehouse(name), self._session)
 
     def drop_virtual_warehouse(self, name: str, *, if_exists: bool = False) -> None:
         """Remove it from the catalogue and end its processes; queries on it fail."""

@@ -59,6 +59,11 @@ class Result:
         self.tag = tag
 
     @classmethod
+    def told(cls, tag: str) -> Result:
+        """Of a statement about the session: no rows, no commit."""
+        return cls(pl.DataFrame().to_arrow(), QueryStats(), tag=tag)
+
+    @classmethod
     def of(cls, reply: QueryReply) -> Result:
         """The result of a read whose rows are here."""
         rows: pa.Table = reply.rows

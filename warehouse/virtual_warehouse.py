@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -11,6 +11,7 @@ from actors.client import WarehouseClient
 from actors.messages import Statement
 from storage.errors import NotYet
 from warehouse.result import Result
+from warehouse.session import Parameters, SqlSession, Told
 
 __all__ = ["VirtualWarehouse"]
 
@@ -18,14 +19,15 @@ __all__ = ["VirtualWarehouse"]
 class VirtualWarehouse:
     """Made by `Database.create_virtual_warehouse` and `Database.virtual_warehouse`."""
 
-    def __init__(self, name: str, client: WarehouseClient) -> None:
+    def __init__(self, name: str, client: WarehouseClient, session: SqlSession) -> None:
         self.name = name
         self._client = client
+        self._session = session
 
     def sql(
         self,
         text: str,
-        parameters: Sequence[Any] = (),
+        parameters: Parameters = (),
         *,
         min_lsn: int | None = None,
         timeout_s: float = 600.0,
@@ -33,18 +35,23 @@ class VirtualWarehouse:
         """Run one read.
 
         Args:
-            parameters: values of $1, $2, … in order.
+            parameters: values of $1, $2, … in order, or a mapping for $name and :name.
             min_lsn: on a snapshot at this LSN or later: pass a commit's `lsn` to read your writes.
             timeout_s: for all of it.
         Raises:
             InvalidRequest: the statement is wrong, or writes. Unavailable: `min_lsn` does not
                 appear in the log. Cancelled: the timeout passed.
         """
+        taken = self._session.take(text, parameters)
+        if isinstance(taken, Told):
+            return Result.told(taken.tag)
+        text, parameters = taken
         statement = Statement(
             sql=text,
-            parameters=tuple(parameters),
+            parameters=parameters if isinstance(parameters, Mapping) else tuple(parameters),
             min_lsn=min_lsn,
             timeout_ms=int(timeout_s * 1000),
+            session=self._session.current,
         )
         return Result.of(self._client.query(statement))
 

@@ -28,6 +28,7 @@ __all__ = ["Generator", "Query"]
 TYPES = (
     "integer", "bigint", "numeric", "double precision", "text", "date", "timestamp", "boolean"
 )  # fmt: skip
+UNITS = ("'year'", "'week'", "'hour'")
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 NUMBERS = ("integer", "bigint", "numeric", "double precision")
 SUMS = {
@@ -281,7 +282,8 @@ class Generator:
         kind = "numeric" if number == "integer" else number
         quotient = f"CAST({one} AS {kind}) / nullif({other}, 0)"
         column = self.rng.choice(scope.columns).name
-        average = f"avg({self.column_expression(number, Scope(scope.columns))}) OVER (PARTITION BY {column})"
+        value = self.column_expression(number, Scope(scope.columns))
+        average = f"avg({value}) OVER (PARTITION BY {column})"
         return self.rng.choice((quotient, average, f"sqrt(abs({one}))"))
 
     # --- expressions ------------------------------------------------------------------------------
@@ -363,7 +365,7 @@ class Generator:
                 lambda: f"left({inner('text')}, {self.rng.randint(-2, 3)})",
                 lambda: f"replace({inner('text')}, 'a', 'xy')",
                 lambda: f"trim({inner('text')})",
-                lambda: f"{small('numeric')}::text",
+                lambda: f"({small('numeric')})::text",
                 lambda: f"{inner('date')}::text",
                 lambda: f"{inner('boolean')}::text",
                 lambda: f"concat({inner('text')}, {inner('integer')}, {inner('date')})",
@@ -375,9 +377,7 @@ class Generator:
             "timestamp": [
                 lambda: f"({inner('timestamp')} + interval '{self.rng.randint(-3, 3)} months')",
                 lambda: f"({inner('date')} + interval '{self.rng.randint(0, 90)} minutes')",
-                lambda: (
-                    f"date_trunc('{self.rng.choice(('year', 'week', 'hour'))}', {inner('timestamp')})"
-                ),
+                lambda: f"date_trunc({self.rng.choice(UNITS)}, {inner('timestamp')})",
                 lambda: f"{inner('date')}::timestamp",
             ],
         }

@@ -15,7 +15,7 @@ import pytest
 import warehouse
 from storage.errors import MobulaError
 from tests.sql import postgresql
-from tests.sql.comparison import difference, same_answers
+from tests.sql.comparison import difference, same_answers, with_rounding
 from tests.sql.logic_file import DIRECTORY, Answer, LogicFile, Record, files, read
 from warehouse import Database
 
@@ -102,7 +102,8 @@ def test_answer_is_the_recorded_one(file: LogicFile, record: Record, databases: 
         assert raised.value.sqlstate == expected.error, raised.value
         return
     found = database.sql(record.sql, parameters).arrow()
-    apart = difference(found, expected, rowsort=record.rowsort)
+    rounded = with_rounding(record.sql)
+    apart = difference(found, expected, rowsort=record.rowsort, rounded=rounded)
     assert apart is None, f"{record.sql}\n{apart}"
 
 

@@ -86,6 +86,8 @@ def decimal_literal(value: Decimal) -> Literal:
 def value_literal(value: Any, name: str) -> Literal:
     """A Python value that is bound to parameter `name`. Raises InvalidRequest (22023)."""
     match value:
+        case Literal():
+            return value
         case None:
             return Literal(type=UNKNOWN, value=None)
         case bool():

@@ -6,7 +6,7 @@ packs the operands into a struct and lets the expression refer to its fields:
 
     struct(a0 = x).with_fields(result = … field(a0) … field(a0) …).field(result)
 
-Columns and literals are named directly. Inside `build` only what it was given may be used of
+Columns and constants are named directly. Inside `build` only what it was given may be used of
 another `shared` around it: the fields of an outer struct are not visible in an inner one.
 """
 
@@ -23,7 +23,8 @@ __all__ = ["bound", "shared"]
 
 
 def _simple(expr: pl.Expr) -> bool:
-    return expr.meta.is_column() or expr.meta.is_literal()
+    """A column, or a constant: a struct of constants alone would be one row."""
+    return expr.meta.is_column() or not expr.meta.root_names()
 
 
 def shared(operands: Sequence[pl.Expr], build: Callable[..., pl.Expr]) -> pl.Expr:

@@ -17,7 +17,8 @@ from dataclasses import replace
 import polars as pl
 
 from storage.errors import InternalError
-from warehouse.algebra.relations import Join
+from warehouse.algebra.expressions import conjuncts
+from warehouse.algebra.relations import Empty, Join
 from warehouse.execution.extremes import MATCHED, by_extremes
 from warehouse.execution.join_conditions import Condition, Key, take_apart
 from warehouse.execution.join_steps import (
@@ -42,6 +43,9 @@ def lower_join(node: Join, context: Context) -> Lowered:
     """Any join that is not lateral."""
     if node.lateral:
         raise InternalError("a lateral join reached execution")
+    if node.kind == "inner" and isinstance(node.left, Empty):
+        only = lower_relation(node.right, context)
+        return filtered(only, conjuncts(node.condition), context)
     left, right = lower_relation(node.left, context), lower_relation(node.right, context)
     if node.kind == "right":
         found = _left(right, left, take_apart(node.condition, right, left, context), context)

@@ -34,14 +34,13 @@ from warehouse.algebra.types import (
     is_integer,
     shown,
 )
-from warehouse.execution.literals import from_carrier, to_carrier
+from warehouse.execution.literals import from_carrier, to_carrier, unscaled
 from warehouse.execution.ranges import type_range
 from warehouse.execution.value import Value, any_fault, carrier, fault_text
 
 __all__ = ["rowwise"]
 
 _REMEMBERED_MAX = 1 << 16
-_DECIMAL_LIMIT = 10**38
 
 
 def rowwise(
@@ -133,8 +132,7 @@ class _Kernel:
             raise InvalidRequest(f"{shown(self._kind)} out of range", "22003")
         held = to_carrier(value, self._kind)
         if isinstance(self._kind, DecimalType):
-            digits = abs(value) * 10**self._kind.scale
-            if digits >= min(10**self._kind.precision, _DECIMAL_LIMIT):
+            if abs(unscaled(value, self._kind.scale)) >= 10**self._kind.precision:
                 raise InvalidRequest("numeric field overflow", "22003")
         return held
 

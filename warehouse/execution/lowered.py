@@ -19,7 +19,7 @@ import polars as pl
 from storage.errors import InternalError
 from warehouse.algebra.expressions import ColumnRef, Expr
 from warehouse.algebra.types import AnyType
-from warehouse.execution.value import Range, Value, raised
+from warehouse.execution.value import Range, Value, fault_of, raised
 
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Cte
@@ -30,8 +30,10 @@ __all__ = [
     "Lowered",
     "ScannedColumn",
     "ScannedInput",
+    "collected",
     "column_name",
     "column_of",
+    "constants",
     "exactly",
     "materialised",
     "narrowed",
@@ -130,6 +132,22 @@ def column_of(column_id: int, value: Value) -> Value:
     return replace(
         value, expr=pl.col(column_name(column_id)), fault=None, constant=False, literal=None
     )
+
+
+def collected(frame: pl.LazyFrame) -> pl.DataFrame:
+    """The rows, computed now. Raises their fault, if there is one."""
+    try:
+        return frame.collect(engine="streaming", optimizations=pl.QueryOptFlags(join_order=False))
+    except pl.exceptions.PolarsError as error:
+        raise fault_of(error) or error from None
+
+
+def constants(made: Sequence[pl.Expr]) -> pl.DataFrame:
+    """One row of expressions without columns, computed now. Raises their fault, too."""
+    try:
+        return pl.select(made)
+    except pl.exceptions.PolarsError as error:
+        raise fault_of(error) or error from None
 
 
 def materialised(frame: pl.LazyFrame, items: Mapping[int, Value]) -> Lowered:

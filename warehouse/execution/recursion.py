@@ -19,7 +19,7 @@ import polars as pl
 from warehouse.algebra.expressions import ColumnRef
 from warehouse.algebra.relations import Recursive, Relation, WorkingTable
 from warehouse.execution.keys import equality_key
-from warehouse.execution.lowered import Context, Lowered, materialised
+from warehouse.execution.lowered import Context, Lowered, collected, materialised
 from warehouse.execution.ranges import type_range
 from warehouse.execution.relations import lower_relation
 from warehouse.execution.scaled import canonical
@@ -73,9 +73,7 @@ def _unproven(value: Value) -> Value:
 
 def _computed(lowered: Lowered, *, distinct: bool) -> Lowered:
     rows = distinct_rows(lowered) if distinct else lowered
-    options = pl.QueryOptFlags(join_order=False)
-    frame = rows.frame.collect(engine="streaming", optimizations=options)
-    return Lowered(frame.lazy(), lowered.columns)
+    return Lowered(collected(rows.frame).lazy(), lowered.columns)
 
 
 def _frame(lowered: Lowered) -> pl.DataFrame:

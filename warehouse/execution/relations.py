@@ -41,6 +41,7 @@ from warehouse.execution.lowered import (
     Lowered,
     column_name,
     column_of,
+    constants,
     materialised,
     renamed,
 )
@@ -97,7 +98,7 @@ def _values(node: Values, context: Context) -> Lowered:
         if not values:
             raise InternalError("VALUES without rows")
         cells = [raised(value).alias(str(i)) for i, value in enumerate(values)]
-        row = pl.select(cells)
+        row = constants(cells)
         name = column_name(output.id)
         frame[name] = pl.concat([row.to_series(i).alias(name) for i in range(len(values))])
         known[output.id] = column_of(output.id, any_of(values))

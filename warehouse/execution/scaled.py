@@ -91,8 +91,17 @@ def finished(number: Scaled, kind: AnyType, operands: list[Value]) -> Value:
         range=None if wide else bounds,
         nullable=any(value.nullable for value in operands),
         wide=wide,
-        fault=any_fault([*(value.fault for value in operands), number.fault]),
+        fault=any_fault([*(value.fault for value in operands), _of_present(number, operands)]),
     )
+
+
+def _of_present(number: Scaled, operands: list[Value]) -> pl.Expr | None:
+    """The computation's fault, where no operand is NULL: else the result is NULL, not an error."""
+    nullable = [value.expr for value in operands if value.nullable]
+    if number.fault is None or len(operands) < 2 or not nullable:
+        return number.fault
+    present = pl.all_horizontal([expr.is_not_null() for expr in nullable])
+    return pl.when(present).then(number.fault)
 
 
 def widened(number: Scaled) -> Scaled:

@@ -8,9 +8,9 @@ from storage.errors import InvalidRequest
 from warehouse.algebra.expressions import Expr
 from warehouse.algebra.relations import Limit, Project, Recursive, Relation, Sort
 from warehouse.execution.keys import order_of
-from warehouse.execution.lowered import Context, Lowered, narrowed
+from warehouse.execution.lowered import Context, Lowered, constants, narrowed
 from warehouse.execution.relations import lower_relation
-from warehouse.execution.value import fault_of, raised
+from warehouse.execution.value import raised
 
 __all__ = ["constant_of", "lower_limit", "lower_sort"]
 
@@ -45,10 +45,7 @@ def constant_of(expr: Expr, context: Context) -> object:
     value = context.lower(expr, {})
     if value.constant and value.fault is None:
         return value.literal
-    try:
-        return pl.select(raised(value)).item()
-    except pl.exceptions.PolarsError as error:
-        raise fault_of(error) or error from None
+    return constants([raised(value)]).item()
 
 
 def _rows(expr: Expr | None, context: Context, message: str, sqlstate: str) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from storage.errors import InvalidRequest, UnknownObject
+from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.schema import SCALED_PRECISION_MAX, DecimalType
 from warehouse.algebra.types import AnyType
 from warehouse.execution.decode import arrow_column, carrier_column, result_type
@@ -31,6 +31,8 @@ def call_udf(
     function = udfs.get(name)
     if function is None:
         raise UnknownObject(f"function {name} is not registered on this session", "42883")
+    if not args:
+        raise NotYet(f"function {name} has no arguments: how many values would it return?")
     held = [canonical(arg) for arg in args]
     wide = isinstance(kind, DecimalType) and kind.precision > SCALED_PRECISION_MAX
     kinds = [(arg.type, arg.wide) for arg in held]
@@ -45,8 +47,9 @@ def call_udf(
         return carrier_column(made, kind).rename(packed.name)
 
     row = [arg.expr.alias(f"a{i}") for i, arg in enumerate(held)]
-    packed = pl.struct(row) if row else pl.struct(pl.lit(None).alias("a0"))
-    expr = packed.map_batches(run, return_dtype=carrier(kind, wide=wide), is_elementwise=True)
+    expr = pl.struct(row).map_batches(
+        run, return_dtype=carrier(kind, wide=wide), is_elementwise=True
+    )
     return Value(
         expr,
         kind,

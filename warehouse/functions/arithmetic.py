@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import polars as pl
+
 from storage.errors import NotYet
 from storage.schema import DECIMAL_PRECISION_MAX, DecimalType
 from warehouse.algebra.expressions import Expr
 from warehouse.algebra.types import NUMERIC, AnyType
 from warehouse.execution import arithmetic, bits, floats
+from warehouse.execution.binding import shared
 from warehouse.functions.registry import scalar
 
 __all__ = [
@@ -151,8 +154,12 @@ def _size(value: Any, *, kind: AnyType) -> Any:
 
 
 def _float_sign(value: Any, *, kind: AnyType) -> Any:
-    sign = value.expr.sign().fill_nan(0.0) + 0.0  # NaN has none, and zero is never negative
-    return value.derived(sign, kind)
+    def signed(number: Any) -> Any:
+        """NaN has no sign, and zero is never negative."""
+        none = number.is_nan() | (number == 0)
+        return pl.when(none).then(0.0).otherwise(number.sign())
+
+    return value.derived(shared([value.expr], signed), kind)
 
 
 def _register_floats() -> None:

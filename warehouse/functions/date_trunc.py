@@ -132,7 +132,8 @@ def _truncated(field: Value, value: Value, kind: AnyType) -> Value:
         made = Value(expr=expr, type=kind, fault=any_fault([made.fault, fault]))
     word = field.expr.str.to_lowercase()
     usable = unit.is_in(_supported(value.type)).fill_null(False)
-    foreign = unit.is_in(["week", *sorted(_ZONES)]).fill_null(False)
+    known = _ZONES - {"none"} if value.type == INTERVAL else _ZONES
+    foreign = unit.is_in(["week", *sorted(known)]).fill_null(False)
     text = f'" not supported for type {shown(value.type)}'
     made = fault_where(made, foreign & ~usable, "0A000", 'unit "', word, text)
     text = f'" not recognized for type {shown(value.type)}'
@@ -151,13 +152,7 @@ def date_trunc(field: Value, value: Value, *, kind: AnyType) -> Value:
 @scalar("date_trunc(text,timestamptz,text) -> timestamptz", native=False)
 def date_trunc_in_zone(field: Value, moment: Value, zone: Value, *, kind: AnyType) -> Value:
     """In the local time of a zone."""
-    if field.constant and isinstance(field.literal, str):
-        try:
-            _unit(field.literal, TIMESTAMP)
-        except InvalidRequest:
-            _unit(field.literal, kind)
-            raise
-    local = local_of(zone, moment, TIMESTAMP)
-    cut = _truncated(field, local, TIMESTAMP)
+    local = local_of(zone, moment, kind)
+    cut = _truncated(field, local, kind)
     made = utc_of(zone, cut, kind)
     return made.derived(made.expr, kind, fault=any_fault([local.fault, cut.fault, made.fault]))

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
+
 from storage.errors import InvalidRequest
 from warehouse.algebra.types import AnyType
 from warehouse.execution.kernels import rowwise
@@ -36,40 +38,58 @@ def _as_text(find: Callable[..., str | None]) -> Callable[..., str | None]:
     return lambda *args: text_of(find(*args))
 
 
+def _found(find: Callable[..., str | None], value: Value, key: Value, kind: AnyType) -> Value:
+    """`find(text, key)` of each row; texts without escapes cannot fail, and take a shorter way."""
+    if not key.constant or key.literal is None:
+        return rowwise(find, [value, key], kind)
+    wanted = key.literal
+
+    def run(texts: pl.Series) -> pl.Series:
+        found = [None if text is None else find(text, wanted) for text in texts]
+        return pl.Series(texts.name, found, dtype=pl.String)
+
+    escaped = value.expr.str.contains("\\u", literal=True)
+    plain = pl.when(escaped.not_()).then(value.expr)
+    fast = plain.map_batches(run, return_dtype=pl.String(), is_elementwise=True)
+    rest = value.derived(pl.when(escaped).then(value.expr), value.type)
+    slow = rowwise(find, [rest, key], kind)
+    return slow.derived(pl.when(escaped).then(slow.expr).otherwise(fast), kind)
+
+
 @scalar(*_both("->(@,text) -> @"), native=False)
 def field(value: Value, key: Value, *, kind: AnyType) -> Value:
     """The value of a key."""
-    return rowwise(member, [value, key], kind)
+    return _found(member, value, key, kind)
 
 
 @scalar(*_both("->>(@,text) -> text"), native=False)
 def field_text(value: Value, key: Value, *, kind: AnyType) -> Value:
     """The value of a key as text."""
-    return rowwise(_as_text(member), [value, key], kind)
+    return _found(_as_text(member), value, key, kind)
 
 
 @scalar(*_both("->(@,int4) -> @"), native=False)
 def item(value: Value, index: Value, *, kind: AnyType) -> Value:
     """The element at an index from 0, or from the end."""
-    return rowwise(element, [value, index], kind)
+    return _found(element, value, index, kind)
 
 
 @scalar(*_both("->>(@,int4) -> text"), native=False)
 def item_text(value: Value, index: Value, *, kind: AnyType) -> Value:
     """The element at an index as text."""
-    return rowwise(_as_text(element), [value, index], kind)
+    return _found(_as_text(element), value, index, kind)
 
 
 @scalar(*_both("#>(@,_text) -> @"), native=False)
 def path(value: Value, steps: Value, *, kind: AnyType) -> Value:
     """The value at a path."""
-    return rowwise(at_path, [value, steps], kind)
+    return _found(at_path, value, steps, kind)
 
 
 @scalar(*_both("#>>(@,_text) -> text"), native=False)
 def path_text(value: Value, steps: Value, *, kind: AnyType) -> Value:
     """The value at a path as text."""
-    return rowwise(_as_text(at_path), [value, steps], kind)
+    return _found(_as_text(at_path), value, steps, kind)
 
 
 def _steps(find: Callable[..., str | None]) -> Callable[..., str | None]:

@@ -17,7 +17,8 @@ from storage.errors import InvalidRequest
 
 __all__ = ["at_path", "elements", "kind_of", "member", "members", "parsed", "text_of"]
 
-_BLANKS = re.compile(r"[ \t\n\r]*")
+_BLANK = " \t\n\r"
+_BLANKS = re.compile(f"[{_BLANK}]*")
 _INTEGER = re.compile(r"[ \t\n\r\v\f]*[+-]?[0-9]+")
 # Names of values are not looked at here, so numbers stay texts.
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
@@ -55,7 +56,10 @@ def parsed(text: str) -> Any:
 
 def kind_of(text: str) -> str:
     """object, array, string, number, boolean or null."""
-    return _KINDS.get(text[_skip(text, 0) : _skip(text, 0) + 1], "number")
+    first = text[:1]
+    if first in _BLANK:
+        first = text.lstrip(_BLANK)[:1]
+    return _KINDS.get(first, "number")
 
 
 def members(text: str) -> list[tuple[str, str]]:
@@ -132,10 +136,13 @@ def at_path(text: str, path: tuple[str | None, ...]) -> str | None:
 
 def text_of(value: str | None) -> str | None:
     """A value as `->>` shows it: strings decoded, null as NULL, others as they stand."""
-    if value is None or value.strip() == "null":
+    found = "null" if value is None else kind_of(value)
+    if value is None or found == "null":
         return None
-    if kind_of(value) != "string":
+    if found != "string":
         return value
+    if "\\" not in value:
+        return value.strip(_BLANK)[1:-1]
     text: str = _DECODER.decode(value)
     if "\0" in text:
         raise InvalidRequest("unsupported Unicode escape sequence", "22P05")

@@ -5,7 +5,8 @@
 3. Push predicates toward the scans; turn cross joins into inner ones and outer joins into inner
    ones where a predicate allows it.
 4. Order inner joins by expected sizes.
-5. Drop columns that nobody uses.
+5. Reduce what is grouped for a join by the keys that the join will ask for.
+6. Drop columns that nobody uses.
 
 Every rule keeps the rows; `tests/sql` runs queries with each rule left out.
 """
@@ -21,13 +22,14 @@ from warehouse.optimizer.columns import without_unused_columns
 from warehouse.optimizer.fold import folded_query
 from warehouse.optimizer.join_order import ordered_joins
 from warehouse.optimizer.pushdown import pushed_down
+from warehouse.optimizer.reduction import reduced
 from warehouse.optimizer.unnest import unnest
 from warehouse.optimizer.walk import transform_relation
 
 __all__ = ["RULES", "optimized", "scan_conditions"]
 
 # Rules that may be left out without changing an answer.
-RULES = ("fold", "pushdown", "joins", "columns")
+RULES = ("fold", "pushdown", "joins", "reduction", "columns")
 
 
 def optimized(
@@ -46,6 +48,8 @@ def optimized(
         query = pushed_down(query)
     if "joins" not in without:
         query = ordered_joins(query, tables)
+    if "reduction" not in without:
+        query = reduced(query, tables)
     if "columns" not in without:
         query = without_unused_columns(query)
     return query

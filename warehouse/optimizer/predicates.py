@@ -26,6 +26,7 @@ from warehouse.optimizer.walk import columns_used, map_children
 __all__ = ["factored", "implied", "may_fault", "rejects_null"]
 
 _COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
+_ARITHMETIC = frozenset(("+", "-", "*", "/", "%"))
 _CONNECTIVES = frozenset(("and", "or", "not", "coalesce"))
 _LIKE = frozenset(("like", "not like", "ilike", "not ilike", "~~", "!~~", "~~*", "!~~*"))
 _INTEGERS = (SMALLINT, INTEGER, BIGINT)
@@ -127,7 +128,7 @@ def _null(expr: Expr, columns: Collection[int]) -> bool:
 
 
 def _strict(fn: str) -> bool:
-    if operator(fn) in _COMPARISONS or operator(fn) in _LIKE:
+    if operator(fn) in _COMPARISONS | _ARITHMETIC | _LIKE:
         return True
     try:
         entry = function(fn)

@@ -46,15 +46,17 @@ def pushed_down(query: Query) -> Query:
     return replace(query, relation=_push(query.relation, []), ctes=ctes)
 
 
-def _push(node: Relation, parts: Parts) -> Relation:
+def _push(node: Relation, parts: Parts, above: Parts | None = None) -> Relation:
+    """`above`: predicates that are applied further up; rows they drop need not be made."""
+    above = above or []
     match node:
         case Filter(input=below, predicate=predicate):
-            return _push(below, [*factored(predicate), *parts])
+            return _push(below, [*factored(predicate), *parts], above)
         case Join():
-            return _join(node, parts)
+            return _join(node, parts, above)
         case _:
             lower, upper = _split(node, parts)
-            return _filtered(_below(node, lower), upper)
+            return _filtered(_below(node, lower, [*upper, *above]), upper)
 
 
 def _filtered(node: Relation, parts: Parts) -> Relation:
@@ -119,12 +121,17 @@ def _in_all(sets: tuple[tuple[int, ...], ...]) -> set[int]:
     return set.intersection(*map(set, sets)) if sets else set()
 
 
-def _below(node: Relation, parts: Parts) -> Relation:
+def _below(node: Relation, parts: Parts, above: Parts) -> Relation:
     """The node over inputs with the predicates, which are over the node's columns."""
     match node:
-        case Project(items=items) | Aggregate(keys=items):
+        case Project(items=items):
             mapping: Mapping[int, Expr] = {column.id: expr for column, expr in items}
             moved = [substitute(part, mapping) for part in parts]
+            seen = [substitute(part, mapping) for part in above]
+            return replace(node, input=_push(node.input, moved, seen))
+        case Aggregate(keys=keys):
+            grouped: Mapping[int, Expr] = {column.id: expr for column, expr in keys}
+            moved = [substitute(part, grouped) for part in parts]
             return replace(node, input=_push(node.input, moved))
         case SetOperation(left=left, right=right):
             sides = []
@@ -139,11 +146,11 @@ def _below(node: Relation, parts: Parts) -> Relation:
 # -- joins
 
 
-def _join(node: Join, parts: Parts) -> Relation:
-    node = _simplified(node, parts)
+def _join(node: Join, parts: Parts, above: Parts) -> Relation:
+    node = _simplified(node, [*parts, *above])
     ours, theirs = _ids(node.left.columns), _ids(node.right.columns)
     if node.kind == "inner":
-        return _inner(node, parts, ours, theirs)
+        return _inner(node, parts, above)
     upper: Parts = []
     left: Parts = []
     right: Parts = []
@@ -164,9 +171,10 @@ def _join(node: Join, parts: Parts) -> Relation:
             left.append(part)
         else:
             condition.append(part)
+    seen = [] if node.kind in ("right", "full") else _of(ours, [*upper, *above])
     joined = replace(
         node,
-        left=_push(node.left, left),
+        left=_push(node.left, left, seen),
         right=_push(node.right, right),
         condition=both(condition),
         null_aware=node.null_aware and bool(condition),
@@ -179,7 +187,12 @@ def _restricts_right(node: Join) -> bool:
     return node.kind in ("left", "semi", "single", "anti", "mark") and not node.null_aware
 
 
-def _inner(node: Join, parts: Parts, ours: Collection[int], theirs: Collection[int]) -> Relation:
+def _of(columns: Collection[int], parts: Parts) -> Parts:
+    return [part for part in parts if columns_used(part) <= set(columns)]
+
+
+def _inner(node: Join, parts: Parts, above: Parts) -> Relation:
+    ours, theirs = _ids(node.left.columns), _ids(node.right.columns)
     left: Parts = []
     right: Parts = []
     condition: Parts = []
@@ -187,8 +200,8 @@ def _inner(node: Join, parts: Parts, ours: Collection[int], theirs: Collection[i
     written = [] if node.condition is None else factored(node.condition)
     for place, part in enumerate([*written, *parts]):
         used = columns_used(part)
-        if used and _movable(part) and (used <= set(ours) or used <= set(theirs)):
-            (left if used <= set(ours) else right).append(part)
+        if used and _movable(part) and (used <= ours or used <= theirs):
+            (left if used <= ours else right).append(part)
             continue
         if place < len(written) or (used and _joins(part)):
             condition.append(part)
@@ -198,8 +211,12 @@ def _inner(node: Join, parts: Parts, ours: Collection[int], theirs: Collection[i
             alone = implied(part, ids)
             if alone is not None and alone not in side and _movable(alone):
                 side.append(alone)
+    seen = [*condition, *upper, *above]
     joined = replace(
-        node, left=_push(node.left, left), right=_push(node.right, right), condition=both(condition)
+        node,
+        left=_push(node.left, left, _of(ours, seen)),
+        right=_push(node.right, right, _of(theirs, seen)),
+        condition=both(condition),
     )
     return _filtered(joined, upper)
 

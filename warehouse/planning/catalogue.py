@@ -81,6 +81,7 @@ class SnapshotCatalogue:
     session: Session
     parameters: Parameters = ()
     sources: dict[str, Source] = field(default_factory=dict)
+    functions: set[str] = field(default_factory=set)
 
     @property
     def latest(self) -> Snapshot:
@@ -122,4 +123,29 @@ class SnapshotCatalogue:
 
     def udf(self, name: str) -> tuple[tuple[AnyType, ...], AnyType] | None:
         """Functions of the session."""
+        found = self.session.functions.get(name)
+        if found is None:
+            return None
+        self.functions.add(name)
+        return found.arguments, found.returns
+
+
+class NoTables:
+    """A catalogue with nothing in it, for expressions that stand alone."""
+
+    types: Mapping[tuple[str, str], AnyType] = {}
+    path: Sequence[str] = ()
+
+    def table(self, name: tuple[str, ...], as_of: AsOf | None) -> TableSource:
+        """There is none."""
+        raise UnknownObject(f"table {'.'.join(name)} does not exist", "42P01")
+
+    def files(
+        self, function: str, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> TableSource:
+        """There are none."""
+        raise NotYet(f"{function or 'files in FROM'} is not available here")
+
+    def udf(self, name: str) -> tuple[tuple[AnyType, ...], AnyType] | None:
+        """There is none."""
         return None

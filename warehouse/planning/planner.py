@@ -124,7 +124,8 @@ class SqlPlanner:
     def _query(self, parsed: Parsed, tree: QueryNode, queries: QueryPlanner) -> QueryPlan:
         statement = parsed.statement
         parameters = _shape(statement.parameters)
-        key = (statement.sql, parameters, statement.session.schema_path)
+        session = statement.session
+        key = (statement.sql, parameters, session.schema_path, *session.functions.items())
         wanted = {version: queries.snapshots[version] for version in parsed.versions}
         with self._lock:
             kept = self._plans.get(key)

@@ -66,10 +66,16 @@ class QueryPlanner:
         binding = Binding(self.text, catalogue, self.parameters)
         query = finish(bind_query(node, binding, kinds, cell), binding)
         binding.check_parameters()
-        return self.planned(query, catalogue.sources)
+        functions = {n: self.session.functions[n].code for n in catalogue.functions}
+        return self.planned(query, catalogue.sources, functions)
 
-    def planned(self, query: Query, sources: Mapping[str, Source]) -> QueryPlan:
-        """A bound query as a plan."""
+    def planned(
+        self,
+        query: Query,
+        sources: Mapping[str, Source],
+        functions: Mapping[str, bytes] | None = None,
+    ) -> QueryPlan:
+        """A bound query as a plan; `functions`: the code of those of the session that it calls."""
         query = optimized(query, {name: source.table for name, source in sources.items()})
         conditions = scan_conditions(query)
         scans = {
@@ -78,7 +84,7 @@ class QueryPlanner:
         }
         query, shared = _shared(query, scans)
         return QueryPlan(
-            program=Program(query=query, now=self.now),
+            program=Program(query=query, udfs=functions or {}, now=self.now),
             scans=shared,
             result_names=query.names,
         )

@@ -2,6 +2,7 @@
 
 from warehouse.functions.aggregates import (
     collecting,
+    collecting_json,
     counting,
     extremes,
     hypothetical,
@@ -12,6 +13,7 @@ from warehouse.functions.aggregates import (
 
 __all__ = [
     "collecting",
+    "collecting_json",
     "counting",
     "extremes",
     "hypothetical",

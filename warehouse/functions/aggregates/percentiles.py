@@ -73,19 +73,17 @@ def _one(group: Group, pick: Pick) -> Aggregated:
     given = group.args[0]
     fraction = pl.lit(given.literal, dtype=pl.Float64) if given.constant else given.expr.first()
     found = pick(group, fraction)
+    shown = f"{given.literal:g} " if given.constant and given.literal is not None else ""
 
     def finish(given: pl.Expr, *parts: pl.Expr) -> Value:
-        return _checked(found.finish(*parts), given)
+        return _checked(found.finish(*parts), given, shown)
 
     return Aggregated((fraction, *found.parts), finish)
 
 
-def _checked(value: Value, fraction: pl.Expr) -> Value:
+def _checked(value: Value, fraction: pl.Expr, shown: str) -> Value:
     outside = fraction.is_between(0, 1).not_()
-    if value.fault is None:
-        message = "percentile value is not between 0 and 1"
-        return value.faulty(outside, "22003", message)
-    return value
+    return value.faulty(outside, "22003", f"percentile value {shown}is not between 0 and 1")
 
 
 def _several(group: Group, pick: Pick) -> Aggregated:
@@ -103,8 +101,9 @@ def _several(group: Group, pick: Pick) -> Aggregated:
         for each, fraction in zip(made, given.literal, strict=True):
             own = parts[taken : taken + len(each.parts)]
             taken += len(each.parts)
-            found = _checked(each.finish(*own), pl.lit(fraction, dtype=pl.Float64))
-            elements.append(found)
+            shown = "" if fraction is None else f"{fraction:g} "
+            limit = pl.lit(fraction, dtype=pl.Float64)
+            elements.append(_checked(each.finish(*own), limit, shown))
         faults = [found.fault for found in elements if found.fault is not None]
         listed = pl.concat_list([canonical(found).expr for found in elements])
         some = pl.any_horizontal([found.expr.is_not_null() for found in elements])

@@ -205,7 +205,7 @@ def test_wide_decimals_meet_narrow_ones_and_integers() -> None:
 def test_floats_meet_as_postgresql_compares_them() -> None:
     tables = Tables()
     join = pair(tables, [float("nan"), -0.0, 1.0], DOUBLE, [float("nan"), 0.0, None], DOUBLE)
-    assert ordered(tables.run(join)) == ordered([(float("nan"), float("nan")), (-0.0, 0.0)])
+    assert repr(tables.set(join)) == "[(-0.0, 0.0), (nan, nan)]"
 
 
 def test_intervals_meet_by_their_length() -> None:

@@ -22,6 +22,7 @@ from warehouse.algebra.expressions import (
     SortKey,
     Subquery,
     WindowCall,
+    conjuncts,
 )
 from warehouse.algebra.relations import (
     Aggregate,
@@ -122,10 +123,15 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 class Interpreter:
-    """Runs queries over `tables`: rows as dictionaries by source name."""
+    """Runs queries over `tables`: rows as dictionaries by source name.
 
-    def __init__(self, tables: dict[str, list[dict[str, Any]]]) -> None:
+    `guarded`: a filter looks at its conjuncts from left to right until one is not true; otherwise
+    at all of them, so that every subquery is run.
+    """
+
+    def __init__(self, tables: dict[str, list[dict[str, Any]]], *, guarded: bool = False) -> None:
         self.tables = tables
+        self.guarded = guarded
         self.ctes: dict[int, tuple[Relation, list[Row]]] = {}
 
     def query(self, query: Query) -> list[tuple[Any, ...]]:
@@ -231,7 +237,10 @@ class Interpreter:
 
     def _filter(self, node: Filter, env: Row) -> list[Row]:
         rows = self.rows(node.input, env)
-        return [row for row in rows if self.value(node.predicate, {**env, **row}) is True]
+        parts = conjuncts(node.predicate) if self.guarded else [node.predicate]
+        return [
+            row for row in rows if all(self.value(part, {**env, **row}) is True for part in parts)
+        ]
 
     def _join(self, node: Join, env: Row) -> list[Row]:
         if node.lateral:

@@ -33,7 +33,7 @@ def run_case(seed: int) -> str:
     check_flat(better)
     compared = 0
     for _ in range(4):
-        interpreter = Interpreter(random_tables(rng))
+        interpreter = Interpreter(random_tables(rng), guarded=True)
         try:
             before = Counter(interpreter.query(flat))
         except (TooManyRows, DivisionByZero):

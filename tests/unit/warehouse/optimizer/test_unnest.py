@@ -222,11 +222,12 @@ def test_comparison_with_an_aggregate_argument_goes_by_distinct_values() -> None
                     Project a#14 := a#12, b#15 := b#13
                       Scan r [a#12, b#13]
                   Aggregate by a#10 := a#8, b#11 := b#9: total#4 := sum((c#3 * b#9))
-                    Join inner on (c#3 = a#8)
-                      Distinct
-                        Project a#8 := a#6, b#9 := b#7
-                          Scan r [a#6, b#7]
-                      Scan s [c#3]
+                    Project c#3, a#8, b#9
+                      Join inner on (c#3 = a#8)
+                        Distinct
+                          Project a#8 := a#6, b#9 := b#7
+                            Scan r [a#6, b#7]
+                        Scan s [c#3]
     """)
 
 

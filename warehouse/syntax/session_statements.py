@@ -1,0 +1,122 @@
+"""Statements about the session itself: SET, RESET, PREPARE, EXECUTE, DEALLOCATE.
+
+They never reach a server: whoever holds the session runs them (`warehouse/session.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from warehouse.syntax.statements import StatementGrammar
+from warehouse.syntax.tree import Node, TypeName
+
+__all__ = ["Deallocate", "Execute", "Prepare", "Reset", "SessionGrammar", "SetSetting"]
+
+FIRST_WORDS = frozenset(("set", "reset", "prepare", "execute", "deallocate"))
+
+
+class SetSetting(Node, frozen=True):
+    """SET name = values; `values` None for DEFAULT."""
+
+    name: str
+    values: tuple[str, ...] | None
+
+
+class Reset(Node, frozen=True):
+    """RESET name, or ALL as `name` None."""
+
+    name: str | None
+
+
+class Prepare(Node, frozen=True):
+    """PREPARE name (types) AS text."""
+
+    name: str
+    types: tuple[TypeName, ...]
+    text: str
+
+
+class Execute(Node, frozen=True):
+    """EXECUTE name (values)."""
+
+    name: str
+    args: tuple[Any, ...]
+
+
+class Deallocate(Node, frozen=True):
+    """DEALLOCATE name, or ALL as `name` None."""
+
+    name: str | None
+
+
+class SessionGrammar(StatementGrammar):
+    """Parses the statements of this module."""
+
+    def session_statement(self) -> Any:
+        """The statement, or None if the text is no statement about the session.
+
+        Raises SqlSyntaxError.
+        """
+        while self.take_operator(";"):
+            pass
+        if self.token.kind != "word" or self.token.value not in FIRST_WORDS:
+            return None
+        at, word = self.token.start, self.advance().value
+        found = getattr(self, f"_parse_{word}")(at)
+        if word != "prepare":
+            while self.take_operator(";"):
+                pass
+            if self.token.kind != "end":
+                self.fail("expected the end of the statement")
+        return found
+
+    def _parse_set(self, at: int) -> SetSetting:
+        if self.take_word("local"):
+            self.not_yet("SET LOCAL")
+        self.take_word("session")
+        if self.take_words("time", "zone"):
+            return SetSetting(at, "timezone", self._setting_values())
+        if self.at_word("transaction", "characteristics", "authorization", "role"):
+            self.not_yet(f"SET {self.token.value.upper()}")
+        name = ".".join(self.dotted_name("a setting"))
+        if not self.take_operator("="):
+            self.expect_word("to")
+        return SetSetting(at, name, self._setting_values())
+
+    def _setting_values(self) -> tuple[str, ...] | None:
+        if self.take_word("default"):
+            return None
+        return self.comma_list(self._setting_value)
+
+    def _setting_value(self) -> str:
+        sign = "-" if self.take_operator("-") else ""
+        token = self.token
+        if token.kind not in ("word", "name", "string", "number"):
+            self.fail("expected a value")
+        return sign + self.advance().value
+
+    def _parse_reset(self, at: int) -> Reset:
+        if self.take_word("all"):
+            return Reset(at, None)
+        return Reset(at, ".".join(self.dotted_name("a setting")))
+
+    def _parse_prepare(self, at: int) -> Prepare:
+        name = self.name("a statement's name")
+        types: tuple[TypeName, ...] = ()
+        if self.at_operator("("):
+            types = self.in_parentheses(lambda: self.comma_list(self.type_name))
+        self.expect_word("as")
+        return Prepare(at, name, types, self.text[self.token.start :])
+
+    def _parse_execute(self, at: int) -> Execute:
+        name = self.name("a statement's name")
+        args: tuple[Any, ...] = ()
+        if self.take_operator("("):
+            if not self.at_operator(")"):
+                args = self.comma_list(self.expression)
+            self.expect_operator(")")
+        return Execute(at, name, args)
+
+    def _parse_deallocate(self, at: int) -> Deallocate:
+        self.take_word("prepare")
+        return Deallocate(at, None if self.take_word("all") else self.name("a statement's name"))
