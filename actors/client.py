@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from actors.messages import (
     AppendFiles,
     AppendRows,
@@ -17,13 +19,35 @@ from actors.messages import (
 from storage.log.record import GroupHeader
 from storage.snapshot.model import Receipt, Snapshot
 
-__all__ = ["Engine", "Progress", "WarehouseClient"]
+__all__ = ["BatchSource", "Engine", "Progress", "WarehouseClient"]
 
 Progress = Callable[[int, int], None]  # (rows so far, files done so far)
 
 
+class BatchSource(Protocol):
+    """The rows of a query as they come. One reader; `close` from any thread."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the result."""
+        ...
+
+    def read(self) -> pa.RecordBatch | None:
+        """The next batch, its columns in the schema's order and types but without its names; None
+        after the last one. Raises the errors of the query."""
+        ...
+
+    def close(self) -> None:
+        """End the work behind it; does not wait."""
+        ...
+
+
 class WarehouseClient(Protocol):
     """One virtual warehouse."""
+
+    def stream(self, statement: Statement) -> BatchSource:
+        """A read whose rows come batch by batch; the worker that makes them is taken meanwhile."""
+        ...
 
     def query(self, statement: Statement) -> QueryReply:
         """Rows are a pa.Table here, whatever the engine."""
@@ -41,6 +65,10 @@ class Engine(Protocol):
     def execute(self, statement: Statement) -> QueryReply | CommitReply:
         """Any statement, on the primary. A write is repeated with its token until it is known to
         have happened or the timeout passes."""
+        ...
+
+    def stream(self, statement: Statement) -> BatchSource:
+        """A read on the primary's compute; see `WarehouseClient.stream`."""
         ...
 
     def submit(self, transaction: Transaction) -> Receipt:

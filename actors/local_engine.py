@@ -11,13 +11,15 @@ import dataclasses
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from actors.client import Progress
+from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.loop import LoopThread
 from actors.messages import (
     AppendFiles,
     CommitReply,
@@ -102,6 +104,9 @@ class _LocalWorker:
     async def execute(self, fragment: Fragment) -> FragmentResult:
         return await self._worker.execute(fragment)
 
+    def stream(self, fragment: Fragment) -> AsyncGenerator[pa.RecordBatch, None]:
+        return self._worker.stream(fragment)
+
     async def close(self) -> None:
         await self._worker.close()
 
@@ -122,6 +127,13 @@ class LocalEngine(StoreClient):
         if self._primary is None and not self._planner.parse(statement).writes:
             return self._loop.run(self._own_reader().query(statement))
         return self._loop.run(self._writer().execute(statement))
+
+    def stream(self, statement: Statement) -> LocalStream:
+        if self._primary is None and not self._planner.parse(statement).writes:
+            opening = self._own_reader().stream(statement)
+        else:
+            opening = self._writer().stream(statement)
+        return LocalStream(self._loop, self._loop.run(opening))
 
     def submit(self, transaction: Transaction) -> Receipt:
         return self._loop.run(self._writer().submit(transaction))
@@ -154,6 +166,11 @@ class LocalEngine(StoreClient):
     def query(self, name: str, statement: Statement) -> QueryReply:
         """A read on a virtual warehouse of this process."""
         return self._loop.run(self._warehouse(name, name).query(statement))
+
+    def stream_on(self, name: str, statement: Statement) -> LocalStream:
+        """The same, its rows as they come."""
+        opening = self._warehouse(name, name).stream(statement)
+        return LocalStream(self._loop, self._loop.run(opening))
 
     def warehouse_status(self, name: str) -> dict[str, Any]:
         """See `Coordinator.status`."""
@@ -198,6 +215,7 @@ class LocalEngine(StoreClient):
             start_worker=lambda: self._start_worker(self._node.settings.cache_bytes),
             share=_same,
             fetch_rows=_fetched,
+            silent_ms=0,  # sessions of a local primary lived in its process
         )
 
     def _hint(self, lsn: int) -> None:
@@ -249,6 +267,22 @@ async def _fetched(rows: Any) -> pa.Table:
     return rows
 
 
+class LocalStream:
+    """`BatchSource` of a query in this process."""
+
+    def __init__(self, loop: LoopThread, stream: BatchStream) -> None:
+        self.schema = stream.schema
+        self._loop = loop
+        self._stream = stream
+
+    def read(self) -> pa.RecordBatch | None:
+        return self._loop.run(self._stream.next())
+
+    def close(self) -> None:
+        if not self._loop.closed:
+            self._loop.start(self._stream.close())
+
+
 class LocalWarehouse:
     """`WarehouseClient` of a virtual warehouse in this process."""
 
@@ -258,6 +292,9 @@ class LocalWarehouse:
 
     def query(self, statement: Statement) -> QueryReply:
         return self._engine.query(self._name, statement)
+
+    def stream(self, statement: Statement) -> LocalStream:
+        return self._engine.stream_on(self._name, statement)
 
     def status(self) -> dict[str, Any]:
         return self._engine.warehouse_status(self._name)

@@ -21,6 +21,11 @@ class LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._loop.is_closed()
+
     def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin `work`; the future is for other threads."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -18,6 +18,7 @@ from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.files import FileRow
 from storage.snapshot.model import IngestToken, Receipt
 from storage.snapshot.ranges import ColumnRange
+from storage.sources_scan import SourceScan
 from storage.target import IngestTarget
 
 __all__ = [
@@ -67,12 +68,19 @@ class SessionFunction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Who asks, and how names and settings are read."""
+    """Who asks, and how names and settings are read.
 
+    Attributes:
+        id: of one connection, for its temporary tables (`actors.temporary`); empty: it has none.
+        directory: what relative paths of files begin at, absolute; empty: there are none.
+    """
+
+    id: str = ""
     user: str = "mobula"
     schema_path: tuple[str, ...] = ("public",)
     settings: Mapping[str, str] = field(default_factory=dict)
     functions: Mapping[str, SessionFunction] = field(default_factory=dict)
+    directory: str = ""
 
 
 # --- writes ---------------------------------------------------------------------------------------
@@ -110,6 +118,9 @@ class NewTable:
     """CREATE TABLE. `cluster_by` holds column names; `order` is "lexical" or "zorder".
 
     `checks` have distinct names; whoever plans the statement names those that it leaves unnamed.
+    `rows`: the table's first rows, fitted to its columns, whose ids count from 1 in their order,
+    and to schema version 1; their `table_id` is not looked at. If the table exists already
+    (`if_not_exists`), they are left out.
     """
 
     schema: str
@@ -121,6 +132,7 @@ class NewTable:
     checks: tuple[Check, ...] = ()
     comment: str | None = None
     if_not_exists: bool = False
+    rows: AppendRows | AppendFiles | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +146,11 @@ class DropTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSchema:
-    """CREATE SCHEMA."""
+    """CREATE SCHEMA. `temporary`: of a session's temporary tables (`actors.temporary`)."""
 
     name: str
     if_not_exists: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +332,7 @@ class ScanInput:
         schemas: each schema version that a file or delta run names, as (version, columns).
         ranges: by column id, what is known of the values in these files and deltas; of each of
             `columns`.
+        source: files of users, read in place, instead of files and deltas of a table.
     """
 
     alias: str
@@ -327,6 +341,7 @@ class ScanInput:
     files: tuple[FileInput, ...] = ()
     deltas: tuple[DeltaRun, ...] = ()
     ranges: Mapping[int, ColumnRange] = field(default_factory=dict)
+    source: SourceScan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,10 +397,14 @@ class FragmentResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitReply:
-    """What a statement that writes returns: its receipt, and what it did (`CREATE TABLE`)."""
+    """What a statement that writes returns: its receipt, and what it did (`CREATE TABLE`).
+
+    `temporary`: it made a temporary table, so the session has something to drop at its end.
+    """
 
     receipt: Receipt
     tag: str
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """What the coordinator and the primary need to know of SQL, as a protocol.
 
-The implementation lives in `warehouse.planning` and is injected by `connect`: this package never parses
-SQL. A statement is parsed first (`Parsed` says which snapshots it wants), the caller resolves those
-versions against the log, and `plan` turns the statement into one of the plans below.
+The implementation lives in `warehouse.planning` and is injected by `connect`: this package never
+parses SQL. A statement is parsed first (`Parsed` says which snapshots it wants), the caller
+resolves those versions against the log, and `plan` turns the statement into one of the plans below.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from typing import Any, Protocol
 import polars as pl
 import pyarrow as pa
 
-from actors.messages import Operation, QueryStats, Statement
+from actors.messages import NewTable, Operation, QueryStats, Statement
 from storage.errors import MobulaError
 from storage.schema import Column
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Snapshot, TableState
 from storage.snapshot.ranges import ColumnRange
+from storage.sources_scan import SourceScan
+from storage.target import RowRules
 
 __all__ = [
     "AtLsn",
     "AtTimestamp",
     "CallPlan",
+    "CreateAsPlan",
     "ExplainPlan",
     "InputFrame",
     "InsertPlan",
@@ -36,6 +39,7 @@ __all__ = [
     "Program",
     "QueryPlan",
     "RowsPlan",
+    "SourcePlan",
     "Version",
     "WritePlan",
 ]
@@ -69,6 +73,7 @@ class Parsed:
 
     Attributes:
         writes: True for DDL, DML and CALL: only the primary takes it.
+        opens_files: planning it looks at files of users, which may take a while.
         versions: the snapshots that `plan` wants; always contains `Latest()`.
         tree: the planner's own form of the statement.
     """
@@ -77,6 +82,7 @@ class Parsed:
     writes: bool
     versions: frozenset[Version]
     tree: Any
+    opens_files: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,20 @@ class PlannedScan:
     columns: tuple[Column, ...]
     files: FileSet
     predicate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePlan:
+    """Files of users as one table of a query.
+
+    `columns`: those that the query reads, in the types that the files give (texts are TEXT).
+    `ranges`: see `messages.ScanInput`.
+    """
+
+    alias: str
+    columns: tuple[Column, ...]
+    source: SourceScan
+    ranges: Mapping[int, ColumnRange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,10 @@ class Program(Protocol):
         """What `build` gave, collected, in the types of the query. Raises InvalidRequest."""
         ...
 
+    def schema(self) -> pa.Schema:
+        """Of the result; `arrow` gives its types, and its names where they are distinct."""
+        ...
+
     def translated(self, error: pl.exceptions.PolarsError) -> MobulaError:
         """An error of Polars, raised by `build` or while its result was collected, as ours."""
         ...
@@ -127,11 +151,12 @@ class Program(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryPlan:
-    """A SELECT as a program over the aliases of its scans."""
+    """A SELECT as a program over the aliases of its scans and of the files that it reads."""
 
     program: Program
     scans: tuple[PlannedScan, ...]
     result_names: tuple[str, ...]
+    sources: tuple[SourcePlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,18 +176,45 @@ class RowsPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WritePlan:
-    """A statement that is a transaction (DDL)."""
+    """A statement that is a transaction (DDL). `tag`: what it does; `temporary`: `CommitReply`."""
 
     operations: tuple[Operation, ...]
+    tag: str
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsertPlan:
-    """INSERT INTO table (columns) query: the query's columns are those, in that order."""
+    """INSERT INTO table (columns) query: the query's columns are those, in that order.
+
+    Attributes:
+        numbered: identity columns of which some rows ask for the next number. The query has one
+            more BOOLEAN column for each, behind the others: true where the row asks.
+        rules: of the table, for this statement.
+    """
 
     table: TableState
     columns: tuple[str, ...]
     query: QueryPlan
+    numbered: tuple[str, ...] = ()
+    rules: RowRules | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateAsPlan:
+    """CREATE TABLE … AS query: the table comes into being with the query's rows.
+
+    Attributes:
+        table: its columns are the query's, in that order.
+        query: None for WITH NO DATA, or if the table exists and IF NOT EXISTS is said.
+        before: operations that come first in the transaction.
+        temporary: see `CommitReply`.
+    """
+
+    table: NewTable
+    query: QueryPlan | None
+    before: tuple[Operation, ...] = ()
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +225,7 @@ class CallPlan:
     arguments: tuple[Any, ...]
 
 
-Plan = QueryPlan | ExplainPlan | RowsPlan | WritePlan | InsertPlan | CallPlan
+Plan = QueryPlan | ExplainPlan | RowsPlan | WritePlan | InsertPlan | CreateAsPlan | CallPlan
 
 
 class Planner(Protocol):
@@ -185,6 +237,11 @@ class Planner(Protocol):
 
     def plan(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> Plan:
         """Bind against the snapshots and plan. Raises UnknownObject, InvalidRequest, NotYet."""
+        ...
+
+    def rules(self, table: TableState, snapshot: Snapshot) -> RowRules | None:
+        """The DEFAULT values and CHECK constraints of a table, for one statement that writes to it
+        now; None if it has none. Can be pickled."""
         ...
 
     def explain(self, query: QueryPlan, stats: QueryStats | None) -> pa.Table:

@@ -19,6 +19,8 @@ import tenacity
 
 from actors import spawn
 from actors.client import Progress
+from actors.compute.streams import KEEP_MS
+from actors.loop import LoopThread
 from actors.messages import (
     AppendFiles,
     CommitReply,
@@ -30,6 +32,7 @@ from actors.messages import (
 from actors.planner import Planner
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
+from storage.clock import SystemClock
 from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
 from storage.snapshot.files import FileRow
 from storage.snapshot.model import Receipt
@@ -116,6 +119,17 @@ class RayEngine(StoreClient):
         )
         return _with_rows(reply)
 
+    def stream(self, statement: Statement) -> RayStream:
+        timeout_s = statement.timeout_ms / 1000 + GRACE_S
+
+        def opened(primary: Any) -> RayStream:
+            key, schema = _get(primary.stream.remote(statement), timeout_s, "the primary")
+            return RayStream(primary, key, schema, timeout_s, self._loop)
+
+        found = self._repeated(opened)
+        assert isinstance(found, RayStream)
+        return found
+
     def submit(self, transaction: Transaction) -> Receipt:
         receipt = self._repeated(
             lambda primary: _get(primary.submit.remote(transaction), REPEAT_S, "the primary")
@@ -162,7 +176,7 @@ class RayEngine(StoreClient):
             raise
         if (primary := spawn.find_primary(self._node)) is not None:
             primary.greet.remote(name)
-        return RayWarehouse(self._node, name, actor)
+        return RayWarehouse(name, actor, self._loop)
 
     def stop_warehouse(self, name: str) -> None:
         if (actor := spawn.find_warehouse(self._node, name)) is not None:
@@ -228,10 +242,10 @@ def _end(actor: Any) -> None:
 class RayWarehouse:
     """`WarehouseClient` of a virtual warehouse on the cluster."""
 
-    def __init__(self, node: NodeSettings, name: str, actor: Any) -> None:
-        self._node = node
+    def __init__(self, name: str, actor: Any, loop: LoopThread) -> None:
         self._name = name
         self._actor = actor
+        self._loop = loop
 
     def query(self, statement: Statement) -> QueryReply:
         what = f"virtual warehouse {self._name}"
@@ -243,11 +257,68 @@ class RayWarehouse:
         reply: QueryReply = _patiently(once, GRACE_S, what)
         return _with_rows(reply)
 
+    def stream(self, statement: Statement) -> RayStream:
+        what = f"virtual warehouse {self._name}"
+        timeout_s = statement.timeout_ms / 1000 + GRACE_S
+
+        def once() -> Any:
+            return _get(self._actor.stream.remote(statement), timeout_s, what)
+
+        key, schema = _patiently(once, GRACE_S, what)
+        return RayStream(self._actor, key, schema, timeout_s, self._loop)
+
     def status(self) -> dict[str, Any]:
         what = f"virtual warehouse {self._name}"
         found = _patiently(lambda: _get(self._actor.status.remote(), GRACE_S, what), GRACE_S, what)
         assert isinstance(found, dict)
         return found
+
+
+class RayStream:
+    """`BatchSource` of a query on the cluster: references come through the actor that planned it,
+    rows from the worker's node. One batch is asked for ahead."""
+
+    def __init__(
+        self, actor: Any, key: str, schema: pa.Schema, timeout_s: float, loop: LoopThread
+    ) -> None:
+        self.schema = schema
+        self._actor = actor
+        self._key = key
+        self._timeout_s = timeout_s
+        self._ahead: Any = None
+        self._keeping = loop.start(_keep(actor, key))
+
+    def read(self) -> pa.RecordBatch | None:
+        reference, self._ahead = self._ahead or self._ask(), None
+        try:
+            found = _get(reference, self._timeout_s, "reading the rows")
+            if found is None:
+                self._keeping.cancel()
+                return None
+            self._ahead = self._ask()
+            if isinstance(found, ray.ObjectRef):
+                found = _get(found, self._timeout_s, "fetching the rows")
+        except _ActorGone as error:
+            raise Unavailable(f"the rows were cut off: {error}; run the query again") from error
+        assert found is None or isinstance(found, pa.RecordBatch)
+        return found
+
+    def close(self) -> None:
+        self._keeping.cancel()
+        self._ahead = None
+        if ray.is_initialized():
+            self._actor.close_stream.remote(self._key)
+
+    def _ask(self) -> Any:
+        return self._actor.next_batch.remote(self._key)
+
+
+async def _keep(actor: Any, key: str) -> None:
+    """Say that a stream is still read, until cancelled."""
+    clock = SystemClock()
+    while True:
+        await clock.sleep_ms(KEEP_MS)
+        actor.keep_stream.remote(key)
 
 
 class _Loads:

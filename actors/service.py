@@ -7,9 +7,12 @@ Assembled here from the plain parts, the same for every engine. An engine says h
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import getpass
 import tempfile
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +21,29 @@ import pyarrow as pa
 from actors.append import append_operation
 from actors.compute.pool import WorkerHandle, WorkerPool
 from actors.compute.runner import QueryRunner
+from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
-from actors.messages import CommitReply, QueryReply, Statement, TableInfo, Transaction
-from actors.planner import CallPlan, InsertPlan, Planner, WritePlan
+from actors.messages import (
+    AppendFiles,
+    AppendRows,
+    CommitReply,
+    Operation,
+    QueryReply,
+    Session,
+    Statement,
+    TableInfo,
+    Transaction,
+)
+from actors.numbering import with_numbers
+from actors.planner import CallPlan, CreateAsPlan, InsertPlan, Planner, QueryPlan, WritePlan
 from actors.primary.primary import Primary
 from actors.settings import NodeSettings
+from actors.temporary import SILENT_MS, left_behind
 from actors.virtual_warehouse.coordinator import Coordinator
 from actors.virtual_warehouse.follower import Follower
 from storage.cache import own_directory, remove_stale
 from storage.clock import Clock
-from storage.errors import InvalidRequest, Unavailable, UnknownObject
+from storage.errors import Conflict, InvalidRequest, MobulaError, Unavailable, UnknownObject
 from storage.ids import Ids
 from storage.log.epoch import Owner, newest_epoch, read_owner
 from storage.log.reader import LogReader
@@ -36,11 +52,16 @@ from storage.nearest import nearest
 from storage.objects import CountingStore, HeldLock, LocalStore, ObjectStore, open_store
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Receipt, Snapshot
+from storage.target import RowRules
 
 __all__ = ["CoordinatorService", "PrimaryService", "StartWorker", "open_worker"]
 
 StartWorker = Callable[[], Awaitable[WorkerHandle]]
 PRIMARY_LOCK = "primary"
+_PROCEDURES = {
+    "mobula.checkpoint": "mobula.checkpoint()",
+    "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
+}
 
 
 def _open(node: NodeSettings, clock: Clock) -> tuple[CountingStore, LogReader]:
@@ -124,15 +145,19 @@ class PrimaryService:
         self,
         *,
         node: NodeSettings,
+        planner: Planner,
         primary: Primary,
         runner: QueryRunner,
         pool: WorkerPool,
         store: CountingStore,
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
+        clock: Clock,
         ids: Ids,
         lock: HeldLock | None,
     ) -> None:
         self._node = node
+        self._planner = planner
+        self._clock = clock
         self._primary = primary
         self._runner = runner
         self._pool = pool
@@ -153,9 +178,13 @@ class PrimaryService:
         start_worker: StartWorker,
         share: Callable[[pa.Table], Any],
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
+        silent_ms: int = SILENT_MS,
     ) -> PrimaryService:
         """Take over and serve.
 
+        Args:
+            silent_ms: sessions that have not written for so long are taken as ended, and their
+                temporary tables dropped; 0 where no session outlives its primary.
         Raises:
             Unavailable: another primary is alive; names it.
         """
@@ -186,16 +215,29 @@ class PrimaryService:
             ids=ids,
         )
         primary.start()
-        return cls(
+        service = cls(
             node=node,
+            planner=planner,
             primary=primary,
             runner=runner,
             pool=pool,
             store=store,
             fetch_rows=fetch_rows,
+            clock=clock,
             ids=ids,
             lock=lock,
         )
+        with contextlib.suppress(MobulaError):  # the next primary tries again
+            await service.drop_left_behind(silent_ms)
+        return service
+
+    async def drop_left_behind(self, silent_ms: int, session: Session | None = None) -> int:
+        """Drop the temporary tables of sessions, other than `session`, that have not written for so
+        long; how many sessions' that were."""
+        operations = left_behind(self._primary.snapshot, self._clock.now_ms(), silent_ms, session)
+        if operations:
+            await self._primary.submit(Transaction(operations=tuple(operations)))
+        return len(operations)
 
     async def submit(self, transaction: Transaction) -> Receipt:
         """Commit. See `Sequencer.submit`."""
@@ -208,29 +250,38 @@ class PrimaryService:
             return await self._runner.answer(parsed)
         plan, snapshot = await self._runner.plan(parsed)
         match plan:
-            case WritePlan(operations=operations):
-                receipt = await self._primary.submit(
-                    Transaction(
-                        operations=operations,
-                        token=statement.token,
-                        session=statement.session,
-                    )
-                )
-                return CommitReply(receipt=receipt, tag=_tag(statement.sql))
+            case WritePlan():
+                receipt = await self._commit(plan.operations, statement)
+                return CommitReply(receipt=receipt, tag=plan.tag, temporary=plan.temporary)
             case InsertPlan():
                 return await self._insert(plan, snapshot, statement)
+            case CreateAsPlan():
+                return await self._create_as(plan, snapshot, statement)
             case CallPlan():
-                return await self._call(plan)
+                return await self._call(plan, statement.session)
             case _:
                 return await self._runner.run(plan, snapshot, 0.0)
+
+    async def stream(self, statement: Statement) -> BatchStream:
+        """Run a read on the primary's own compute, its rows as they come.
+
+        Raises InvalidRequest for a statement that writes.
+        """
+        parsed = self._runner.parse(statement)
+        if parsed.writes:
+            raise InvalidRequest("only queries are streamed; run what writes with sql()")
+        return await self._runner.stream(parsed)
 
     async def reserve(self, sequence_id: int, count: int) -> int:
         """See `Reservations.reserve`."""
         return await self._primary.reserve(sequence_id, count)
 
     def table(self, schema: str, name: str) -> TableInfo:
-        """See `Primary.table`."""
-        return self._primary.table(schema, name)
+        """See `Primary.table`; with the table's rules for one statement that begins now."""
+        info = self._primary.table(schema, name)
+        snapshot = self._primary.snapshot
+        rules = self._planner.rules(snapshot.tables[info.table_id], snapshot)
+        return _ruled(info, rules)
 
     def listen(self, name: str, listener: Callable[[int], None]) -> None:
         """See `Primary.listen`."""
@@ -256,41 +307,77 @@ class PrimaryService:
         if self._lock is not None:
             self._lock.release()
 
-    async def _insert(
-        self, plan: InsertPlan, snapshot: Snapshot, statement: Statement
-    ) -> CommitReply:
-        reply = await self._runner.run(plan.query, snapshot, 0.0)
-        rows = await self._fetch_rows(reply.rows)
-        rows = rows.rename_columns(list(plan.columns))
-        schema = snapshot.schemas[plan.table.schema_id]
-        info = self._primary.table(schema, plan.table.name)
-        operation = await append_operation(
+    async def _commit(self, operations: tuple[Operation, ...], statement: Statement) -> Receipt:
+        return await self._primary.submit(
+            Transaction(operations=operations, token=statement.token, session=statement.session)
+        )
+
+    async def _rows(self, query: QueryPlan, snapshot: Snapshot) -> pa.Table:
+        reply = await self._runner.run(query, snapshot, 0.0)
+        return await self._fetch_rows(reply.rows)
+
+    async def _appended(self, info: TableInfo, rows: pa.Table) -> AppendRows | AppendFiles:
+        return await append_operation(
             self._store,
-            await self._primary.numbered(info, rows.column_names, rows.num_rows),
+            info,
             rows,
             ids=self._ids,
             inline_bytes_max=self._node.settings.rows_inline_bytes_max,
         )
-        receipt = await self._primary.submit(
-            Transaction(operations=(operation,), token=statement.token, session=statement.session)
-        )
+
+    async def _insert(
+        self, plan: InsertPlan, snapshot: Snapshot, statement: Statement
+    ) -> CommitReply:
+        rows = await self._rows(plan.query, snapshot)
+        info = self._primary.table(snapshot.schemas[plan.table.schema_id], plan.table.name)
+        if info.table_id != plan.table.id:
+            raise Conflict(f"table {plan.table.name} was replaced meanwhile; nothing was written")
+        rows = await with_numbers(rows, plan, self.reserve)
+        info = await self._primary.numbered(info, rows.column_names, rows.num_rows)
+        operation = await self._appended(_ruled(info, plan.rules), rows)
+        receipt = await self._commit((operation,), statement)
         return CommitReply(receipt=receipt, tag=f"INSERT 0 {sum(receipt.row_counts)}")
 
-    async def _call(self, plan: CallPlan) -> QueryReply | CommitReply:
-        if plan.procedure != "mobula.checkpoint":
-            hint = nearest(plan.procedure, ["mobula.checkpoint"])
-            raise UnknownObject(f"procedure {plan.procedure} does not exist{hint}", "42883")
-        if plan.arguments:
-            raise InvalidRequest("mobula.checkpoint() takes no arguments", "42883")
-        info = await self._primary.checkpoint()
-        snapshot = self._primary.snapshot
-        receipt = Receipt(lsn=info.lsn, tso=snapshot.tso, row_counts=())
-        return CommitReply(receipt=receipt, tag=f"CHECKPOINT {info.name}")
+    async def _create_as(
+        self, plan: CreateAsPlan, snapshot: Snapshot, statement: Statement
+    ) -> CommitReply:
+        table, tag = plan.table, "CREATE TABLE AS"
+        if plan.query is not None:
+            info = self._primary.new_table(table)
+            rows = await self._rows(plan.query, snapshot)
+            rows = rows.rename_columns(info.target.schema.names)
+            table = dataclasses.replace(table, rows=await self._appended(info, rows))
+        receipt = await self._commit((*plan.before, table), statement)
+        if plan.query is not None:
+            tag = f"SELECT {sum(receipt.row_counts)}"
+        return CommitReply(receipt=receipt, tag=tag, temporary=plan.temporary)
+
+    async def _call(self, plan: CallPlan, session: Session) -> CommitReply:
+        """Raises UnknownObject (42883) for a procedure that does not exist."""
+        match plan.procedure, plan.arguments:
+            case "mobula.checkpoint", ():
+                info = await self._primary.checkpoint()
+                return CommitReply(receipt=self._receipt(info.lsn), tag=f"CHECKPOINT {info.name}")
+            case "mobula.drop_temporary", ():
+                return await self._drop_temporary(SILENT_MS, session)
+            case "mobula.drop_temporary", (int() | Decimal() | float() as seconds,):
+                return await self._drop_temporary(int(seconds * 1000), session)
+        if plan.procedure in _PROCEDURES:
+            raise InvalidRequest(f"it is called as {_PROCEDURES[plan.procedure]}", "42883")
+        hint = nearest(plan.procedure, _PROCEDURES)
+        raise UnknownObject(f"procedure {plan.procedure} does not exist{hint}", "42883")
+
+    async def _drop_temporary(self, silent_ms: int, session: Session) -> CommitReply:
+        count = await self.drop_left_behind(silent_ms, session)
+        receipt = self._receipt(self._primary.snapshot.lsn)
+        return CommitReply(receipt=receipt, tag=f"DROP TEMPORARY {count}")
+
+    def _receipt(self, lsn: int) -> Receipt:
+        return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
 
 
-def _tag(sql: str) -> str:
-    """The command tag: the statement's first two words (`CREATE TABLE`)."""
-    return " ".join(sql.split(None, 2)[:2]).upper().rstrip(";")
+def _ruled(info: TableInfo, rules: RowRules | None) -> TableInfo:
+    return dataclasses.replace(info, target=dataclasses.replace(info.target, rules=rules))
 
 
 def _find(snapshot: Snapshot, name: str) -> VirtualWarehouse:
@@ -361,6 +448,10 @@ class CoordinatorService:
     async def query(self, statement: Statement) -> QueryReply:
         """See `Coordinator.query`."""
         return await self._coordinator.query(statement)
+
+    async def stream(self, statement: Statement) -> BatchStream:
+        """See `Coordinator.stream`."""
+        return await self._coordinator.stream(statement)
 
     def hint(self, lsn: int) -> None:
         """See `Coordinator.hint`."""

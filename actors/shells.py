@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -21,6 +21,7 @@ import ray
 import ray.exceptions
 
 from actors.compute.pool import WorkerLost
+from actors.compute.streams import BatchStream, OpenStreams
 from actors.compute.worker import Worker
 from actors.loop import LoopThread
 from actors.messages import (
@@ -51,6 +52,7 @@ __all__ = ["CoordinatorShell", "PrimaryShell", "RayWorker", "WorkerShell", "load
 SHARE_BYTES_MIN = 64 << 10  # smaller tables travel inside the call
 INLINE_RESULT_BYTES = 256 << 10  # smaller results travel inside the reply
 CLOSE_S = 5.0  # how long a worker may take to close
+FOREVER_MS = 1 << 40
 LOOKUP_PAUSE_S = 5.0  # how long a virtual warehouse that was not found is not looked for
 
 S = TypeVar("S")
@@ -103,6 +105,24 @@ async def _fetch_rows(rows: Any) -> pa.Table:
     return rows
 
 
+@contextlib.contextmanager
+def _worker_errors(query_id: str) -> Iterator[None]:
+    """Errors of a worker's call as ours."""
+    try:
+        yield
+    except ray.exceptions.OutOfMemoryError as error:
+        raise OutOfMemory(
+            f"query {query_id} took more memory than its node has; "
+            "use larger workers or ask for less at once"
+        ) from error
+    except ray.exceptions.RayActorError as error:
+        raise WorkerLost from error
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, MobulaError):
+            raise error.cause from None
+        raise InternalError(f"query {query_id}: a worker failed: {error}") from error
+
+
 class RayWorker:
     """A `WorkerHandle` onto a worker actor."""
 
@@ -112,22 +132,27 @@ class RayWorker:
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
         cost, rows = self._actor.execute.remote(fragment)
-        try:
+        with _worker_errors(fragment.query_id):
             stats, size_bytes = await asyncio.wrap_future(cost.future())
             if size_bytes <= INLINE_RESULT_BYTES:
                 rows = await asyncio.wrap_future(rows.future())
-        except ray.exceptions.OutOfMemoryError as error:
-            raise OutOfMemory(
-                f"query {fragment.query_id} took more memory than its node has; "
-                "use larger workers or ask for less at once"
-            ) from error
-        except ray.exceptions.RayActorError as error:
-            raise WorkerLost from error
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, MobulaError):
-                raise error.cause from None
-            raise InternalError(f"query {fragment.query_id}: a worker failed: {error}") from error
         return FragmentResult(rows=rows, stats=stats)
+
+    async def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
+        """References to the batches: the client fetches them from this node's object store. One
+        batch is made ahead of the one that is asked for."""
+        await self._answer(fragment, self._actor.open_stream.remote(fragment))
+        try:
+            is_batch, batch = self._actor.next_batch.remote()
+            while await self._answer(fragment, is_batch):
+                ready, (is_batch, batch) = batch, self._actor.next_batch.remote()
+                yield ready
+        finally:
+            self._actor.close_stream.remote()
+
+    async def _answer(self, fragment: Fragment, reference: Any) -> Any:
+        with _worker_errors(fragment.query_id):
+            return await asyncio.wrap_future(reference.future())
 
     async def close(self) -> None:
         with contextlib.suppress(ray.exceptions.RayError, TimeoutError):
@@ -142,6 +167,7 @@ class WorkerShell:
     def __init__(self, node: NodeSettings, cache_bytes: int) -> None:
         self._loop = LoopThread("mobula-worker")
         self._worker: Worker = self._loop.run(self._open(node, cache_bytes))
+        self._stream: BatchStream | None = None
 
     async def ready(self) -> int:
         """Return the process id once the worker can take fragments."""
@@ -152,6 +178,27 @@ class WorkerShell:
         """Run a fragment; returns ((costs, bytes of the rows), rows) as two objects."""
         result = await asyncio.wrap_future(self._loop.start(self._worker.execute(fragment)))
         return (result.stats, result.rows.nbytes), result.rows
+
+    async def open_stream(self, fragment: Fragment) -> None:
+        """Make a fragment ready for `next_batch`. One at a time, as with `execute`."""
+        await self.close_stream()
+        # The pool watches over time.
+        self._stream = BatchStream(pa.schema([]), self._worker.stream(fragment), FOREVER_MS)
+
+    @ray.method(num_returns=2)
+    async def next_batch(self) -> tuple[bool, pa.RecordBatch | None]:
+        """(True, the next batch) or (False, None) at the end, as two objects."""
+        stream = self._stream
+        if stream is None:
+            return False, None
+        batch = await asyncio.wrap_future(self._loop.start(stream.next()))
+        return batch is not None, batch
+
+    async def close_stream(self) -> None:
+        """End the work of `open_stream`."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await asyncio.wrap_future(self._loop.start(stream.close()))
 
     async def close(self) -> None:
         """Leave nothing in the cache directory; the caller ends the process."""
@@ -167,7 +214,37 @@ class WorkerShell:
         )
 
 
-class PrimaryShell:
+class _StreamingShell:
+    """What both shells do for clients that read a stream; see `OpenStreams`."""
+
+    _loop: LoopThread
+
+    def __init__(self) -> None:
+        self._streams = OpenStreams(SystemClock(), RandomIds())
+
+    async def next_batch(self, key: str) -> Any:
+        """A batch, or a reference to one; None at the end."""
+        return await asyncio.wrap_future(self._loop.start(self._streams.next(key)))
+
+    async def keep_stream(self, key: str) -> None:
+        """Its client still reads."""
+        self._loop.call(self._streams.keep, key)
+
+    async def close_stream(self, key: str) -> None:
+        """Its client has read enough."""
+        await asyncio.wrap_future(self._loop.start(self._streams.close(key)))
+
+    async def _opened(
+        self, opening: Coroutine[Any, Any, BatchStream]
+    ) -> tuple[str, pa.Schema]:
+        async def add() -> tuple[str, pa.Schema]:
+            stream = await opening
+            return self._streams.add(stream), stream.schema
+
+        return await asyncio.wrap_future(self._loop.start(add()))
+
+
+class PrimaryShell(_StreamingShell):
     """The process of the primary. `start_worker` makes the worker of its own compute."""
 
     def __init__(
@@ -177,6 +254,7 @@ class PrimaryShell:
         start_worker: Callable[[NodeSettings], Any],
         find_warehouse: Callable[[NodeSettings, str], Any],
     ) -> None:
+        super().__init__()
         self._node = node
         self._planner = make_planner()
         self._start = start_worker
@@ -197,6 +275,11 @@ class PrimaryShell:
 
     async def execute(self, statement: Statement) -> QueryReply | CommitReply:
         return await self._run(lambda service: service.execute(statement))
+
+    async def stream(self, statement: Statement) -> tuple[str, pa.Schema]:
+        """Open a stream; its id, and the schema of its rows."""
+        service = await self._service.get()
+        return await self._opened(service.stream(statement))
 
     async def reserve(self, sequence_id: int, count: int) -> int:
         return await self._run(lambda service: service.reserve(sequence_id, count))
@@ -263,7 +346,7 @@ class PrimaryShell:
                 handle.hint.remote(lsn)
 
 
-class CoordinatorShell:
+class CoordinatorShell(_StreamingShell):
     """The process of a virtual warehouse's coordinator."""
 
     def __init__(
@@ -273,6 +356,7 @@ class CoordinatorShell:
         name: str,
         start_worker: Callable[[NodeSettings, VirtualWarehouse], Any],
     ) -> None:
+        super().__init__()
         self._node = node
         self._planner = make_planner()
         self._name = name
@@ -287,6 +371,11 @@ class CoordinatorShell:
     async def query(self, statement: Statement) -> QueryReply:
         service = await self._service.get()
         return await asyncio.wrap_future(self._loop.start(service.query(statement)))
+
+    async def stream(self, statement: Statement) -> tuple[str, pa.Schema]:
+        """Open a stream; its id, and the schema of its rows."""
+        service = await self._service.get()
+        return await self._opened(service.stream(statement))
 
     async def hint(self, lsn: int) -> None:
         service = self._service.now()

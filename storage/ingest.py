@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from storage.errors import InternalError, InvalidRequest
+from storage.errors import InternalError
 from storage.ids import Ids
 from storage.micropartition import clustering, writer
 from storage.objects.base import ObjectStore
@@ -33,8 +33,9 @@ from storage.objects.options import StoreOptions
 from storage.schema import TableSchema
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import FileRow
-from storage.sources import read_source
-from storage.target import MICROPARTITION_ROWS, IngestTarget, fit
+from storage.sources_format import PARQUET_READING, SourceReading
+from storage.sources_rows import fitted_rows
+from storage.target import MICROPARTITION_ROWS, IngestTarget
 
 __all__ = [
     "BUFFER_BYTES",
@@ -112,15 +113,17 @@ async def load_file(
     target: IngestTarget,
     *,
     ids: Ids,
+    reading: SourceReading = PARQUET_READING,
     source_options: StoreOptions | None = None,
     buffer_bytes: int = BUFFER_BYTES,
     encoders: int = ENCODERS,
     scratch: Path | None = None,
     progress: Progress | None = None,
 ) -> list[FileRow]:
-    """Stream one Parquet file (`sources.expand_source` finds them) into micropartitions.
+    """Stream one source file (`sources.expand_source` finds them) into micropartitions.
 
     Args:
+        reading: how the file is read; by default as Parquet.
         source_options: how to enter the source's S3 server.
         buffer_bytes: Arrow memory gathered before it is sorted and cut; more memory, wider order.
         encoders, scratch, progress: as for `write_table`.
@@ -131,7 +134,8 @@ async def load_file(
     async with _encoding(
         store, target, ids=ids, encoders=encoders, scratch=scratch, progress=progress
     ) as pool:
-        buffers = _buffers(url, source_options, target, buffer_bytes)
+        parts = fitted_rows(url, source_options, target, reading)
+        buffers = _buffers(parts, target, buffer_bytes)
         while (rows := await asyncio.to_thread(next, buffers, None)) is not None:
             slices = await asyncio.to_thread(_split_for, rows, target)
             del rows  # sorting has copied them
@@ -166,19 +170,17 @@ def _rows_within(table: pa.Table, schema: TableSchema, bytes_max: int) -> int:
 
 
 def _buffers(
-    url: str, options: StoreOptions | None, target: IngestTarget, buffer_bytes: int
+    fitted: Iterator[pa.Table], target: IngestTarget, buffer_bytes: int
 ) -> Iterator[pa.Table]:
-    """Fitted rows of a file, in tables of about `buffer_bytes` each.
+    """Fitted rows, in tables of about `buffer_bytes` each.
 
     Without clustering a table also ends when it fills a micropartition: gathering more gains
     nothing.
     """
     parts: list[pa.Table] = []
-    rows = size_bytes = first_row = 0
-    for batch in read_source(url, options):
-        part = _fitted(batch, url, first_row, target)
+    rows = size_bytes = 0
+    for part in fitted:
         parts.append(part)
-        first_row += batch.num_rows
         rows += part.num_rows
         size_bytes += part.nbytes
         filled = target.cluster_by is None and rows >= target.rows_max
@@ -194,14 +196,6 @@ def _drained(parts: list[pa.Table]) -> pa.Table:
     table = pa.concat_tables(parts)
     parts.clear()
     return table
-
-
-def _fitted(batch: pa.RecordBatch, url: str, first_row: int, target: IngestTarget) -> pa.Table:
-    try:
-        return fit(batch, target, first_row)
-    except InvalidRequest as error:
-        place = f"{url}, batch from row {first_row}"
-        raise InvalidRequest(f"{place}: {error.message}", error.sqlstate) from error
 
 
 # --- encoding -------------------------------------------------------------------------------------

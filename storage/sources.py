@@ -1,8 +1,10 @@
-"""Parquet files that users load: finding them by URL or pattern, and streaming their rows.
+"""Source files: finding them by URL or pattern, and streaming their bytes or their rows.
 
 A URL is a path, `file:///…` or `s3://bucket/key`; `*`, `?` and `[…]` make it a pattern, `**` spans
 directories. Files come in the byte order of their names, so that a repeated load reads alike. A
-file is streamed batch by batch; nothing here holds more than a few batches (on S3: one row group).
+Parquet file is streamed batch by batch; nothing here holds more than a few batches (on S3: one row
+group). Text files are streams of bytes, decompressed where their names end in `.gz`, `.zst` or
+`.bz2`; `sources_rows.py` makes rows of them.
 
 What is wrong with a file is the caller's to mend: `InvalidRequest` naming it. A server that does
 not answer is `Unavailable`.
@@ -10,42 +12,134 @@ not answer is `Unavailable`.
 
 from __future__ import annotations
 
+import bz2
 import glob
-from collections.abc import Iterator
+import gzip
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 import botocore.exceptions as boto  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.parquet as pq
+import zstandard
 
-from storage.errors import InvalidRequest, ObjectMissing
+from storage.errors import Conflict, InvalidRequest, ObjectMissing
 from storage.objects.options import StoreOptions
 from storage.objects.s3_errors import S3Place, s3_error
+from storage.sources_format import format_of_name
 
-__all__ = ["BATCH_ROWS", "count_rows", "expand_source", "read_columns", "read_source"]
+__all__ = [
+    "BATCH_ROWS",
+    "SourceFile",
+    "check_unchanged",
+    "count_rows",
+    "expand_source",
+    "find_source",
+    "footer",
+    "in_parallel",
+    "local_path",
+    "open_source",
+    "read_columns",
+    "read_source",
+]
 
 BATCH_ROWS = 131_072
 _PATTERN = frozenset("*?[")
 _STREAM_BYTES = 1 << 20  # how much of a local column chunk is read at a time
 _RETRY_MS = 5_000  # what one more attempt may cost, waiting included
 _S3 = "s3://"
+_THREADS = 16
 
 
-def expand_source(url: str, options: StoreOptions | None = None) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file as it was found. `version`: changes with its content (a time of change, an ETag)."""
+
+    url: str
+    size_bytes: int
+    version: str
+
+
+def find_source(
+    url: str, options: StoreOptions | None = None, kind: str | None = None
+) -> list[SourceFile]:
     """The files that `url` names, at least one, sorted.
 
-    Args: options: how to enter S3; None: what botocore finds by itself.
+    Args:
+        options: how to enter S3; None: what botocore finds by itself.
+        kind: of format, which decides whether a file may be empty; None: as its name says.
     Raises:
         InvalidRequest: nothing matches, a file is empty, a directory, or of an unknown scheme.
         Unavailable: the server does not answer.
     """
-    found = _expand_s3(url, options) if url.startswith(_S3) else _expand_local(url)
+    found = _find_s3(url, options) if url.startswith(_S3) else _find_local(url)
     if not found:
-        raise InvalidRequest(f"{url}: no file matches")
+        raise InvalidRequest(f"{url}: no file matches", "58P01")
+    for file in found:
+        known = format_of_name(file.url)
+        if (kind or (known.kind if known else "parquet")) == "parquet":
+            _check_size(file.url, file.size_bytes)
     return found
+
+
+def expand_source(
+    url: str, options: StoreOptions | None = None, kind: str | None = None
+) -> list[str]:
+    """The URLs of the files that `url` names; see `find_source`."""
+    return [file.url for file in find_source(url, options, kind)]
+
+
+def check_unchanged(files: Iterable[SourceFile], options: StoreOptions | None = None) -> None:
+    """Raises Conflict if a file is not what it was when it was found; InvalidRequest if it is
+    gone."""
+
+    def check(file: SourceFile) -> None:
+        now = _one_s3(file.url, options) if file.url.startswith(_S3) else _one_local(file.url)
+        if now != file:
+            raise Conflict(f"{file.url} has changed since the query was planned; run it again")
+
+    in_parallel(check, files)
+
+
+def in_parallel(call: Any, items: Iterable[Any]) -> list[Any]:
+    """`call` of each item, in threads, in order. Raises the first error."""
+    with ThreadPoolExecutor(_THREADS, "mobula-source") as threads:
+        return list(threads.map(call, items))
+
+
+@contextmanager
+def open_source(url: str, options: StoreOptions | None = None) -> Iterator[BinaryIO]:
+    """The bytes of a file from its beginning, decompressed as its name says.
+
+    Raises:
+        InvalidRequest: the file is absent or does not decompress.
+        Unavailable: the server does not answer.
+    """
+    with _errors(url, options, "its bytes"):
+        if url.startswith(_S3):
+            opened = _file_system(options).open(url, "rb")
+        else:
+            path = local_path(url)
+            _check_local(path, url)
+            opened = path.open("rb")
+        with opened as raw:
+            yield _decompressed(url, raw)
+
+
+def _decompressed(url: str, raw: Any) -> BinaryIO:
+    name = url.lower()
+    if name.endswith(".gz"):
+        return cast("BinaryIO", gzip.open(raw, "rb"))
+    if name.endswith(".bz2"):
+        return cast("BinaryIO", bz2.open(raw, "rb"))
+    if name.endswith(".zst"):
+        return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+    return cast("BinaryIO", raw)
 
 
 def read_source(
@@ -74,10 +168,17 @@ def read_columns(url: str, options: StoreOptions | None = None) -> pa.Schema:
         return file.schema_arrow
 
 
+def footer(url: str, options: StoreOptions | None = None) -> tuple[pa.Schema, pq.FileMetaData]:
+    """Columns and footer of one Parquet file. Raises like `read_source`."""
+    with _errors(url, options), _opened(url, options) as file:
+        return file.schema_arrow, file.metadata
+
+
 # --- local files ----------------------------------------------------------------------------------
 
 
-def _local_path(url: str) -> Path:
+def local_path(url: str) -> Path:
+    """The path behind a path or a `file://` URL. Raises InvalidRequest for other URLs."""
     parts = urlsplit(url)
     if "://" not in url:
         return Path(url)
@@ -86,24 +187,26 @@ def _local_path(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-def _expand_local(url: str) -> list[str]:
-    path = _local_path(url)
+def _find_local(url: str) -> list[SourceFile]:
+    path = local_path(url)
     if path.exists() or _PATTERN.isdisjoint(str(path)):
-        _check_local(path, url)
-        return [str(path)]
-    found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
-    files = [file for file in found if not file.is_dir()]
-    for file in files:
-        _check_local(file, str(file))
-    return [str(file) for file in files]
+        return [_one_local(str(path), url)]
+    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
+    return [_one_local(name) for name in found if not Path(name).is_dir()]
+
+
+def _one_local(name: str, url: str | None = None) -> SourceFile:
+    path = Path(name)
+    _check_local(path, url or name)
+    state = path.stat()
+    return SourceFile(url=name, size_bytes=state.st_size, version=str(state.st_mtime_ns))
 
 
 def _check_local(path: Path, url: str) -> None:
     if path.is_dir():
         raise InvalidRequest(f"{url} is a directory; name its files, such as {url}/*.parquet")
     if not path.exists():
-        raise InvalidRequest(f"{url}: there is no such file")
-    _check_size(url, path.stat().st_size)
+        raise InvalidRequest(f"{url}: there is no such file", "58P01")
 
 
 def _check_size(url: str, size_bytes: int) -> None:
@@ -139,22 +242,33 @@ def _attempts(retry_budget_ms: int) -> int:
     return 1 + min(retry_budget_ms // _RETRY_MS, 4)
 
 
-def _expand_s3(url: str, options: StoreOptions | None) -> list[str]:
+def _find_s3(url: str, options: StoreOptions | None) -> list[SourceFile]:
+    if _PATTERN.isdisjoint(url):
+        return [_one_s3(url, options)]
     with _errors(url, options):
-        files = _file_system(options)
-        if _PATTERN.isdisjoint(url):
-            found = {url.removeprefix(_S3): files.info(url)}
-        else:
-            found = files.glob(url, detail=True)
+        found = _file_system(options).glob(url, detail=True)
     for name, information in found.items():
         if information["type"] == "directory" and len(found) == 1:
-            raise InvalidRequest(
-                f"s3://{name} is a directory; name its files: s3://{name}/*.parquet"
-            )
+            raise _directory(_S3 + name)
     kept = {n: i for n, i in found.items() if i["type"] == "file"}
-    for name, information in kept.items():
-        _check_size(_S3 + name, information["size"])
-    return [_S3 + name for name in sorted(kept)]
+    return [_of_s3(_S3 + name, kept[name]) for name in sorted(kept)]
+
+
+def _one_s3(url: str, options: StoreOptions | None) -> SourceFile:
+    with _errors(url, options):
+        information = _file_system(options).info(url.removeprefix(_S3))
+    if information["type"] == "directory":
+        raise _directory(url)
+    return _of_s3(url, information)
+
+
+def _directory(url: str) -> InvalidRequest:
+    return InvalidRequest(f"{url} is a directory; name its files: {url.rstrip('/')}/*.parquet")
+
+
+def _of_s3(url: str, information: Any) -> SourceFile:
+    version = str(information.get("ETag") or information.get("LastModified") or "")
+    return SourceFile(url=url, size_bytes=information["size"], version=version.strip('"'))
 
 
 # --- opening --------------------------------------------------------------------------------------
@@ -163,8 +277,9 @@ def _expand_s3(url: str, options: StoreOptions | None) -> list[str]:
 @contextmanager
 def _opened(url: str, options: StoreOptions | None) -> Iterator[pq.ParquetFile]:
     if not url.startswith(_S3):
-        path = _local_path(url)
+        path = local_path(url)
         _check_local(path, url)
+        _check_size(url, path.stat().st_size)
         with pq.ParquetFile(path, buffer_size=_STREAM_BYTES) as file:
             yield file
         return
@@ -177,19 +292,21 @@ def _opened(url: str, options: StoreOptions | None) -> Iterator[pq.ParquetFile]:
 
 
 @contextmanager
-def _errors(url: str, options: StoreOptions | None) -> Iterator[None]:
+def _errors(url: str, options: StoreOptions | None, what: str = "Parquet") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InvalidRequest(f"{url}: there is no such file") from error
+        raise InvalidRequest(f"{url}: there is no such file", "58P01") from error
     except PermissionError as error:
-        raise InvalidRequest(f"{url}: not allowed to read: {error}") from error
+        raise InvalidRequest(f"{url}: not allowed to read: {error}", "42501") from error
     except (boto.BotoCoreError, boto.HTTPClientError, boto.ClientError) as error:
         raise _s3_error(url, options, error) from error
+    except (gzip.BadGzipFile, EOFError, zstandard.ZstdError) as error:
+        raise InvalidRequest(f"{url} does not decompress: {error}") from error
     except (pa.ArrowException, OSError) as error:
         if url.startswith(_S3) and not isinstance(error, pa.ArrowException):
             raise _s3_error(url, options, error) from error
-        raise InvalidRequest(f"{url} does not read as Parquet: {error}") from error
+        raise InvalidRequest(f"{url} does not read as {what}: {error}") from error
 
 
 def _s3_error(url: str, options: StoreOptions | None, error: Exception) -> Exception:
@@ -197,5 +314,5 @@ def _s3_error(url: str, options: StoreOptions | None, error: Exception) -> Excep
     bucket = url.removeprefix(_S3).partition("/")[0]
     found = s3_error(error, S3Place(bucket=bucket, endpoint=endpoint, action=f"read {url}"))
     if isinstance(found, ObjectMissing):
-        return InvalidRequest(f"{url}: there is no such file")
+        return InvalidRequest(f"{url}: there is no such file", "58P01")
     return found

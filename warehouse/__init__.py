@@ -23,7 +23,9 @@ from storage.objects import StoreOptions
 from storage.snapshot.model import IngestToken
 from warehouse.database import Database, connect
 from warehouse.result import Commit, Result
+from warehouse.stream import RowStream
 from warehouse.table import Table, TransactionScope
+from warehouse.values import Interval
 from warehouse.virtual_warehouse import VirtualWarehouse
 
 __all__ = [
@@ -35,12 +37,14 @@ __all__ = [
     "Fenced",
     "IngestToken",
     "InternalError",
+    "Interval",
     "InvalidRequest",
     "MobulaError",
     "NotYet",
     "OutOfMemory",
     "RaySettings",
     "Result",
+    "RowStream",
     "Settings",
     "SqlSyntaxError",
     "StoreOptions",

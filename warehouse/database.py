@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,8 +24,9 @@ from actors.messages import (
     Transaction,
 )
 from actors.settings import NodeSettings, Settings
+from actors.temporary import drop_temporary, new_session_id
 from storage.clock import SystemClock
-from storage.errors import InvalidRequest, NotYet
+from storage.errors import InvalidRequest, MobulaError, NotYet
 from storage.format import MAIN_BRANCH, open_or_create, read_format
 from storage.ids import RandomIds
 from storage.log.record import GroupHeader
@@ -32,10 +34,11 @@ from storage.objects import StoreOptions, open_store
 from storage.snapshot.changes import VirtualWarehouse as WarehouseSettings
 from storage.snapshot.model import IngestToken, Snapshot
 from storage.sources import count_rows, expand_source
+from warehouse.planning.planner import SqlPlanner
 from warehouse.progress import loading
 from warehouse.result import Commit, Result
 from warehouse.session import Parameters, SqlSession, Told
-from warehouse.planning.planner import SqlPlanner
+from warehouse.stream import RowStream
 from warehouse.table import Table, TransactionScope, split_name
 from warehouse.virtual_warehouse import VirtualWarehouse
 
@@ -142,8 +145,10 @@ class Database:
     def __init__(self, engine: Engine, node: NodeSettings) -> None:
         self._engine = engine
         self._node = node
-        self._session = SqlSession()
-        self._writer = RandomIds().new()
+        # The session writes with its id as its name: so it is known when it last wrote.
+        self._writer = new_session_id(SystemClock().now_ms(), RandomIds().new())
+        self._session = SqlSession(self._writer)
+        self._temporary = False
         self._sequence = 0
         self._counting = threading.Lock()
 
@@ -186,7 +191,28 @@ class Database:
             session=self._session.current,
             token=token or self._token(),
         )
-        return _result(self._engine.execute(statement))
+        reply = self._engine.execute(statement)
+        if isinstance(reply, CommitReply) and reply.temporary:
+            self._temporary = True
+        return _result(reply)
+
+    def stream(
+        self,
+        text: str,
+        parameters: Parameters = (),
+        *,
+        min_lsn: int | None = None,
+        timeout_s: float = 600.0,
+    ) -> RowStream:
+        """Run one read on the primary's compute and give its rows as they come.
+
+        Args: as of `sql`; `timeout_s` holds for the planning and for each batch.
+        Raises:
+            InvalidRequest: the statement is wrong, or is no read. What goes wrong while it runs is
+                raised by the stream.
+        """
+        statement = self._session.reading(text, parameters, min_lsn, timeout_s)
+        return RowStream(self._engine.stream(statement))
 
     def register_function(
         self,
@@ -209,8 +235,11 @@ class Database:
         self._session.register(name, function, arguments, returns)
 
     def table(self, name: str) -> Table:
-        """The table `name` or `schema.name`; that it exists is checked when it is used."""
-        return Table(self._engine, name, self._commit)
+        """The table `name` or `schema.name`; that it exists is checked when it is used.
+
+        `pg_temp.name` is a temporary table of this connection; a name alone is of `public`.
+        """
+        return Table(self._engine, name, self._commit, self._session.current)
 
     def load(
         self,
@@ -234,7 +263,7 @@ class Database:
         store = self._node.store
         files = [_from_here(file) for url in urls for file in expand_source(url, store)]
         rows_total = sum(count_rows(file, store) for file in files)
-        info = self._engine.table(*split_name(table))
+        info = self._engine.table(*split_name(table, self._session.current))
         with loading(table, rows_total, shown=progress) as report:
             operation = self._engine.prepare_load(info, files, report)
             return self._commit([operation], token)
@@ -247,6 +276,7 @@ class Database:
             self._engine,
             lambda transaction: Commit.of(self._engine.submit(transaction)),
             token or self._token(),
+            self._session.current,
         )
 
     def create_virtual_warehouse(
@@ -315,11 +345,15 @@ class Database:
         raise NotYet(f"branch {name}: branches are not there yet")
 
     def shutdown(self) -> None:
-        """End the primary and all virtual warehouses of this database, then close. Data stays."""
+        """End the primary and all virtual warehouses of this database, then close. Data stays,
+        temporary tables do not."""
+        self._drop_temporary()
         self._engine.shutdown()
 
     def close(self) -> None:
-        """Leave. On Ray, primary and virtual warehouses go on running for others."""
+        """Leave, and drop this connection's temporary tables. On Ray, primary and virtual
+        warehouses go on running for others."""
+        self._drop_temporary()
         self._engine.close()
 
     def __enter__(self) -> Database:
@@ -335,6 +369,14 @@ class Database:
 
     def __repr__(self) -> str:
         return f"Database({self.root})"
+
+    def _drop_temporary(self) -> None:
+        """If it does not succeed, a primary drops them later."""
+        drop = drop_temporary(self._session.current) if self._temporary else None
+        self._temporary = False
+        if drop is not None:
+            with contextlib.suppress(MobulaError):
+                self._commit([drop], None)
 
     def _token(self) -> IngestToken:
         with self._counting:

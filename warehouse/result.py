@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from actors.messages import QueryReply, QueryStats
 from storage.snapshot.model import Receipt
+from warehouse.values import python_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,9 +92,8 @@ class Result:
         return list(self._table.column_names)
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """The rows as tuples of int, float, Decimal, str, bytes, date, datetime, bool or None."""
-        columns = [column.to_pylist() for column in self._table.columns]
-        return list(zip(*columns, strict=True))
+        """The rows as tuples of Python values; `warehouse.values` says which type each has."""
+        return python_rows(self._table)
 
     def scalar(self) -> Any:
         """The one value of a result of one row and one column. Raises ValueError otherwise."""
@@ -102,7 +102,7 @@ class Result:
                 f"expected one row of one column, found {self._table.num_rows} of "
                 f"{self._table.num_columns}"
             )
-        return self._table.column(0)[0].as_py()
+        return python_rows(self._table)[0][0]
 
     def __len__(self) -> int:
         return int(self._table.num_rows)

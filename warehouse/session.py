@@ -13,7 +13,7 @@ from typing import Any
 
 import cloudpickle
 
-from actors.messages import Session, SessionFunction
+from actors.messages import Session, SessionFunction, Statement
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from warehouse.algebra.expressions import Literal
@@ -74,8 +74,9 @@ class Told:
 class SqlSession:
     """State of one connection. Safe to share between threads."""
 
-    def __init__(self) -> None:
-        self._session = Session()
+    def __init__(self, session_id: str = "") -> None:
+        """Args: session_id: see `messages.Session`."""
+        self._session = Session(id=session_id)
         self._prepared: dict[str, Prepared] = {}
         self._lock = threading.Lock()
 
@@ -112,6 +113,25 @@ class SqlSession:
                 return self._deallocate(node)
             case _:
                 raise NotYet(f"{type(node).__name__} is not available")
+
+    def reading(
+        self, text: str, parameters: Parameters, min_lsn: int | None, timeout_s: float
+    ) -> Statement:
+        """The message of a read whose rows are wanted.
+
+        Raises InvalidRequest (42601) for a statement that only the session hears.
+        """
+        taken = self.take(text, parameters)
+        if isinstance(taken, Told):
+            raise InvalidRequest(f"{taken.tag} gives no rows: run it with sql()", "42601")
+        text, parameters = taken
+        return Statement(
+            sql=text,
+            parameters=parameters if isinstance(parameters, Mapping) else tuple(parameters),
+            min_lsn=min_lsn,
+            timeout_ms=int(timeout_s * 1000),
+            session=self.current,
+        )
 
     # --- settings ---------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any
 
 from actors.client import Engine
-from actors.messages import AppendRows, Operation, Transaction
+from actors.messages import AppendRows, Operation, Session, Transaction
+from actors.temporary import TEMPORARY, temporary_schema
 from storage.errors import InvalidRequest, NotYet
 from storage.snapshot.model import PUBLIC, IngestToken
 from warehouse.result import Commit
@@ -17,9 +18,14 @@ __all__ = ["Table", "TransactionScope", "TransactionTable", "split_name"]
 _KEYED = "keyed writes need a primary key, which this version does not have yet"
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """(schema, table) of `table` or `schema.table`; names are taken as they are written."""
+def split_name(name: str, session: Session | None = None) -> tuple[str, str]:
+    """(schema, table) of `table` or `schema.table`; names are taken as they are written.
+
+    `pg_temp.table` is a temporary table of the session.
+    """
     schema, dot, table = name.rpartition(".")
+    if schema == TEMPORARY:
+        schema = (temporary_schema(session) if session else None) or schema
     return (schema, table) if dot else (PUBLIC, name)
 
 
@@ -60,23 +66,26 @@ class Table(_KeyedWrites):
         engine: Engine,
         name: str,
         commit: Callable[[Sequence[Operation], IngestToken | None], Commit],
+        session: Session,
     ) -> None:
         self._engine = engine
-        self._schema, self._table = split_name(name)
+        self._schema, self._table = split_name(name, session)
         self.name = f"{self._schema}.{self._table}"
         self._commit = commit
 
     def append(self, frame: Any, *, token: IngestToken | None = None) -> Commit:
         """Add the rows of a Polars, Arrow or pandas frame, all or none, and return when durable.
 
-        Columns are matched by name; absent ones become NULL. Small frames go into the log, large
+        Columns are matched by name; absent ones get their DEFAULT, the next numbers of their
+        identity, or NULL. Small frames go into the log, large
         ones become micropartitions.
 
         Args:
             token: makes the call repeatable: the same token commits once, and the repeated call
                 gets the first receipt. Without one the connection makes its own.
         Raises:
-            UnknownObject: no such table. InvalidRequest: the frame does not fit (column, types).
+            UnknownObject: no such table. InvalidRequest: the frame does not fit (column, types), or
+                a row breaks a CHECK.
         """
         info = self._engine.table(self._schema, self._table)
         return self._commit([self._engine.prepare_append(info, frame)], token)
@@ -85,8 +94,10 @@ class Table(_KeyedWrites):
 class TransactionTable(_KeyedWrites):
     """A table inside a transaction: its appends are committed with the transaction's others."""
 
-    def __init__(self, name: str, append: Callable[[str, str, Any], None]) -> None:
-        self._schema, self._table = split_name(name)
+    def __init__(
+        self, name: str, append: Callable[[str, str, Any], None], session: Session
+    ) -> None:
+        self._schema, self._table = split_name(name, session)
         self.name = f"{self._schema}.{self._table}"
         self._append = append
 
@@ -110,18 +121,20 @@ class TransactionScope:
         self,
         engine: Engine,
         commit: Callable[[Transaction], Commit],
-        token: IngestToken | None = None,
+        token: IngestToken | None,
+        session: Session,
     ) -> None:
         self._engine = engine
         self._submit = commit
         self._token = token
+        self._session = session
         self._operations: list[Operation] = []
         self._open = False
         self.commit: Commit | None = None
 
     def table(self, name: str) -> TransactionTable:
         """A table whose appends belong to this transaction."""
-        return TransactionTable(name, self._append)
+        return TransactionTable(name, self._append, self._session)
 
     def sql(self, text: str, parameters: Sequence[Any] = ()) -> Any:
         """Not yet: statements inside a transaction."""

@@ -12,6 +12,7 @@ from actors.messages import Statement
 from storage.errors import NotYet
 from warehouse.result import Result
 from warehouse.session import Parameters, SqlSession, Told
+from warehouse.stream import RowStream
 
 __all__ = ["VirtualWarehouse"]
 
@@ -54,6 +55,18 @@ class VirtualWarehouse:
             session=self._session.current,
         )
         return Result.of(self._client.query(statement))
+
+    def stream(
+        self,
+        text: str,
+        parameters: Parameters = (),
+        *,
+        min_lsn: int | None = None,
+        timeout_s: float = 600.0,
+    ) -> RowStream:
+        """Run one read and give its rows as they come; see `Database.stream`."""
+        statement = self._session.reading(text, parameters, min_lsn, timeout_s)
+        return RowStream(self._client.stream(statement))
 
     def scan(self, table: str) -> pl.LazyFrame:
         """Not yet: a lazy frame that is pruned and filtered on the workers."""

@@ -1,6 +1,7 @@
 """Running a fragment on this machine: frames of its inputs, its program over them, Arrow out.
 
-1. Each input becomes a lazy frame over its files and deltas, under the input's alias.
+1. Each input becomes a lazy frame over its files and deltas, or over files of users
+   (`sources.py`), under the input's alias.
 2. The fragment's program makes one lazy frame of them, which runs with the streaming engine; Polars
    pushes projections and predicates into the scans. Joins run in the order of the program: it was
    chosen from statistics (`warehouse/optimizer/join_order.py`), and Polars' own choice, which knows
@@ -12,18 +13,24 @@ Every error of Polars leaves here as one of ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
+from actors.compute.sources import source_input, source_rows, with_place
 from actors.messages import Fragment, ScanInput
 from actors.planner import InputFrame, Program
 from storage.errors import CorruptData, InternalError, InvalidRequest, MobulaError, ObjectMissing
 from storage.micropartition.reader import ScanFile, ScanGroup, scan
+from storage.sources_scan import ScanTally
 
-__all__ = ["execute", "optimizations"]
+__all__ = ["batches", "execute", "optimizations"]
+
+BATCH_ROWS = 65_536
+BATCH_BYTES = 16 << 20
 
 
 def execute(
@@ -43,14 +50,72 @@ def execute(
         CorruptData, ObjectMissing: a file cannot be read.
     """
     program: Program = fragment.program
+    tallies: dict[str, ScanTally] = {}
+    with _translated(fragment, tallies):
+        frame = _frame(fragment, paths, resolve_rows, tallies)
+        found = frame.collect(engine="streaming", optimizations=optimizations())
+        rows = _nameless(program.arrow(found))
+    return rows, sum(_rows_of(i, tallies) for i in fragment.inputs)
+
+
+def batches(
+    fragment: Fragment,
+    paths: Mapping[str, Path],
+    resolve_rows: Callable[[object], pa.Table] = lambda rows: rows,
+) -> Generator[pa.RecordBatch, None, None]:
+    """Run a fragment, its rows batch by batch in their order; Polars runs ahead of them by a few.
+    Arguments, names and errors as of `execute`. Closing the generator ends the query."""
+    program: Program = fragment.program
+    tallies: dict[str, ScanTally] = {}
+    with _translated(fragment, tallies):
+        found = _frame(fragment, paths, resolve_rows, tallies).collect_batches(
+            chunk_size=BATCH_ROWS,
+            maintain_order=True,
+            lazy=True,
+            engine="streaming",
+            optimizations=optimizations(),
+        )
+        for frame in found:
+            rows = _nameless(program.arrow(frame))
+            yield from rows.to_batches(max_chunksize=_batch_rows(rows))
+
+
+def _frame(
+    fragment: Fragment,
+    paths: Mapping[str, Path],
+    resolve_rows: Callable[[object], pa.Table],
+    tallies: dict[str, ScanTally],
+) -> pl.LazyFrame:
+    program: Program = fragment.program
+    return program.build(
+        {
+            i.alias: _input(i, paths, resolve_rows)
+            if i.source is None
+            else source_input(i, tallies)
+            for i in fragment.inputs
+        }
+    )
+
+
+def _nameless(rows: pa.Table) -> pa.Table:
+    return rows.rename_columns([f"o{i}" for i in range(rows.num_columns)])
+
+
+def _batch_rows(rows: pa.Table) -> int:
+    """How many of these rows make a batch of `BATCH_BYTES`."""
+    return max(1, int(rows.num_rows * BATCH_BYTES // max(rows.nbytes, 1)))
+
+
+@contextmanager
+def _translated(fragment: Fragment, tallies: Mapping[str, ScanTally]) -> Iterator[None]:
+    program: Program = fragment.program
     try:
-        frames = {i.alias: _input(i, paths, resolve_rows) for i in fragment.inputs}
-        found = program.build(frames).collect(engine="streaming", optimizations=optimizations())
-        rows = program.arrow(found)
+        yield
     except MobulaError:
         raise
     except pl.exceptions.PolarsError as error:
-        raise program.translated(error) from error
+        found = program.translated(error)
+        raise with_place(found, error, fragment.inputs, tallies) from error
     except pl.exceptions.PanicException as error:
         raise InternalError(f"Polars stopped: {error}") from error
     except FileNotFoundError as error:
@@ -59,8 +124,6 @@ def execute(
         raise CorruptData(f"a file of the query does not decode: {error}") from error
     except RecursionError:
         raise InvalidRequest("the query is nested too deeply; simplify it", "54001") from None
-    rows = rows.rename_columns([f"o{i}" for i in range(rows.num_columns)])
-    return rows, sum(_rows_of(i) for i in fragment.inputs)
 
 
 def optimizations() -> pl.QueryOptFlags:
@@ -68,7 +131,9 @@ def optimizations() -> pl.QueryOptFlags:
     return pl.QueryOptFlags(join_order=False)
 
 
-def _rows_of(scan_input: ScanInput) -> int:
+def _rows_of(scan_input: ScanInput, tallies: Mapping[str, ScanTally]) -> int:
+    if scan_input.source is not None:
+        return source_rows(scan_input, tallies)
     return sum(f.row_count for f in scan_input.files) + sum(d.row_count for d in scan_input.deltas)
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, Protocol
 
 from actors.messages import Fragment, FragmentResult
 from storage.clock import Clock
@@ -43,9 +44,43 @@ class WorkerHandle(Protocol):
         """Raises WorkerLost when the process died, or the fragment's own error."""
         ...
 
+    def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
+        """The rows batch by batch: pa.RecordBatch, or references to them. Raises as `execute`."""
+        ...
+
     async def close(self) -> None:
         """End the worker."""
         ...
+
+
+class _Attempts:
+    """How often a fragment has been tried, and whether it may be again."""
+
+    def __init__(self, fragment: Fragment, pool_size: int, clock: Clock) -> None:
+        self._fragment = fragment
+        self._left = LOSSES_MAX + EARLY_LOSSES_MAX_PER_WORKER * pool_size
+        self._losses = 0
+        self._clock = clock
+        self._started_ms = 0.0
+
+    def next(self) -> Fragment:
+        """The fragment with the number of its next attempt. Raises Unavailable."""
+        if not self._left or self._losses >= LOSSES_MAX:
+            raise Unavailable(
+                f"query {self._fragment.query_id}: its workers died again and again while running "
+                "it; if it needs much memory, give the workers more"
+            )
+        attempt, self._left = self._fragment, self._left - 1
+        self._fragment = dataclasses.replace(attempt, attempt=attempt.attempt + 1)
+        return attempt
+
+    def begin(self) -> None:
+        """A worker has it now."""
+        self._started_ms = self._clock.monotonic_ms()
+
+    def lost(self) -> None:
+        """The worker of this attempt died."""
+        self._losses += self._clock.monotonic_ms() - self._started_ms >= LATE_MS
 
 
 class WorkerPool:
@@ -87,28 +122,51 @@ class WorkerPool:
         Raises:
             Unavailable: three workers died late while running it, or very many early.
         """
-        losses = 0
-        attempts_max = LOSSES_MAX + EARLY_LOSSES_MAX_PER_WORKER * self._size
-        for attempt in range(fragment.attempt, fragment.attempt + attempts_max):
-            worker = await self._take()
-            started_ms = self._clock.monotonic_ms()
+        attempts = _Attempts(fragment, self._size, self._clock)
+        while True:
+            worker, attempt = await self._begin(attempts)
             try:
-                result = await worker.execute(dataclasses.replace(fragment, attempt=attempt))
+                result = await worker.execute(attempt)
             except WorkerLost:
                 self._replace(worker)
-                losses += self._clock.monotonic_ms() - started_ms >= LATE_MS
-                if losses >= LOSSES_MAX:
-                    break
+                attempts.lost()
                 continue
             except BaseException:
                 self._idle.put_nowait(worker)
                 raise
             self._idle.put_nowait(worker)
             return result
-        raise Unavailable(
-            f"query {fragment.query_id}: its workers died again and again while running it; "
-            "if it needs much memory, give the workers more"
-        )
+
+    async def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
+        """Run like `run`, but give the rows batch by batch; closing the generator ends the work.
+
+        A worker that is lost before its first batch is replaced by another.
+        Raises:
+            Unavailable: as `run`; or a worker died in the middle.
+        """
+        attempts = _Attempts(fragment, self._size, self._clock)
+        while True:
+            worker, attempt = await self._begin(attempts)
+            begun = False
+            try:
+                async with aclosing(worker.stream(attempt)) as batches:
+                    async for batch in batches:
+                        begun = True
+                        yield batch
+            except WorkerLost as error:
+                self._replace(worker)
+                attempts.lost()
+                if begun:
+                    raise Unavailable(
+                        f"query {fragment.query_id}: its worker died in the middle of the rows; "
+                        "run it again"
+                    ) from error
+                continue
+            except BaseException:
+                self._idle.put_nowait(worker)
+                raise
+            self._idle.put_nowait(worker)
+            return
 
     async def close(self) -> None:
         """End all workers, and the starting of more."""
@@ -117,6 +175,12 @@ class WorkerPool:
         await asyncio.gather(*self._replacing, return_exceptions=True)
         workers, self._all = self._all, set()
         await asyncio.gather(*(worker.close() for worker in workers), return_exceptions=True)
+
+    async def _begin(self, attempts: _Attempts) -> tuple[WorkerHandle, Fragment]:
+        attempt = attempts.next()
+        worker = await self._take()
+        attempts.begin()
+        return worker, attempt
 
     async def _take(self) -> WorkerHandle:
         while True:

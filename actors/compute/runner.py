@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pyarrow as pa
 
 from actors.compute.deltas import DeltaStage
 from actors.compute.pool import WorkerPool
+from actors.compute.streams import BatchStream, listed
 from actors.messages import FileInput, Fragment, QueryReply, QueryStats, ScanInput, Statement
 from actors.planner import (
     AtLsn,
@@ -27,6 +29,7 @@ from actors.planner import (
     Planner,
     QueryPlan,
     RowsPlan,
+    SourcePlan,
     Version,
 )
 from storage.clock import Clock
@@ -80,6 +83,8 @@ class QueryRunner:
         newest = await self._latest(statement.min_lsn, statement.timeout_ms)
         snapshots = {v: await self._snapshot(v, newest) for v in parsed.versions}
         snapshots[Latest()] = newest
+        if parsed.opens_files:
+            return await asyncio.to_thread(self._planner.plan, parsed, snapshots), newest
         return self._planner.plan(parsed, snapshots), newest
 
     async def run(self, plan: Plan, snapshot: Snapshot, plan_ms: float) -> QueryReply:
@@ -100,23 +105,39 @@ class QueryRunner:
 
     async def answer(self, parsed: Parsed) -> QueryReply:
         """Plan and run a read, timed. Raises Cancelled when its timeout passes."""
-        timeout_ms = parsed.statement.timeout_ms
         started_ms = self._clock.monotonic_ms()
-        try:
-            async with asyncio.timeout(timeout_ms / 1000):
-                plan, snapshot = await self.plan(parsed)
-                plan_ms = self._clock.monotonic_ms() - started_ms
-                return await self.run(plan, snapshot, plan_ms)
-        except TimeoutError as error:
-            raise Cancelled(f"the query ran for more than {timeout_ms} ms") from error
+        async with _in_time(parsed.statement):
+            plan, snapshot = await self.plan(parsed)
+            plan_ms = self._clock.monotonic_ms() - started_ms
+            return await self.run(plan, snapshot, plan_ms)
 
-    async def _query(self, plan: QueryPlan, base: QueryStats) -> QueryReply:
-        fragment = Fragment(
+    async def stream(self, parsed: Parsed) -> BatchStream:
+        """Plan a read and give its rows as they come; a worker is taken with the first of them.
+
+        The statement's timeout holds for the planning and for each batch.
+        """
+        timeout_ms = parsed.statement.timeout_ms
+        async with _in_time(parsed.statement):
+            plan, snapshot = await self.plan(parsed)
+            if isinstance(plan, QueryPlan):
+                batches = self._pool.stream(self._fragment(plan))
+                return BatchStream(plan.program.schema(), batches, timeout_ms)
+            rows = (await self.run(plan, snapshot, 0.0)).rows
+        return BatchStream(rows.schema, listed(rows.to_batches()), timeout_ms)
+
+    def _fragment(self, plan: QueryPlan) -> Fragment:
+        return Fragment(
             query_id=self._ids.new(),
             attempt=1,
             program=plan.program,
-            inputs=tuple(self._scan_input(scan) for scan in plan.scans),
+            inputs=(
+                *(self._scan_input(scan) for scan in plan.scans),
+                *(_source_input(source) for source in plan.sources),
+            ),
         )
+
+    async def _query(self, plan: QueryPlan, base: QueryStats) -> QueryReply:
+        fragment = self._fragment(plan)
         started_ms = self._clock.monotonic_ms()
         result = await self._pool.run(fragment)
         elapsed_ms = self._clock.monotonic_ms() - started_ms
@@ -125,7 +146,7 @@ class QueryRunner:
             snapshot_lsn=base.snapshot_lsn,
             plan_ms=base.plan_ms,
             queued_ms=max(elapsed_ms - result.stats.execute_ms, 0.0),
-            **_totals(plan.scans),
+            **_totals(plan),
         )
         return QueryReply(rows=result.rows, stats=stats, names=plan.result_names)
 
@@ -179,6 +200,15 @@ class QueryRunner:
         return self._history[lsn]
 
 
+@asynccontextmanager
+async def _in_time(statement: Statement) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(statement.timeout_ms / 1000):
+            yield
+    except TimeoutError as error:
+        raise Cancelled(f"the query ran for more than {statement.timeout_ms} ms") from error
+
+
 def _file_inputs(scan: PlannedScan) -> list[FileInput]:
     wanted = [
         "file_id", "name", "checksum", "size_bytes", "row_count", "stripe_count", "schema_version",
@@ -190,11 +220,23 @@ def _file_inputs(scan: PlannedScan) -> list[FileInput]:
     return inputs
 
 
-def _totals(scans: tuple[PlannedScan, ...]) -> dict[str, Any]:
+def _source_input(plan: SourcePlan) -> ScanInput:
+    return ScanInput(
+        alias=plan.alias,
+        columns=plan.columns,
+        schemas={},
+        ranges=plan.ranges,
+        source=plan.source,
+    )
+
+
+def _totals(plan: QueryPlan) -> dict[str, Any]:
     """Files and stripes before pruning; a table scanned twice counts twice, like its files."""
+    scans = plan.scans
+    outside = sum(len(source.source.files) for source in plan.sources)
     return {
-        "files_total": sum(len(scan.table.files) for scan in scans),
-        "files_scanned": sum(len(scan.files) for scan in scans),
+        "files_total": sum(len(scan.table.files) for scan in scans) + outside,
+        "files_scanned": sum(len(scan.files) for scan in scans) + outside,
         "stripes_total": sum(scan.table.files.stripe_count for scan in scans),
         "stripes_scanned": sum(scan.files.stripe_count for scan in scans),
     }

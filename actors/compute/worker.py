@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 import pyarrow as pa
 
-from actors.compute.execution import execute
+from actors.compute.execution import batches, execute
+from actors.compute.streams import stepwise
 from actors.messages import FileInput, Fragment, FragmentResult, QueryStats
 from storage.cache import FileCache
 from storage.clock import Clock
@@ -52,8 +53,7 @@ class Worker:
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
         """Run a fragment. Raises the errors of the store, InvalidRequest, NotYet, CorruptData."""
-        if fragment.output.kind != "gather" or fragment.memory_bytes is not None:
-            raise NotYet("fragments with a partitioned output or a memory budget are not there yet")
+        _check(fragment)
         async with self._turn, AsyncExitStack() as leases:
             started_ms = self._clock.monotonic_ms()
             before = self._store.counts()
@@ -69,7 +69,7 @@ class Worker:
                     files_scanned=len(files),
                     stripes_scanned=sum(f.stripe_count for f in files.values()),
                     rows_scanned=rows_scanned,
-                    bytes_fetched=cost.read_bytes,
+                    bytes_fetched=cost.read_bytes + _outside_bytes(fragment),
                     requests=cost.requests,
                     cache_hits=hits,
                     workers=1,
@@ -77,6 +77,18 @@ class Worker:
                     execute_ms=self._clock.monotonic_ms() - started_ms,
                 ),
             )
+
+    async def stream(self, fragment: Fragment) -> AsyncGenerator[pa.RecordBatch, None]:
+        """Run a fragment and give its rows as they come; errors as of `execute`, at any batch. The
+        worker is taken until the last batch, or until the generator is closed."""
+        _check(fragment)
+        async with self._turn, AsyncExitStack() as leases:
+            files = {f.name: f for scan in fragment.inputs for f in scan.files}
+            paths, _ = await self._fetch(list(files.values()), leases)
+            made = stepwise(batches(fragment, paths, self._resolve_rows))
+            async with aclosing(made):
+                async for batch in made:
+                    yield batch
 
     async def close(self) -> None:
         """Release the store and the cache directory."""
@@ -98,3 +110,13 @@ class Worker:
 
         opened = await asyncio.gather(*(one(file) for file in files))
         return {name: path for name, path, _ in opened}, sum(hit for _, _, hit in opened)
+
+
+def _outside_bytes(fragment: Fragment) -> int:
+    """Of users' files, which are read past the cache."""
+    return sum(i.source.read_bytes for i in fragment.inputs if i.source is not None)
+
+
+def _check(fragment: Fragment) -> None:
+    if fragment.output.kind != "gather" or fragment.memory_bytes is not None:
+        raise NotYet("fragments with a partitioned output or a memory budget are not there yet")

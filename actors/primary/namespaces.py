@@ -13,6 +13,7 @@ import msgspec
 from actors.messages import DropSchema, DropType, NewSchema, NewType
 from actors.primary.resolved import Resolved, known_schema, qualified
 from actors.primary.tables import drop_changes
+from actors.temporary import TEMPORARY_PREFIX
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from storage.schema import EnumType, SqlType, StructType, named_types
@@ -30,7 +31,7 @@ LABEL_BYTES_MAX = 63
 def create_schema(operation: NewSchema, snapshot: Snapshot, lsn: int) -> Resolved:
     """See `resolve`."""
     name = operation.name
-    if name.startswith(_SYSTEM):
+    if name.startswith(_SYSTEM) and not (operation.temporary and name.startswith(TEMPORARY_PREFIX)):
         raise InvalidRequest(
             f'unacceptable schema name "{name}": the prefix "{_SYSTEM}" is reserved for system '
             "schemas",

@@ -13,9 +13,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from actors.messages import TableInfo, Transaction
+from actors.messages import NewTable, TableInfo, Transaction
 from actors.primary.sequencer import Sequencer, SequencerLimits
 from actors.primary.sequences import Reservations
+from actors.primary.tables import cluster_by, first_schema
 from storage.clock import Clock
 from storage.errors import MobulaError, Unavailable, UnknownObject
 from storage.ids import Ids
@@ -122,6 +123,18 @@ class Primary:
             checks=table.checks,
         )
         return TableInfo(table_id=table.id, target=target)
+
+    def new_table(self, operation: NewTable) -> TableInfo:
+        """Where the first rows of a table go that does not exist yet; its id is not known."""
+        schema = first_schema(operation)
+        target = IngestTarget(
+            table_name=operation.name,
+            schema=schema,
+            name_prefix=data_prefix(self.snapshot.branch_id, self._reign.epoch),
+            cluster_by=cluster_by(operation, schema),
+            options=operation.options,
+        )
+        return TableInfo(table_id=0, target=target)
 
     async def numbered(self, info: TableInfo, names: Iterable[str], row_count: int) -> TableInfo:
         """With values reserved for the identity columns that rows of such columns leave out."""

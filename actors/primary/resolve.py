@@ -22,14 +22,12 @@ from actors.messages import (
     NewWarehouse,
     Operation,
 )
-from actors.primary import namespaces, sequences, tables
+from actors.primary import namespaces, rows, sequences, tables
 from actors.primary.resolved import Resolved
-from storage.errors import Conflict, InternalError, InvalidRequest, UnknownObject
-from storage.names import DATA_PREFIX
+from storage.errors import InternalError, InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.snapshot import changes as c
-from storage.snapshot.files import FileSet
-from storage.snapshot.model import Snapshot, TableState
+from storage.snapshot.model import Snapshot
 
 __all__ = ["Resolved", "resolve"]
 
@@ -53,63 +51,8 @@ resolve.register(DropSchema, namespaces.drop_schema)
 resolve.register(NewType, namespaces.create_type)
 resolve.register(DropType, namespaces.drop_type)
 resolve.register(AdvanceSequence, sequences.advance)
-
-
-def _table(snapshot: Snapshot, table_id: int) -> TableState:
-    table = snapshot.tables.get(table_id)
-    if table is None:
-        raise Conflict(f"the table of id {table_id} was dropped meanwhile; nothing was written")
-    return table
-
-
-@resolve.register
-def _(operation: AppendRows, snapshot: Snapshot, lsn: int) -> Resolved:
-    table = _table(snapshot, operation.table_id)
-    if operation.schema_version != table.schema.version:
-        raise Conflict(
-            f"table {table.name} has schema version {table.schema.version}, the rows have "
-            f"{operation.schema_version}; read the table again and retry"
-        )
-    change = c.AddRows(
-        delta_id=table.next_file_id,
-        schema_version=operation.schema_version,
-        row_count=operation.row_count,
-        rows=operation.rows,
-    )
-    return Resolved(
-        kind="append",
-        table_id=table.id,
-        row_count=operation.row_count,
-        tables={table.id: (change,)} if operation.row_count else {},
-    )
-
-
-@resolve.register
-def _(operation: AppendFiles, snapshot: Snapshot, lsn: int) -> Resolved:
-    table = _table(snapshot, operation.table_id)
-    names = [row.name for row in operation.files]
-    for row in operation.files:
-        if not row.name.startswith(DATA_PREFIX):
-            raise InvalidRequest(f"{row.name} is not an object under {DATA_PREFIX}")
-        if row.name in snapshot.planned:
-            raise Conflict(f"{row.name} is about to be collected; load it again")
-        if row.schema_version != table.schema.version:
-            raise Conflict(
-                f"table {table.name} has schema version {table.schema.version}, {row.name} has "
-                f"{row.schema_version}; load it again"
-            )
-    if len(set(names)) < len(names) or set(names) & set(table.files.names):
-        raise InvalidRequest(f"table {table.name}: a file is added twice")
-    row_count = sum(row.row_count for row in operation.files)
-    if not names:
-        return Resolved(kind="append", table_id=table.id)
-    files = FileSet.of(operation.files, table.columns, first_id=table.next_file_id, lsn=lsn)
-    change = c.AddFiles(
-        first_file_id=table.next_file_id, file_count=len(names), files=files.encode()
-    )
-    return Resolved(
-        kind="append", table_id=table.id, row_count=row_count, tables={table.id: (change,)}
-    )
+resolve.register(AppendRows, rows.append_rows)
+resolve.register(AppendFiles, rows.append_files)
 
 
 @resolve.register

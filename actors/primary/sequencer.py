@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from actors.messages import AppendFiles, AppendRows, Transaction
+from actors.messages import AppendFiles, AppendRows, NewTable, Operation, Transaction
 from actors.primary.resolve import Resolved, resolve
 from storage.clock import Clock
 from storage.errors import Conflict, InternalError, InvalidRequest, MobulaError, Unavailable
@@ -84,7 +84,7 @@ class _OpenGroup:
 def _size_bytes(transaction: Transaction) -> int:
     """What a transaction adds to its group, roughly."""
     size = 256
-    for operation in transaction.operations:
+    for operation in map(_carrying, transaction.operations):
         match operation:
             case AppendRows():
                 size += len(operation.rows)
@@ -93,6 +93,13 @@ def _size_bytes(transaction: Transaction) -> int:
             case _:
                 size += 1024
     return size
+
+
+def _carrying(operation: Operation) -> Operation:
+    """The part of an operation that may be large."""
+    if isinstance(operation, NewTable) and operation.rows is not None:
+        return operation.rows
+    return operation
 
 
 class Sequencer:
@@ -216,7 +223,8 @@ class Sequencer:
         return entry
 
     def _check_inline(self, transaction: Transaction) -> None:
-        inline = sum(len(o.rows) for o in transaction.operations if isinstance(o, AppendRows))
+        carried = map(_carrying, transaction.operations)
+        inline = sum(len(o.rows) for o in carried if isinstance(o, AppendRows))
         if inline > self._limits.inline_bytes_max:
             raise InvalidRequest(
                 f"the transaction carries {inline} bytes of rows, at most "

@@ -6,10 +6,12 @@ table.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from actors.messages import CommentOnTable, DropTable, NewColumn, NewIdentity, NewTable
 from actors.primary.resolved import Resolved, known_schema, known_table
+from actors.primary.rows import first_rows
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import (
@@ -22,11 +24,19 @@ from storage.schema import (
     type_name,
 )
 from storage.snapshot import changes as c
+from storage.snapshot.apply import apply_changes
 from storage.snapshot.changes import CatalogueChange
 from storage.snapshot.files import has_bounds
 from storage.snapshot.model import Snapshot, TableState
 
-__all__ = ["comment_on_table", "create_table", "drop_changes", "drop_table"]
+__all__ = [
+    "cluster_by",
+    "comment_on_table",
+    "create_table",
+    "drop_changes",
+    "drop_table",
+    "first_schema",
+]
 
 TABLE_OPTIONS: Mapping[str, tuple[int, int]] = {"micropartition_rows": (1, 1 << 21)}
 # Of BIGINT one value is left out, so that there is a number below the smallest value, too.
@@ -50,7 +60,7 @@ def create_table(operation: NewTable, snapshot: Snapshot, lsn: int) -> Resolved:
     _check_columns(operation, snapshot)
     _check_checks(operation)
     sequences = _sequences(operation, snapshot, schema_id)
-    schema = TableSchema(version=1, columns=_columns(operation, sequences))
+    schema = first_schema(operation, sequences)
     comments = {
         number: column.comment
         for number, column in enumerate(operation.columns, 1)
@@ -61,19 +71,28 @@ def create_table(operation: NewTable, snapshot: Snapshot, lsn: int) -> Resolved:
         schema_id=schema_id,
         name=operation.name,
         schema=schema,
-        cluster_by=_cluster_by(operation, schema),
+        cluster_by=cluster_by(operation, schema),
         options=dict(operation.options),
         checks=operation.checks,
         comment=operation.comment,
         column_comments=comments,
     )
     made: tuple[CatalogueChange, ...] = (c.CreateTable(table=table), *sequences.values())
-    return Resolved(kind="create_table", catalogue=made)
+    if operation.rows is None:
+        return Resolved(kind="create_table", catalogue=made)
+    rows = first_rows(operation.rows, table.id, apply_changes(snapshot, made, {}, lsn=lsn), lsn)
+    return dataclasses.replace(rows, kind="create_table", catalogue=made)
+
+
+def first_schema(
+    operation: NewTable, sequences: Mapping[str, c.CreateSequence] | None = None
+) -> TableSchema:
+    """The columns of the table when it is made; `sequences` of its identity columns, by name."""
+    return TableSchema(version=1, columns=_columns(operation, sequences or {}))
 
 
 def drop_table(operation: DropTable, snapshot: Snapshot, lsn: int) -> Resolved:
     """See `resolve`."""
-    known_schema(snapshot, operation.schema)
     if operation.if_exists and snapshot.find_table(operation.name, operation.schema) is None:
         return Resolved(kind="drop_table")
     table = known_table(snapshot, operation.schema, operation.name)
@@ -167,7 +186,8 @@ def _columns(operation: NewTable, sequences: Mapping[str, c.CreateSequence]) -> 
     return tuple(columns)
 
 
-def _cluster_by(operation: NewTable, schema: TableSchema) -> c.ClusterBy | None:
+def cluster_by(operation: NewTable, schema: TableSchema) -> c.ClusterBy | None:
+    """The clustering key by column ids. Raises UnknownObject, InvalidRequest."""
     ids = []
     for name in operation.cluster_by:
         column = schema.find(name)

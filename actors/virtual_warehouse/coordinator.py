@@ -9,7 +9,9 @@ from typing import Any
 
 from actors.compute.pool import WorkerPool
 from actors.compute.runner import QueryRunner
+from actors.compute.streams import BatchStream
 from actors.messages import QueryReply, Statement
+from actors.planner import Parsed
 from actors.virtual_warehouse.follower import Follower
 from storage.errors import InvalidRequest
 from storage.snapshot.changes import VirtualWarehouse
@@ -41,6 +43,13 @@ class Coordinator:
             Unavailable: `min_lsn` was not reached in time.
             Cancelled: `timeout_ms` passed.
         """
+        return await self._runner.answer(self._read(statement))
+
+    async def stream(self, statement: Statement) -> BatchStream:
+        """The same, its rows as they come. Raises as `query`."""
+        return await self._runner.stream(self._read(statement))
+
+    def _read(self, statement: Statement) -> Parsed:
         parsed = self._runner.parse(statement)
         if parsed.writes:
             raise InvalidRequest(
@@ -49,7 +58,7 @@ class Coordinator:
                 "25006",
             )
         self._queries_total += 1
-        return await self._runner.answer(parsed)
+        return parsed
 
     def hint(self, lsn: int) -> None:
         """A push: `lsn` is committed."""

@@ -20,6 +20,7 @@ Because the scan itself gives all but ENUM, predicates on carriers reach it and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -29,6 +30,7 @@ from storage.micropartition.physical import by_chunk, is_scaled, mapped, scale_o
 from storage.schema import (
     ArrayType,
     CharType,
+    Column,
     DecimalType,
     EnumType,
     Kind,
@@ -39,7 +41,14 @@ from storage.schema import (
     arrow_type,
 )
 
-__all__ = ["carried", "carrier_type", "has_enum", "polars_type", "stored_type"]
+__all__ = [
+    "carried",
+    "carrier_frame",
+    "carrier_type",
+    "has_enum",
+    "polars_type",
+    "stored_type",
+]
 
 _CARRIERS: dict[Kind, Any] = {
     Kind.BOOLEAN: pl.Boolean(),
@@ -114,6 +123,15 @@ def polars_type(sql_type: SqlType) -> Any:
 
 
 # --- rows in logical Arrow types ------------------------------------------------------------------
+
+
+def carrier_frame(rows: pa.Table, columns: Iterable[Column]) -> pl.DataFrame:
+    """These columns of rows in their logical types, as carriers."""
+    made = []
+    for column in columns:
+        series = pl.Series(column.name, carried(rows[column.name], column.type))
+        made.append(series.cast(carrier_type(column.type)) if has_enum(column.type) else series)
+    return pl.DataFrame(made)
 
 
 def carried(column: pa.ChunkedArray, sql_type: SqlType) -> pa.ChunkedArray:

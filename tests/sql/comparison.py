@@ -231,6 +231,8 @@ def _name_of(kind: pa.DataType) -> str:
     """The SQL type whose values an Arrow type holds, for the fields of records."""
     if _is_interval(kind):
         return "interval"
+    if pa.types.is_struct(kind):
+        return "record"
     if pa.types.is_integer(kind):
         return "bigint"
     if pa.types.is_decimal(kind):

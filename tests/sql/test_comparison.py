@@ -92,6 +92,12 @@ SAME: list[tuple[Any, pa.DataType, str, str | None]] = [
     (["a b", "NULL", 'q"'], pa.list_(pa.large_string()), "text[]", '{"a b","NULL","q\\""}'),
     ([], pa.list_(pa.int64()), "bigint[]", "{}"),
     ({"f1": 1, "f2": None}, pa.struct([("f1", pa.int32()), ("f2", pa.string())]), "record", "(1,)"),
+    (
+        {"f1": 1, "f2": {"x": "a b", "y": True}},
+        pa.struct([("f1", pa.int32()), ("f2", pa.struct([("x", pa.string()), ("y", pa.bool_())]))]),
+        "record",
+        '(1,"(""a b"",t)")',
+    ),
     ('{"b":2, "a":1.0}', pa.large_string(), "jsonb", '{"a": 1.0, "b": 2}'),
 ]
 

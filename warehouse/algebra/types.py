@@ -60,15 +60,15 @@ __all__ = [
 ]
 
 
-class UnknownType(msgspec.Struct, frozen=True):
+class UnknownType(msgspec.Struct, frozen=True, tag="unknown"):
     """The type of a quoted literal or NULL that nothing has decided yet."""
 
 
-class NumericType(msgspec.Struct, frozen=True):
+class NumericType(msgspec.Struct, frozen=True, tag="numeric"):
     """numeric of no declared scale; a 64-bit float in execution."""
 
 
-class RecordType(msgspec.Struct, frozen=True):
+class RecordType(msgspec.Struct, frozen=True, tag="record"):
     """An anonymous row, `ROW(a, b)` or `(a, b)`."""
 
     fields: tuple[Any, ...]  # AnyType

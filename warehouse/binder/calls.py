@@ -20,8 +20,9 @@ from warehouse.algebra.expressions import (
     SortKey,
     WindowCall,
 )
-from warehouse.algebra.types import BIGINT, INTEGER, INTERVAL, TEXT, UNKNOWN, shown
+from warehouse.algebra.types import BIGINT, INTEGER, INTERVAL, TEXT, UNKNOWN, base_name, shown
 from warehouse.binder.comparisons import comparable
+from warehouse.binder.objects import is_system_function
 from warehouse.binder.resolve import Resolved, coerce, resolve
 from warehouse.binder.types import common_type, resolve_type
 from warehouse.functions.registry import Function, functions_named
@@ -74,6 +75,9 @@ class CallBinder:
         special = self._special(name, node)
         if special is not None:
             return special
+        asked = self._asked(name, node)
+        if asked is not None:
+            return asked
         entries = functions_named(name)
         kinds = {entry.kind for entry in entries}
         udf = self.binding.catalogue.udf(name) if not entries else None
@@ -96,6 +100,13 @@ class CallBinder:
             return coerce(args[0], kind, explicit=True)
         entry, bound, kind = self._resolve(name, args, node, ("scalar",))
         return Call(type=kind, fn=entry.signature.key, args=bound)
+
+    def _asked(self, name: str, node: tree.FuncCall) -> Expr | None:
+        """A function that the catalogue answers; None for any other."""
+        system = self.binding.catalogue.system if is_system_function(name) else None
+        if system is None:
+            return None
+        return system.call(name, self._arguments(name, node))
 
     def _resolve(
         self, name: str, args: Sequence[Expr], node: Any, kinds: tuple[str, ...]
@@ -167,7 +178,10 @@ class CallBinder:
                 if len(args) != 2:
                     raise InvalidRequest("NULLIF needs two arguments", "42601")
                 left, right = comparable("=", args[0], args[1], lambda: self.binding.place(node))
-                return Call(type=left.type, fn="nullif", args=(left, right))
+                kind = left.type
+                if base_name(kind).startswith("int") and base_name(right.type) == "numeric":
+                    kind = common_type([kind, right.type], "NULLIF")
+                return Call(type=kind, fn="nullif", args=(coerce(left, kind), right))
             case "grouping":
                 return self._grouping(node)
             case "pg_typeof" if len(node.args) == 1:
@@ -259,7 +273,7 @@ class CallBinder:
 
     def _owner(self, call: AggregateCall) -> Collector:
         """The SELECT that the aggregate belongs to: the innermost one that its columns come from."""
-        from warehouse.optimizer.walk import columns_used
+        from warehouse.algebra.walk import columns_used
 
         parts: list[Expr] = [*call.args, *(key.expr for key in call.order)]
         parts += [key.expr for key in call.within]

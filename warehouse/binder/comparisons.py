@@ -20,10 +20,11 @@ from warehouse.algebra.types import (
     is_numeric,
     shown,
 )
+from warehouse.binder.objects import numbers
 from warehouse.binder.resolve import coerce
 from warehouse.binder.types import common_type, implicit
 
-__all__ = ["compare", "comparable", "negation_of", "row_parts"]
+__all__ = ["comparable", "compare", "negation_of", "row_parts"]
 
 _DATES = ("date", "timestamp", "timestamptz")
 _NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
@@ -46,6 +47,7 @@ def comparable(
     op: str, left: Expr, right: Expr, place: Callable[[], str] = lambda: ""
 ) -> tuple[Expr, Expr]:
     """Both sides with the casts that the comparison needs. Raises UnknownObject (42883)."""
+    left, right = numbers(left, right)
     a, b = left.type, right.type
     if a == UNKNOWN and b == UNKNOWN:
         return coerce(left, TEXT), coerce(right, TEXT)

@@ -34,7 +34,7 @@ from warehouse.algebra.types import (
     shown,
 )
 
-__all__ = ["decimal_literal", "literal_as", "number", "value_literal"]
+__all__ = ["decimal_literal", "literal_as", "number", "plain_literal", "value_literal"]
 
 DIGITS_MAX = 38
 _BOUNDS = {SMALLINT: 2**15, INTEGER: 2**31, BIGINT: 2**63}
@@ -139,7 +139,7 @@ def literal_as(text: str, kind: AnyType) -> Expr:
     """
     if kind in (TEXT, UNKNOWN):
         return Literal(type=TEXT if kind == UNKNOWN else kind, value=text)
-    found = _plain(text, kind)
+    found = plain_literal(text, kind)
     return (
         found
         if found is not None
@@ -147,7 +147,8 @@ def literal_as(text: str, kind: AnyType) -> Expr:
     )
 
 
-def _plain(text: str, kind: AnyType) -> Literal | None:
+def plain_literal(text: str, kind: AnyType) -> Literal | None:
+    """The text as a literal of that type if a look is enough; None if it takes a cast."""
     if is_integer(kind) and _INTEGER.fullmatch(text):
         value = int(text)
         if -_BOUNDS[kind] <= value < _BOUNDS[kind]:  # type: ignore[index]

@@ -11,6 +11,7 @@ from warehouse.algebra.expressions import AggregateCall, ColumnRef, Expr, Litera
 from warehouse.algebra.relations import Cte
 from warehouse.algebra.types import AnyType
 from warehouse.binder.constants import value_literal
+from warehouse.binder.objects import SystemObjects
 from warehouse.syntax.place import line_and_column
 from warehouse.syntax.tree import AsOf, FuncCall, Node, ParameterRef, WindowSpec
 
@@ -56,6 +57,11 @@ class Catalogue(Protocol):
 
     def udf(self, name: str) -> tuple[tuple[AnyType, ...], AnyType] | None:
         """Argument types and result type of a Python function of the session."""
+        ...
+
+    @property
+    def system(self) -> SystemObjects | None:
+        """The objects that `regclass` and functions of the catalogue are about, if any."""
         ...
 
 

@@ -29,12 +29,14 @@ from warehouse.algebra.types import (
     AnyType,
     RecordType,
     base_name,
+    is_integer,
     shown,
 )
 from warehouse.binder.calls import CallBinder
 from warehouse.binder.comparisons import comparable, compare, row_parts
 from warehouse.binder.constants import number
-from warehouse.binder.resolve import coerce, resolve
+from warehouse.binder.objects import OBJECT_TYPES, kind_of, number_of
+from warehouse.binder.resolve import coerce, resolve, settled
 from warehouse.binder.types import common_type, resolve_type
 from warehouse.syntax import tree
 
@@ -232,8 +234,16 @@ class ExpressionBinder(CallBinder):
     def _binary(self, node: tree.Operator, left: Expr, right: Expr) -> Expr:
         if node.op in _COMPARISONS:
             self._same_width(left, right, node)
+            left, right = self._objects(left, right), self._objects(right, left)
             return compare(node.op, left, right, self._place_of(node))
         return self._resolved(node.op, [left, right], node, operator=True)
+
+    def _objects(self, expr: Expr, other: Expr) -> Expr:
+        """An untyped literal beside an object (`regclass`, …) is one of that kind."""
+        kind, system = kind_of(other), self.binding.catalogue.system
+        if kind is None or system is None or expr.type != UNKNOWN:
+            return expr
+        return system.object(kind, expr)
 
     def _same_width(self, left: Expr, right: Expr, node: Any) -> None:
         ours, theirs = row_parts(left), row_parts(right)
@@ -261,7 +271,7 @@ class ExpressionBinder(CallBinder):
 
     def typed(self, expr: Expr) -> Expr:
         """An untyped literal as TEXT; everything else as it is."""
-        return coerce(expr, TEXT) if expr.type == UNKNOWN else expr
+        return settled(expr)
 
     def _between(self, node: tree.Between) -> Expr:
         arg, low, high = self.bind(node.arg), self.bind(node.low), self.bind(node.high)
@@ -422,7 +432,12 @@ class ExpressionBinder(CallBinder):
         return resolve_type(name, catalogue.types, catalogue.path)
 
     def _cast(self, node: tree.TypeCast) -> Expr:
+        system = self.binding.catalogue.system if node.type.name[-1] in OBJECT_TYPES else None
+        if system is not None and not node.type.dimensions:
+            return system.object(node.type.name[-1], self.bind(node.arg))
         kind = self.type_of(node.type)
+        if isinstance(node.arg, tree.Constant) and node.arg.kind == "bytes" and is_integer(kind):
+            return coerce(number(str(int(node.arg.value or "0", 16))), kind, explicit=True)
         if isinstance(node.arg, tree.Constant) and node.type.fields:
             return coerce(self.bind(_with_unit(node)), kind, explicit=True)
         if (
@@ -432,6 +447,8 @@ class ExpressionBinder(CallBinder):
         ):
             return Call(type=kind, fn="array", args=())
         arg = self.bind(node.arg)
+        if is_integer(kind):
+            arg = number_of(arg)
         if kind == types.NUMERIC and base_name(arg.type) in ("numeric", "int2", "int4", "int8"):
             return arg if base_name(arg.type) == "numeric" else self._integer_as_numeric(arg)
         if (
@@ -471,7 +488,7 @@ class ExpressionBinder(CallBinder):
 
     def row(self, items: list[Expr]) -> Expr:
         """ROW(items)."""
-        args = tuple(self.typed(item) for item in items)
+        args = tuple(items)
         return Call(type=RecordType(fields=tuple(a.type for a in args)), fn="row", args=args)
 
     def _subscript(self, node: tree.Subscript) -> Expr:

@@ -12,10 +12,15 @@ from storage.errors import InvalidRequest
 from warehouse.algebra.expressions import AggregateCall, ColumnRef, Expr, Subquery
 from warehouse.algebra.relations import Aggregate, Relation
 from warehouse.algebra.types import TEXT, UNKNOWN
+from warehouse.algebra.walk import (
+    columns_used,
+    map_children,
+    map_expressions,
+    transform_relation,
+)
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.resolve import coerce
 from warehouse.binder.scope import Scope
-from warehouse.optimizer.walk import map_children, map_expressions, transform_relation
 from warehouse.syntax import tree
 
 if TYPE_CHECKING:
@@ -168,8 +173,6 @@ class Grouping:
 
     def _checked(self, expr: Expr, node: tree.Node) -> Expr:
         """An output as a key: it may not hold an aggregate or window function."""
-        from warehouse.optimizer.walk import columns_used
-
         collector = self._scope.collector
         assert collector is not None
         made = {

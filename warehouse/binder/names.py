@@ -9,7 +9,6 @@ from warehouse.syntax.tree import (
     ArrayQuery,
     CaseExpr,
     Collate,
-    Constant,
     Exists,
     FieldAccess,
     FuncCall,
@@ -21,6 +20,7 @@ from warehouse.syntax.tree import (
     Slice,
     Subscript,
     TypeCast,
+    ValuesNode,
 )
 
 __all__ = ["output_name"]
@@ -43,8 +43,6 @@ def _figure(node: Any) -> tuple[str | None, int]:
         case TypeCast():
             name, strength = _figure(node.arg)
             return (name, strength) if strength else (node.type.name[-1], 1)
-        case Constant(kind="bool"):
-            return "bool", 1
         case Collate() | Subscript() | Slice():
             return _figure(node.arg)
         case CaseExpr():
@@ -66,6 +64,8 @@ def _query(query: QueryNode) -> tuple[str | None, int]:
     body = query.body
     while isinstance(body, QueryNode):
         body = body.body
+    if isinstance(body, ValuesNode):
+        return "column1", 2
     if isinstance(body, SelectNode) and body.items:
         item = body.items[0]
         return (item.alias, 2) if item.alias else _figure(item.expr)

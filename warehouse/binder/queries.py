@@ -26,6 +26,14 @@ from warehouse.algebra.types import (
     is_numeric,
     shown,
 )
+from warehouse.algebra.walk import (
+    columns_used,
+    map_expressions,
+    map_outputs,
+    nodes,
+    transform,
+    transform_relation,
+)
 from warehouse.binder.calls import nulls_first
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
@@ -34,32 +42,27 @@ from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.select import SelectBinder, position_of
 from warehouse.binder.tables import KnownCte, TableBinder
 from warehouse.binder.types import common_type
-from warehouse.optimizer.walk import (
-    columns_used,
-    map_expressions,
-    nodes,
-    transform,
-    transform_relation,
-)
 from warehouse.syntax import tree
 
-__all__ = ["QueryBinder", "bind_query"]
+__all__ = ["CellBinder", "QueryBinder", "bind_query"]
 
 _Ctes = Mapping[str, KnownCte]
+CellBinder = Callable[[Any, int, Callable[[Any], Expr]], Expr]
+"""Binds a value of a VALUES list: (node, column, how values are bound otherwise)."""
 
 
 def bind_query(
     node: tree.QueryNode,
     binding: Binding,
     kinds: Sequence[AnyType | None] = (),
-    cell: Callable[[Expr, int], Expr] | None = None,
+    cell: CellBinder | None = None,
 ) -> Query:
     """The query as algebra.
 
     Args:
         kinds: types that the columns are wanted in, for INSERT: untyped literals become these;
             nothing else is cast.
-        cell: if the query is a VALUES list, makes each value (by column) what it is wanted as.
+        cell: if the query is a VALUES list, binds each value as what it is wanted as.
     """
     binder = QueryBinder(binding)
     if cell is not None and isinstance(node.body, tree.ValuesNode):
@@ -93,7 +96,7 @@ class QueryBinder:
         ctes: _Ctes,
         *,
         keep_unknown: bool = False,
-        cell: Callable[[Expr, int], Expr] | None = None,
+        cell: CellBinder | None = None,
     ) -> tuple[Relation, tuple[str, ...]]:
         """A query inside `scope`: its rows and the names of its columns."""
         if node.with_:
@@ -243,7 +246,7 @@ class QueryBinder:
         ctes: _Ctes,
         *,
         keep_unknown: bool = False,
-        cell: Callable[[Expr, int], Expr] | None = None,
+        cell: CellBinder | None = None,
     ) -> tuple[Relation, tuple[str, ...]]:
         if len({len(row) for row in node.rows}) != 1:
             raise InvalidRequest("VALUES lists must all be the same length", "42601")
@@ -254,11 +257,11 @@ class QueryBinder:
             lambda query, around: self.query(query, around, ctes)[0],
         )
         bind = binder.bind
-        rows = [[bind(value) for value in row] for row in node.rows]
         if cell is not None:
-            rows = [[cell(value, i) for i, value in enumerate(row)] for row in rows]
+            rows = [[cell(value, i, bind) for i, value in enumerate(row)] for row in node.rows]
             kinds = [value.type for value in rows[0]]
         else:
+            rows = [[bind(value) for value in row] for row in node.rows]
             columns = zip(*rows, strict=True)
             kinds = [self._column_type(list(column), keep_unknown) for column in columns]
         bound = tuple(
@@ -321,7 +324,7 @@ class QueryBinder:
         if all(column.type == kind for column, kind in zip(columns, kinds, strict=True)):
             return relation
         literals = _literals(relation)
-        items = []
+        items: list[tuple[ColumnRef, Expr]] = []
         for position, (column, kind) in enumerate(zip(columns, kinds, strict=True)):
             if column.type == kind:
                 items.append((column, column))
@@ -370,10 +373,8 @@ class QueryBinder:
         return self._kept(definition.name, relation, names)
 
     def _kept(self, name: str, relation: Relation, names: tuple[str, ...]) -> KnownCte:
-        from warehouse.algebra.relations import Cte
-
         number = len(self._binding.ctes) + 1
-        self._binding.ctes[number] = Cte(name=name, relation=relation)
+        self._binding.ctes[number] = algebra.Cte(name=name, relation=relation)
         return KnownCte(number, names, tuple(column.type for column in relation.columns))
 
     def _cte_names(self, definition: tree.CteDef, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -452,14 +453,7 @@ class QueryBinder:
         found: list[AnyType] = []
         for position, (kind, column) in enumerate(zip(kinds, step.columns, strict=True)):
             if base_name(kind) == base_name(column.type):
-                same = kind == column.type
-                if not same and (is_decimal(kind) or kind == NUMERIC):
-                    kind = NUMERIC if _scale(column.type) > _scale(kind) else kind
-                found.append(
-                    kind
-                    if same or base_name(kind) == "numeric"
-                    else common_type([kind, column.type], "UNION")
-                )
+                found.append(_of_both_rounds(kind, column.type))
                 continue
             raise InvalidRequest(
                 f'recursive query "{definition.name}" column {position + 1} has type'
@@ -475,6 +469,14 @@ class QueryBinder:
                 for kind, column in zip(kinds, step.columns, strict=True)
             ]
         return tuple(found)
+
+
+def _of_both_rounds(base: AnyType, step: AnyType) -> AnyType:
+    if base == step:
+        return base
+    if is_decimal(base) or base == NUMERIC:
+        return NUMERIC if _scale(step) > _scale(base) else base
+    return common_type([base, step], "UNION")
 
 
 def _scale(kind: AnyType) -> int:
@@ -506,8 +508,6 @@ def _without_unknown(relation: algebra.Project, columns: Sequence[ColumnRef]) ->
         return expr
 
     def node(found: Relation) -> Relation:
-        from warehouse.optimizer.walk import map_outputs
-
         changed = map_expressions(found, lambda expr: transform(expr, typed))
         return map_outputs(changed, lambda column: unknown.get(column.id, column))
 
@@ -530,6 +530,8 @@ def _mentions(node: Any, name: str) -> bool:
 
 def _inlined(query: Query) -> Query:
     """CTEs with one reference in its place, those without any dropped."""
+    if not query.ctes:
+        return query
     counts: dict[int, int] = {}
     roots = [query.relation, *(cte.relation for cte in query.ctes.values())]
     for root in roots:

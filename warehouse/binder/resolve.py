@@ -17,7 +17,7 @@ from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import ArrayType, DecimalType, EnumType, StructType
 from warehouse.algebra import types
-from warehouse.algebra.expressions import Cast, Expr, Literal
+from warehouse.algebra.expressions import Call, Cast, Expr, Literal
 from warehouse.algebra.types import (
     NUMERIC,
     TEXT,
@@ -33,13 +33,16 @@ from warehouse.binder.constants import literal_as
 from warehouse.binder.types import castable, common_type, implicit, integer_as_decimal
 from warehouse.functions.registry import Function, functions_named, known_names
 
-__all__ = ["Resolved", "coerce", "coerce_base", "resolve"]
+__all__ = ["Resolved", "coerce", "coerce_base", "resolve", "settled"]
 
 _PREFERRED = {"N": "float8", "S": "text", "D": "timestamptz", "B": "bool", "T": "interval"}
 _POLYMORPHIC = frozenset(
-    """any anyelement anyarray anynonarray anyenum anycompatible anycompatiblearray
-    anycompatiblenonarray""".split()
-)
+    (
+        "any", "anyelement", "anyarray", "anynonarray", "anyenum", "anycompatible",
+        "anycompatiblearray", "anycompatiblenonarray",
+    )
+)  # fmt: skip
+_ARRAYS = ("anyarray", "anycompatiblearray")
 _BY_BASE: dict[str, AnyType] = {
     "bool": types.BOOLEAN,
     "int2": types.SMALLINT,
@@ -83,6 +86,16 @@ def coerce(expr: Expr, kind: AnyType, *, explicit: bool = False) -> Expr:
     return Cast(type=kind, arg=expr, explicit=explicit)
 
 
+def settled(expr: Expr) -> Expr:
+    """An untyped literal as TEXT, also inside a row; everything else as it is."""
+    if expr.type == UNKNOWN:
+        return coerce(expr, TEXT)
+    if isinstance(expr, Call) and expr.fn == "row" and isinstance(expr.type, RecordType):
+        args = tuple(settled(arg) for arg in expr.args)
+        return Call(type=RecordType(fields=tuple(a.type for a in args)), fn="row", args=args)
+    return expr
+
+
 def coerce_base(expr: Expr, base: str) -> Expr:
     """The expression as the base type of a signature; DECIMALs and texts keep their modifiers."""
     if base in _POLYMORPHIC:
@@ -121,7 +134,7 @@ def resolve(
     bound = [coerce_base(arg, base) for arg, base in zip(args, expected, strict=True)]
     if any(base in _POLYMORPHIC and base != "any" for base in expected):
         bound = _unify(name, bound, expected)
-    bound = [coerce(a, TEXT) if a.type == UNKNOWN else a for a in bound]
+    bound = [settled(a) for a in bound]
     return found, tuple(bound), _result(found, bound, expected)
 
 
@@ -199,6 +212,11 @@ def _accepts(kind: AnyType, base: str) -> bool:
 
 def _consistent(args: Sequence[Expr], expected: Sequence[str]) -> bool:
     """Do the polymorphic arguments agree on their element?"""
+    if "anycompatiblearray" in expected and any(
+        base == "anycompatible" and isinstance(arg.type, ArrayType)
+        for arg, base in zip(args, expected, strict=True)
+    ):
+        return False  # there are no arrays of arrays
     if "anyelement" not in expected and "anyarray" not in expected:
         return True
     found: set[str] = set()
@@ -313,20 +331,16 @@ def _unify(name: str, args: list[Expr], expected: Sequence[str]) -> list[Expr]:
     for arg, base in zip(args, expected, strict=True):
         if base not in _POLYMORPHIC or base == "any" or arg.type == UNKNOWN:
             continue
-        elements.append(arg.type.element if _is_array(arg, base) else arg.type)
+        kind = arg.type
+        elements.append(kind.element if base in _ARRAYS and isinstance(kind, ArrayType) else kind)
     element = common_type(elements, name)
-    unified = []
-    for arg, base in zip(args, expected, strict=True):
-        if base in ("anyarray", "anycompatiblearray"):
-            arg = coerce(arg, ArrayType(element=_stored(element)))
-        elif base in _POLYMORPHIC and base != "any":
-            arg = coerce(arg, element)
-        unified.append(arg)
-    return unified
+    return [_unified(arg, base, element) for arg, base in zip(args, expected, strict=True)]
 
 
-def _is_array(arg: Expr, base: str) -> bool:
-    return base in ("anyarray", "anycompatiblearray") and isinstance(arg.type, ArrayType)
+def _unified(arg: Expr, base: str, element: AnyType) -> Expr:
+    if base in _ARRAYS:
+        return coerce(arg, ArrayType(element=_stored(element)))  # type: ignore[arg-type]
+    return coerce(arg, element) if base in _POLYMORPHIC and base != "any" else arg
 
 
 def _stored(kind: AnyType) -> AnyType:
@@ -344,14 +358,14 @@ def _result(entry: Function, args: Sequence[Expr], expected: Sequence[str]) -> A
             return RecordType(fields=())
         return _BY_BASE[returns]
     element = _element_of(args, expected)
-    if returns in ("anyarray", "anycompatiblearray"):
+    if returns in _ARRAYS:
         return ArrayType(element=_stored(element))  # type: ignore[arg-type]
     return element
 
 
 def _element_of(args: Sequence[Expr], expected: Sequence[str]) -> AnyType:
     for arg, base in zip(args, expected, strict=True):
-        if base in ("anyarray", "anycompatiblearray") and isinstance(arg.type, ArrayType):
+        if base in _ARRAYS and isinstance(arg.type, ArrayType):
             return arg.type.element
         if base in _POLYMORPHIC and base not in ("any", "anyarray", "anycompatiblearray"):
             return arg.type

@@ -17,19 +17,20 @@ from typing import Any
 from storage.errors import InvalidRequest
 from warehouse.algebra import relations as algebra
 from warehouse.algebra.expressions import (
+    Call,
     ColumnRef,
     Expr,
     SortKey,
     WindowCall,
 )
 from warehouse.algebra.relations import Relation
-from warehouse.algebra.types import TEXT, UNKNOWN, shown
+from warehouse.algebra.types import UNKNOWN, shown
 from warehouse.binder.calls import nulls_first
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.grouping import Grouping
 from warehouse.binder.names import output_name
-from warehouse.binder.resolve import coerce
+from warehouse.binder.resolve import settled
 from warehouse.binder.scope import Scope, ScopeColumn
 from warehouse.syntax import tree
 
@@ -88,7 +89,9 @@ class SelectBinder:
         grouping = Grouping(self._binding, self._scope, self._binder, outputs)
         grouping.read(node)
         having = self._having(node, collector)
-        keys = [self._order_key(item, outputs, binder, node) for item in order]
+        keys = [
+            key for item in order for key in self._order_keys(item, outputs, binder, node)
+        ]
         distinct_on = self._distinct_on(node, outputs, binder)
         fix: Callable[[Expr], Expr] = _unchanged
         if node.group or collector.aggregates or node.having is not None:
@@ -141,8 +144,8 @@ class SelectBinder:
                 outputs += self._fields(item.expr, binder)
                 continue
             expr = binder.bind(item.expr)
-            if expr.type == UNKNOWN and not self._keep_unknown:
-                expr = coerce(expr, TEXT)
+            if expr.type != UNKNOWN or not self._keep_unknown:
+                expr = settled(expr)
             outputs.append(Output(item.alias or output_name(item.expr), expr))
         return outputs
 
@@ -177,13 +180,13 @@ class SelectBinder:
 
     # --- ORDER BY and DISTINCT --------------------------------------------------------------------
 
-    def _order_key(
+    def _order_keys(
         self,
         item: tree.OrderItem,
         outputs: list[Output],
         binder: ExpressionBinder,
         node: tree.SelectNode,
-    ) -> SortKey:
+    ) -> list[SortKey]:
         expr = self._output_or_expression(item.expr, outputs, binder, "ORDER BY")
         if node.distinct is True and expr not in [output.expr for output in outputs]:
             raise InvalidRequest(
@@ -191,7 +194,13 @@ class SelectBinder:
                 f"{self._binding.place(item)}",
                 "42P10",
             )
-        return SortKey(expr=expr, descending=item.descending, nulls_first=nulls_first(item))
+        if isinstance(expr, Call) and expr.fn == "row":
+            # A row sorts by its fields, NULL as the greatest.
+            return [
+                SortKey(expr=arg, descending=item.descending, nulls_first=item.descending)
+                for arg in expr.args
+            ]
+        return [SortKey(expr=expr, descending=item.descending, nulls_first=nulls_first(item))]
 
     def _output_or_expression(
         self, node: Any, outputs: list[Output], binder: ExpressionBinder, clause: str
@@ -208,8 +217,7 @@ class SelectBinder:
                 return found[0]
         if isinstance(node, tree.Constant):
             return outputs[position_of(node, len(outputs), clause, self._binding)].expr
-        expr = binder.bind(node)
-        return coerce(expr, TEXT) if expr.type == UNKNOWN else expr
+        return settled(binder.bind(node))
 
     def _distinct_on(
         self, node: tree.SelectNode, outputs: list[Output], binder: ExpressionBinder

@@ -30,6 +30,7 @@ from warehouse.algebra.relations import (
     WorkingTable,
 )
 from warehouse.algebra.types import AnyType
+from warehouse.algebra.walk import free_columns
 from warehouse.binder.comparisons import compare
 from warehouse.binder.context import Binding, Collector, TableSource
 from warehouse.binder.expressions import ExpressionBinder
@@ -105,10 +106,7 @@ class TableBinder:
     def _joined(
         self, kind: str, left: Relation, right: Relation, condition: Expr | None
     ) -> Relation:
-        from warehouse.optimizer.walk import free_columns
-
-        ids = {column.id for column in left.columns}
-        lateral = bool(ids & free_columns(right))
+        lateral = _refers(right, left)
         if kind == "inner" and isinstance(left, Empty):
             return right if condition is None else Filter(input=right, predicate=condition)
         return Join(kind=kind, left=left, right=right, condition=condition, lateral=lateral)
@@ -140,8 +138,8 @@ class TableBinder:
             )
             relation: Relation = Values(rows=rows, outputs=outputs)
         else:
-            names = tuple(name for name, _ in source.columns)
-            relation = Scan(input=source.input, outputs=outputs, sources=names)
+            sources = tuple(name for name, _ in source.columns)
+            relation = Scan(input=source.input, outputs=outputs, sources=sources)
         if node.sample is not None:
             relation = self._sample(relation, node.sample)
         names = self._renamed([name for name, _ in source.columns], node.columns, alias, node)
@@ -268,8 +266,13 @@ class TableBinder:
 
     def _join(self, node: tree.JoinRef, visible: list[ScopeTable]) -> Bound:
         left, ours = self._item(node.left, visible)
-        seen = [*visible, *ours] if node.kind in ("inner", "left", "cross") else visible
-        right, theirs = self._item(node.right, seen)
+        right, theirs = self._item(node.right, [*visible, *ours])
+        if node.kind in ("right", "full") and _refers(right, left):
+            raise InvalidRequest(
+                "invalid reference to FROM-clause entry: the combining JOIN type must be INNER or"
+                f" LEFT for a LATERAL reference{self._binding.place(node)}",
+                "42P10",
+            )
         _check_aliases([*ours, *theirs])
         kind = "inner" if node.kind == "cross" else node.kind
         using = self._common(ours, theirs) if node.natural else list(node.using)
@@ -308,7 +311,8 @@ class TableBinder:
                 )
                 merged.append(ScopeColumn(name, both_sides))
             else:
-                merged.append(ScopeColumn(name, b if kind == "right" else a))
+                wide = common_type([a.type, b.type], "JOIN/USING")
+                merged.append(ScopeColumn(name, coerce(b if kind == "right" else a, wide)))
         relation = self._joined(kind, left[0], right[0], both(conditions))
         hide = frozenset(names)
         tables = [replace(table, hidden=table.hidden | hide) for table in (*left[1], *right[1])]
@@ -336,6 +340,11 @@ class TableBinder:
                 "42702",
             )
         return found[0]
+
+
+def _refers(right: Relation, left: Relation) -> bool:
+    """Does the right side use columns of the left one?"""
+    return not free_columns(right).isdisjoint(column.id for column in left.columns)
 
 
 def _check_aliases(tables: list[ScopeTable]) -> None:

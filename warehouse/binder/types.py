@@ -71,12 +71,19 @@ _SCALARS: dict[str, Kind] = {
     "json": Kind.JSON,
     "jsonb": Kind.JSONB,
     "oid": Kind.BIGINT,
-    "regclass": Kind.TEXT,
-    "regtype": Kind.TEXT,
-    "regproc": Kind.TEXT,
-    "regnamespace": Kind.TEXT,
+    "xid": Kind.BIGINT,
 }
 _LATER = {"timetz", "money", "xml", "point", "inet", "cidr", "macaddr", "bit", "varbit", "tsvector"}
+_NAMES_OF_OBJECTS = ("regclass", "regnamespace", "regproc", "regrole", "regtype")
+
+_VECTORS = {"int2vector": Kind.SMALLINT, "oidvector": Kind.BIGINT}
+_DOMAINS = {
+    "cardinal_number": Kind.INTEGER,
+    "character_data": Kind.TEXT,
+    "sql_identifier": Kind.TEXT,
+    "time_stamp": Kind.TIMESTAMPTZ,
+    "yes_or_no": Kind.TEXT,
+}
 
 _IMPLICIT: dict[str, frozenset[str]] = {
     "int2": frozenset(("int4", "int8", "numeric", "float4", "float8")),
@@ -127,6 +134,8 @@ def _element(
     name: TypeName, known: Mapping[tuple[str, str], AnyType], path: Sequence[str]
 ) -> AnyType:
     base = name.name[-1]
+    if (system := _system_type(name.name)) is not None:
+        return system
     if len(name.name) == 1:
         if base == "numeric":
             return _numeric(name.modifiers)
@@ -145,7 +154,7 @@ def _element(
             elif name.modifiers:
                 raise InvalidRequest(f'type modifier is not allowed for type "{base}"', "42601")
             return ScalarType(kind=_SCALARS[base])
-        if base in _LATER:
+        if base in _LATER or base in _NAMES_OF_OBJECTS:
             raise NotYet(f"the type {base} is not available")
     for schema in [name.name[0]] if len(name.name) > 1 else path:
         if (schema, base) in known:
@@ -154,6 +163,17 @@ def _element(
         return ScalarType(kind=_SCALARS[base])
     hint = nearest(base, [*_SCALARS, "numeric", "varchar", *(n for _, n in known)])
     raise UnknownObject(f'type "{base}" does not exist{hint}', "42704")
+
+
+def _system_type(name: tuple[str, ...]) -> AnyType | None:
+    """A type that only PostgreSQL's catalogue uses, as the nearest of ours."""
+    if len(name) == 2 and name[0] == "information_schema" and name[1] in _DOMAINS:
+        return ScalarType(kind=_DOMAINS[name[1]])
+    if name == ("char",):  # in quotes: a single character
+        return VarCharType(length=1)
+    if len(name) == 1 and name[0] in _VECTORS:
+        return ArrayType(element=ScalarType(kind=_VECTORS[name[0]]))
+    return None
 
 
 def _numeric(modifiers: tuple[int, ...]) -> AnyType:

@@ -34,6 +34,7 @@ __all__ = ["number", "of_boolean", "significant", "within_type"]
 
 _SURE_FLOAT = 1e15  # below it a float has room for a rounding at its last decimal digit
 _NUDGE = 1 + 2.0**-51
+_NO_ROOM = "numeric field overflow"
 
 
 def number(value: Value, kind: AnyType) -> Value:
@@ -74,7 +75,7 @@ def _exact_to_integer(value: Value, kind: AnyType) -> Value:
 
 def _exact_to_decimal(value: Value, kind: DecimalType) -> Value:
     rounded = rescaled(of(value), kind.scale)
-    return within_type(rounded, kind, [value], "numeric field overflow")
+    return within_type(rounded, kind, [value], _NO_ROOM)
 
 
 def within_type(made: Scaled, kind: AnyType, operands: list[Value], message: str) -> Value:
@@ -128,20 +129,21 @@ def significant(expr: pl.Expr, kind: AnyType) -> pl.Expr:
 
 def _float_to_decimal(value: Value, kind: DecimalType) -> Value:
     """Rounded in floats while they are precise enough, else from the decimal text, row by row."""
-    scaled = significant(value.expr, value.type) * float(10**kind.scale)
+    digits = value.derived(significant(value.expr, value.type), NUMERIC)
+    return bound([digits], lambda one: _decimal_of(one[0], kind))
+
+
+def _decimal_of(value: Value, kind: DecimalType) -> Value:
+    scaled = value.expr * float(10**kind.scale)
     size = (scaled.abs() * _NUDGE).round(0, mode="half_away_from_zero")
     near = scaled.is_finite() & (scaled.abs() < _SURE_FLOAT)
     rounded = pl.when(near).then(size * scaled.sign()).cast(pl.Int64(), strict=False)
     bounds = symmetric(int(_SURE_FLOAT) + 1)
-    fast = within_type(Scaled(rounded, kind.scale, bounds), kind, [value], "numeric field overflow")
-    held = type_range(kind)
-    if held is not None and held.within(bounds):
-        outside = near.not_()
-        return fast.faulty(outside, "22003", "numeric field overflow")
-    rest = value.derived(pl.when(near.not_()).then(value.expr), value.type, fault=None)
-    digits = 6 if value.type == REAL else 15 if value.type == DOUBLE else 17
-    slow = rowwise(lambda number: _decimal(number, digits), [rest], kind)
-    return _either(fast, slow)
+    fast = within_type(Scaled(rounded, kind.scale, bounds), kind, [value], _NO_ROOM)
+    if symmetric(10**kind.precision).within(bounds):
+        return fast.faulty(near.not_(), "22003", _NO_ROOM)
+    rest = value.derived(pl.when(near.not_()).then(value.expr), NUMERIC)
+    return _either(fast, rowwise(_decimal, [rest], kind))
 
 
 def _either(fast: Value, slow: Value) -> Value:
@@ -159,10 +161,10 @@ def _either(fast: Value, slow: Value) -> Value:
     )
 
 
-def _decimal(number: float, digits: int) -> Decimal:
+def _decimal(number: float) -> Decimal:
     if not math.isfinite(number):
-        raise InvalidRequest("numeric field overflow", "22003")
-    return Decimal(repr(number) if digits > 15 else f"{number:.{digits}g}", context=EXACT)
+        raise InvalidRequest(_NO_ROOM, "22003")
+    return Decimal(repr(number), context=EXACT)
 
 
 def _float_to_float(value: Value, kind: AnyType) -> Value:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from storage.schema import CharType, DecimalType, EnumType, VarCharType
 from warehouse.algebra.types import (
+    BIGINT,
     BOOLEAN,
     BYTEA,
     DATE,
@@ -29,8 +32,8 @@ from warehouse.algebra.types import (
     is_text,
     shown,
 )
-from warehouse.execution.interval_text import interval_text
 from warehouse.execution.kernels import rowwise
+from warehouse.execution.moment_text import day_text, interval_text, moment_text
 from warehouse.execution.value import Value
 
 __all__ = ["limited", "to_text"]
@@ -43,6 +46,10 @@ def to_text(value: Value) -> Value:
         return _float(value)
     if kind == INTERVAL:
         return rowwise(interval_text, [value], TEXT)
+    if kind == DATE:
+        return _date(value)
+    if kind in (TIMESTAMP, TIMESTAMPTZ):
+        return _timestamp(value)
     return value.derived(_text(value), TEXT)
 
 
@@ -77,56 +84,54 @@ def _uuid(expr: pl.Expr) -> pl.Expr:
     return pl.concat_str([digits.str.slice(*place) for place in places], separator="-")
 
 
-def _date(expr: pl.Expr) -> pl.Expr:
-    return pl.concat_str(_day(expr), _era(expr))
+def _date(value: Value) -> Value:
+    common = value.expr.dt.year().is_between(1, 9999)
+    fast = pl.when(common).then(value.expr.cast(pl.String()))
+    return _either(value, fast, common, value.expr.to_physical(), day_text)
 
 
-def _day(expr: pl.Expr) -> pl.Expr:
-    """`2024-02-29`; a year before 1 counts backwards (the era says BC)."""
-    year = expr.dt.year().cast(pl.Int64())
-    counted = pl.when(year > 0).then(year).otherwise(1 - year)
-    return pl.concat_str(
-        counted.cast(pl.String()).str.zfill(4),
-        expr.dt.month().cast(pl.String()).str.zfill(2),
-        expr.dt.day().cast(pl.String()).str.zfill(2),
-        separator="-",
+def _timestamp(value: Value) -> Value:
+    zone = "+00" if value.type == TIMESTAMPTZ else ""
+    common = value.expr.dt.year().is_between(1, 9999)
+    clock = pl.concat_str(pl.lit(" "), _time(value.expr), pl.lit(zone))
+    fast = pl.concat_str(pl.when(common).then(value.expr.dt.date().cast(pl.String())), clock)
+    return _either(
+        value,
+        fast,
+        common,
+        value.expr.to_physical(),
+        partial(moment_text, zone=zone),
     )
 
 
-def _era(expr: pl.Expr) -> pl.Expr:
-    return pl.when(expr.dt.year() > 0).then(pl.lit("")).otherwise(pl.lit(" BC"))
+def _either(
+    value: Value,
+    fast: pl.Expr,
+    common: pl.Expr,
+    number: pl.Expr,
+    function: Callable[[Any], str],
+) -> Value:
+    """`fast`, and where `common` is false the function of the number."""
+    kind = value.type if number is value.expr else BIGINT
+    rest = value.derived(pl.when(common.not_()).then(number), kind, fault=None)
+    slow = rowwise(function, [rest], TEXT)
+    return value.derived(pl.coalesce(fast, slow.expr), TEXT)
 
 
 def _time(expr: pl.Expr) -> pl.Expr:
     """`04:05:06.789`, without zeros at the end of the fraction."""
-    clock = pl.concat_str(
-        expr.dt.hour().cast(pl.String()).str.zfill(2),
-        expr.dt.minute().cast(pl.String()).str.zfill(2),
-        expr.dt.second().cast(pl.String()).str.zfill(2),
-        separator=":",
-    )
+    clock = expr.dt.strftime("%H:%M:%S")
     micro = expr.dt.microsecond()
     digits = micro.cast(pl.String()).str.zfill(6).str.strip_chars_end("0")
     fraction = pl.when(micro == 0).then(pl.lit("")).otherwise(pl.concat_str(pl.lit("."), digits))
     return pl.concat_str(clock, fraction)
 
 
-def _timestamp(expr: pl.Expr) -> pl.Expr:
-    return pl.concat_str(_day(expr), pl.lit(" "), _time(expr), _era(expr))
-
-
-def _timestamptz(expr: pl.Expr) -> pl.Expr:
-    return pl.concat_str(_day(expr), pl.lit(" "), _time(expr), pl.lit("+00"), _era(expr))
-
-
 _OUTPUT: dict[AnyType, Any] = {
     BOOLEAN: _boolean,
     BYTEA: _bytes,
     UUID: _uuid,
-    DATE: _date,
     TIME: _time,
-    TIMESTAMP: _timestamp,
-    TIMESTAMPTZ: _timestamptz,
 }
 
 # From which power of ten on PostgreSQL writes a float with an exponent.
@@ -139,10 +144,8 @@ def _float(value: Value) -> Value:
     common = (size >= 1e-4) & (size < _FIXED_LIMIT[value.type])
     digits = value.expr.cast(pl.String()).str.strip_suffix(".0")
     fast = pl.when(common).then(digits)
-    rest = value.derived(pl.when(common.not_()).then(value.expr), value.type, fault=None)
     function = {REAL: _real_text, DOUBLE: _double_text, NUMERIC: _numeric_text}[value.type]
-    slow = rowwise(function, [rest], TEXT)
-    return value.derived(pl.coalesce(fast, slow.expr), TEXT)
+    return _either(value, fast, common, value.expr, function)
 
 
 def _real_text(number: float) -> str:

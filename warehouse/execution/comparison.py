@@ -211,8 +211,8 @@ def _whole(same: pl.Expr, op: str, left: Value, right: Value, fault: pl.Expr | N
     """The equality of stored rows from that of their fields."""
     neither = left.expr.is_not_null() & right.expr.is_not_null()
     if op in ("=", "<>"):
-        expr = pl.when(neither).then(same if op == "=" else same.not_())
-        return Value(expr, BOOLEAN, fault=fault)
+        answer = pl.when(neither).then(same if op == "=" else same.not_())
+        return Value(answer, BOOLEAN, fault=fault)
     equal = same & (left.expr.is_null() == right.expr.is_null())
     expr = equal if op == "is not distinct" else equal.not_()
     return Value(expr, BOOLEAN, nullable=False, fault=fault)

@@ -30,15 +30,14 @@ from warehouse.algebra.types import (
     TIMESTAMPTZ,
     UUID,
     AnyType,
-    NumericType,
     RecordType,
-    UnknownType,
     shown,
 )
 from warehouse.execution.literals import fields_of
+from warehouse.execution.result_types import result_field, result_type
 from warehouse.execution.value import carrier
 
-__all__ = ["arrow_column", "carrier_column", "decode", "result_type"]
+__all__ = ["arrow_column", "carrier_column", "decode"]
 
 
 def decode(frame: pl.DataFrame, outputs: Sequence[tuple[str, AnyType, bool]]) -> pa.Table:
@@ -55,27 +54,8 @@ def decode(frame: pl.DataFrame, outputs: Sequence[tuple[str, AnyType, bool]]) ->
         arrow_column(series, kind, wide)
         for series, (_, kind, wide) in zip(frame.get_columns(), outputs, strict=True)
     ]
-    fields = [
-        pa.field(name, column.type) for (name, _, _), column in zip(outputs, columns, strict=True)
-    ]
+    fields = [result_field(name, kind) for name, kind, _ in outputs]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
-
-
-def result_type(kind: AnyType) -> pa.DataType:
-    """The Arrow type of a column of results."""
-    match kind:
-        case NumericType():
-            return pa.float64()
-        case UnknownType():
-            return pa.large_string()
-        case RecordType(fields):
-            return pa.struct([(f"f{i}", result_type(f)) for i, f in enumerate(fields, 1)])
-        case ArrayType(element):
-            return pa.large_list(result_type(element))
-        case StructType(_, fields):
-            return pa.struct([(name, result_type(inner)) for name, inner in fields])
-        case _:
-            return arrow_type(kind)
 
 
 def arrow_column(series: pl.Series, kind: AnyType, wide: bool) -> pa.ChunkedArray:

@@ -94,20 +94,27 @@ class _Kernel:
 
     def __call__(self, packed: pl.Series) -> pl.Series:
         columns = packed.struct.unnest()
-        count = len(packed)
-        if self._strict:
-            filled = columns.select(pl.all_horizontal(pl.all().is_not_null())).to_series()
-            if not filled.any():
-                return pl.Series(packed.name, [None], dtype=self._made).new_from_index(0, count)
+        if not self._strict:
+            return self._computed(columns).alias(packed.name)
+        filled = columns.select(pl.all_horizontal(pl.all().is_not_null())).to_series()
+        if filled.all():
+            return self._computed(columns).alias(packed.name)
+        nothing = pl.Series(packed.name, [None], dtype=self._made)
+        if not filled.any():
+            return nothing.new_from_index(0, len(packed))
+        # Behind the computed rows there is one of NULLs, for all others.
+        made = self._computed(columns.filter(filled)).alias(packed.name).append(nothing)
+        place = pl.when(filled).then(filled.cast(pl.Int64()).cum_sum() - 1).otherwise(len(made) - 1)
+        return made.gather(pl.select(place).to_series())
+
+    def _computed(self, columns: pl.DataFrame) -> pl.Series:
         rows = [self._row(row) for row in columns.iter_rows()]
         value_type, fault_type = (field.dtype for field in self._made.fields)
         values = pl.Series("value", [value for value, _ in rows], dtype=value_type, strict=True)
         faults = pl.Series("fault", [fault for _, fault in rows], dtype=fault_type)
-        return pl.DataFrame([values, faults]).to_struct(packed.name)
+        return pl.DataFrame([values, faults]).to_struct()
 
     def _row(self, row: tuple[Any, ...]) -> tuple[Any, str | None]:
-        if self._strict and None in row:
-            return None, None
         arguments = tuple(map(from_carrier, row, self._kinds))
         if not self._remembers:
             return self._compute(arguments)
@@ -131,9 +138,9 @@ class _Kernel:
         if self._bounds is not None and not self._bounds.low <= value <= self._bounds.high:
             raise InvalidRequest(f"{shown(self._kind)} out of range", "22003")
         held = to_carrier(value, self._kind)
-        if isinstance(self._kind, DecimalType):
-            if abs(unscaled(value, self._kind.scale)) >= 10**self._kind.precision:
-                raise InvalidRequest("numeric field overflow", "22003")
+        kind = self._kind
+        if isinstance(kind, DecimalType) and abs(unscaled(value, kind.scale)) >= 10**kind.precision:
+            raise InvalidRequest("numeric field overflow", "22003")
         return held
 
 

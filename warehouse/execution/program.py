@@ -31,6 +31,7 @@ from warehouse.execution.lowered import (
     exactly,
 )
 from warehouse.execution.relations import lower_relation
+from warehouse.execution.result_types import result_field
 from warehouse.execution.value import Range, fault_of
 
 __all__ = ["Program"]
@@ -81,6 +82,11 @@ class Program:
             )
         ]
         return decode(found.select([f"o{i}" for i in range(len(outputs))]), outputs)
+
+    def schema(self) -> pa.Schema:
+        """Of the result."""
+        outputs = zip(self.query.names, self.query.outputs, strict=True)
+        return pa.schema([result_field(name, output.type) for name, output in outputs])
 
     def translated(self, error: pl.exceptions.PolarsError) -> MobulaError:
         """One of our errors for one of Polars'."""

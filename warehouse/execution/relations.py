@@ -34,14 +34,10 @@ from warehouse.algebra.relations import (
     Window,
     WorkingTable,
 )
-from warehouse.execution.keys import aligned, any_of
 from warehouse.execution.lowered import (
     PRESENT,
     Context,
     Lowered,
-    column_name,
-    column_of,
-    constants,
     materialised,
     renamed,
 )
@@ -85,24 +81,6 @@ def _scan(node: Scan, context: Context) -> Lowered:
 
 def _empty(node: Empty, context: Context) -> Lowered:
     return Lowered(pl.LazyFrame({PRESENT: [True]}), {})
-
-
-def _values(node: Values, context: Context) -> Lowered:
-    """The rows are computed at once: they are constants."""
-    columns = [
-        aligned([context.lower(row[i], {}) for row in node.rows]) for i in range(len(node.outputs))
-    ]
-    frame: dict[str, Any] = {PRESENT: pl.Series([True] * len(node.rows), dtype=pl.Boolean)}
-    known: dict[int, Value] = {}
-    for output, values in zip(node.outputs, columns, strict=True):
-        if not values:
-            raise InternalError("VALUES without rows")
-        cells = [raised(value).alias(str(i)) for i, value in enumerate(values)]
-        row = constants(cells)
-        name = column_name(output.id)
-        frame[name] = pl.concat([row.to_series(i).alias(name) for i in range(len(values))])
-        known[output.id] = column_of(output.id, any_of(values))
-    return Lowered(pl.DataFrame(frame).lazy().select(list(frame)[1:] or [PRESENT]), known)
 
 
 def _cte_scan(node: CteScan, context: Context) -> Lowered:
@@ -202,7 +180,7 @@ _LOWERINGS: dict[type[Relation], Callable[[Any, Context], Lowered]] = {
     SetOperation: _imported("sets", "lower_set_operation"),
     Sort: _imported("sorting", "lower_sort"),
     Unnest: _imported("unnest", "lower_unnest"),
-    Values: _values,
+    Values: _imported("values", "lower_values"),
     Window: _window,
     WorkingTable: _working_table,
 }

@@ -11,8 +11,9 @@ import pyarrow as pa
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.schema import SCALED_PRECISION_MAX, DecimalType
 from warehouse.algebra.types import AnyType
-from warehouse.execution.decode import arrow_column, carrier_column, result_type
+from warehouse.execution.decode import arrow_column, carrier_column
 from warehouse.execution.ranges import type_range
+from warehouse.execution.result_types import result_type
 from warehouse.execution.scaled import canonical
 from warehouse.execution.value import Value, any_fault, carrier
 

@@ -223,7 +223,8 @@ def per_row(
 ) -> pl.Expr:
     """As many new values as the frame has rows. `made` gets their number."""
     columns = environment.columns.values()
-    rows = next(iter(columns)).expr if columns else pl.int_range(pl.len())
+    # An expression over no frame at all is one row.
+    rows = next(iter(columns)).expr if columns else pl.int_range(pl.max_horizontal(pl.len(), 1))
     return rows.map_batches(
         lambda series: made(len(series)), return_dtype=dtype, is_elementwise=bool(columns)
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import decimal
 import math
-from dataclasses import replace
+import re
+from copy import copy
 from decimal import Decimal
 
 from storage.errors import InvalidRequest
@@ -72,8 +73,7 @@ def numeric_to_char(number: Value, picture: Value, *, kind: AnyType) -> Value:
 
 def _prepared(text: str) -> NumberPicture | None:
     """A copy to work on; None of the empty picture."""
-    picture = replace(number_picture(text))
-    return picture if text else None
+    return copy(number_picture(text)) if text else None
 
 
 def _integer(value: int, text: str) -> str:
@@ -154,10 +154,9 @@ def _float(value: float, text: str, certain: int) -> str:
         picture.pre += picture.multi
     name = _name(value)
     before = len(name or f"{abs(value):.0f}")
-    if before >= certain:
-        picture.post = 0
-    elif before + picture.post > certain:
-        picture.post = certain - before
+    if before + picture.post > certain or before >= certain:
+        picture.post = max(certain - before, 0)
+        picture.plain = None
     if name is not None:
         return _finish(picture, name, "-" if value < 0 else "+")
     shown = f"{value:.{picture.post}f}"
@@ -196,10 +195,23 @@ def _roman(number: int) -> str:
 def _finish(picture: NumberPicture, digits: str, sign: str) -> str:
     before = digits.find(".") if "." in digits else len(digits)
     spaces = picture.pre - before
+    if picture.plain is not None and spaces >= 0 and digits[0].isdigit():
+        return _finish_plain(picture, picture.plain, digits, sign)
     if spaces < 0:
         digits = "#" * picture.pre + "." + "#" * picture.post
         spaces = 0
     return _written(picture, digits, sign, spaces)
+
+
+def _finish_plain(picture: NumberPicture, plain: re.Match[str], digits: str, sign: str) -> str:
+    """What `_Writer` makes of the most common pictures, in a tenth of the time."""
+    whole, point, fraction = digits.partition(".")
+    if whole == "0" and picture.post and not picture.zero:
+        whole = ""
+    elif plain["grouped"]:
+        whole = f"{int(whole):,}"
+    text = f"{'-' if sign == '-' else ''}{whole}{point}{fraction}"
+    return text if picture.fill else text.rjust(len(picture.nodes) + 1)
 
 
 def _written(picture: NumberPicture, digits: str, sign: str, spaces: int = 0) -> str:

@@ -135,7 +135,7 @@ class _Reader:
         if not self.here():
             return
         read = False
-        if word in "09" and self.here() in "0123456789":
+        if self.here() in "0123456789":
             if self.point and self.behind == self.picture.post:
                 return
             self.digits.append(self.here())

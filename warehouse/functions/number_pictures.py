@@ -9,6 +9,7 @@ After PostgreSQL's `formatting.c`, whose notes on what a picture means these are
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -46,6 +47,14 @@ class NumberPicture:
     roman: bool = False
     shifts: bool = False
     exponent: bool = False
+    plain: re.Match[str] | None = None
+
+
+# Digits with or without separators of thousands, `999,990.00`: see `number_formats`. With FM only
+# if no digit behind the point may go.
+_PLAIN = re.compile(
+    r"(?P<fill>FM)?(?:(?P<grouped>9{1,3}(?:[,G]999)*[,G]99[90])|(?:9*[90]))(?:[.D](?:0+|(?P<nines>9+)))?"
+)
 
 
 def tokens(text: str, spellings: tuple[str, ...]) -> list[tuple[str, bool]]:
@@ -82,6 +91,9 @@ def number_picture(text: str) -> NumberPicture:
         if keyword:
             _add(picture, word.upper())
         picture.nodes.append((word, keyword))
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None and not (plain["fill"] and plain["nines"]):
+        picture.plain = plain
     return picture
 
 

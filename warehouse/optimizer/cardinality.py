@@ -45,7 +45,7 @@ from warehouse.algebra.expressions import (
     Literal,
     conjuncts,
 )
-from warehouse.optimizer.walk import columns_used
+from warehouse.algebra.walk import columns_used
 
 __all__ = ["OTHER_SHARE", "UNKNOWN_ROWS", "Estimate", "TableStatistics", "conjunction"]
 
@@ -221,10 +221,12 @@ def _share(node: Expr, tables: Mapping[int, TableColumn]) -> float:
             return max(EQUAL_SHARE, 1.0 - conjunction([arg], tables))
         case Call(fn="=" | "is not distinct"):
             return EQUAL_SHARE
-        case Call(fn="<>" | "is distinct" | "is not null"):
-            return 1.0 - EQUAL_SHARE
         case Call(fn="is null", args=(ColumnRef(id=key),)) if key in tables:
             return tables[key].statistics.null_share(tables[key].column)
+        case Call(fn="is not null", args=(ColumnRef(id=key),)) if key in tables:
+            return 1.0 - tables[key].statistics.null_share(tables[key].column)
+        case Call(fn="<>" | "is distinct" | "is not null"):
+            return 1.0 - EQUAL_SHARE
         case InList(arg=arg, items=items, negated=negated):
             equal = (Call(type=node.type, fn="=", args=(arg, item)) for item in items[:100])
             share = min(1.0, sum(conjunction([test], tables) for test in equal))

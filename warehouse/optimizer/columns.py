@@ -29,7 +29,7 @@ from warehouse.algebra.relations import (
     Values,
     Window,
 )
-from warehouse.optimizer.walk import (
+from warehouse.algebra.walk import (
     columns_used,
     expressions,
     map_inputs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from storage.snapshot.model import TableState
@@ -53,9 +53,9 @@ class Estimator:
             case algebra.Aggregate():
                 return self._aggregate(node)
             case algebra.Distinct():
-                below = self.of(node.input)
+                inside = self.of(node.input)
                 keys = node.keys or node.input.columns
-                return _plain(_groups(below.rows, keys, below), below)
+                return _plain(_groups(inside.rows, keys, inside), inside)
             case algebra.Values(rows=rows):
                 return _plain(len(rows))
             case algebra.Empty():
@@ -184,7 +184,7 @@ def _semi_share(node: algebra.Join, left: Estimate, right: Estimate) -> float:
     return OTHER_SHARE
 
 
-def _groups(rows: float, keys: tuple[Expr, ...] | list[Expr], below: Estimate) -> float:
+def _groups(rows: float, keys: Sequence[Expr], below: Estimate) -> float:
     """Distinct combinations of the keys among so many rows."""
     count = 1.0
     for key in keys:

@@ -13,11 +13,11 @@ from functools import lru_cache
 from storage.errors import MobulaError
 from storage.schema import ArrayType, StructType
 from warehouse.algebra.expressions import Call, Case, Cast, Expr, InList, Literal
-from warehouse.algebra.relations import Query, Relation
+from warehouse.algebra.relations import Query, Relation, Values
 from warehouse.algebra.types import RecordType
+from warehouse.algebra.walk import map_children, map_expressions, replace, transform_relation
 from warehouse.binder.constants import fold
 from warehouse.functions.registry import function
-from warehouse.optimizer.walk import map_children, map_expressions, replace, transform_relation
 
 __all__ = ["folded", "folded_query"]
 
@@ -28,6 +28,8 @@ def folded_query(query: Query) -> Query:
     """The query with every constant subexpression folded."""
 
     def node(relation: Relation) -> Relation:
+        if isinstance(relation, Values):
+            return relation  # it may be long, and is computed once anyhow
         return map_expressions(relation, folded)
 
     ctes = {

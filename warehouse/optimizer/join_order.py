@@ -25,10 +25,10 @@ from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import Call, ColumnRef, Expr, both, conjuncts
 from warehouse.algebra.relations import Filter, Join, Query, Relation
 from warehouse.algebra.types import BOOLEAN, is_integer, is_text
+from warehouse.algebra.walk import columns_used, map_inputs, replace
 from warehouse.optimizer.cardinality import Estimate
 from warehouse.optimizer.estimates import Estimator
 from warehouse.optimizer.join_graph import JoinGraph
-from warehouse.optimizer.walk import columns_used, map_inputs, replace
 
 __all__ = ["ordered_joins"]
 
@@ -135,7 +135,7 @@ class _Group:
         return cls(leaves, estimates, classes.found(), others, columns, owners)
 
     def graph(self) -> JoinGraph:
-        return JoinGraph(self.estimates, self.classes)
+        return JoinGraph(tuple(self.estimates), self.classes)
 
     def position(self, semi: Join) -> int | None:
         """The one relation that a semi join's condition is about."""

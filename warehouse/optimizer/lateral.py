@@ -37,6 +37,17 @@ from warehouse.algebra.relations import (
     WorkingTable,
 )
 from warehouse.algebra.types import BIGINT, BOOLEAN
+from warehouse.algebra.walk import (
+    Ids,
+    expressions,
+    free_columns,
+    map_inputs,
+    narrow,
+    nodes,
+    replace,
+    substitute,
+    with_fresh_columns,
+)
 from warehouse.optimizer.logic import (
     FALSE,
     TRUE,
@@ -49,17 +60,6 @@ from warehouse.optimizer.logic import (
 from warehouse.optimizer.pull import Pulled, Puller
 from warehouse.optimizer.push import Pushed, Pusher
 from warehouse.optimizer.rows import one_row
-from warehouse.optimizer.walk import (
-    Ids,
-    expressions,
-    free_columns,
-    map_inputs,
-    narrow,
-    nodes,
-    replace,
-    substitute,
-    with_fresh_columns,
-)
 
 __all__ = ["LateralRemover"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from storage.errors import InternalError
 from warehouse.algebra.expressions import Call, Case, Expr, Literal
 from warehouse.algebra.types import BIGINT, BOOLEAN
+from warehouse.algebra.walk import subexpressions
 from warehouse.functions.registry import function
-from warehouse.optimizer.walk import subexpressions
 
 __all__ = [
     "FALSE",
@@ -75,12 +75,12 @@ def null_unless(condition: Expr, value: Expr) -> Expr:
 
 def at_most(one: Expr, other: Expr) -> Expr:
     """`<=` of BIGINTs."""
-    return call("<=(int8,int8)", one, other)
+    return call("<=", one, other)
 
 
 def more_than(one: Expr, other: Expr) -> Expr:
     """`>` of BIGINTs."""
-    return call(">(int8,int8)", one, other)
+    return call(">", one, other)
 
 
 def plus(one: Expr, other: Expr) -> Expr:

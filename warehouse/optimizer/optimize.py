@@ -18,13 +18,13 @@ from collections.abc import Mapping
 from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import Expr, conjuncts
 from warehouse.algebra.relations import Filter, Project, Query, Relation, Scan
+from warehouse.algebra.walk import transform_relation
 from warehouse.optimizer.columns import without_unused_columns
 from warehouse.optimizer.fold import folded_query
 from warehouse.optimizer.join_order import ordered_joins
 from warehouse.optimizer.pushdown import pushed_down
 from warehouse.optimizer.reduction import reduced
 from warehouse.optimizer.unnest import unnest
-from warehouse.optimizer.walk import transform_relation
 
 __all__ = ["RULES", "optimized", "scan_conditions"]
 

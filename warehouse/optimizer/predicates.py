@@ -19,9 +19,9 @@ from warehouse.algebra.expressions import (
     conjuncts,
 )
 from warehouse.algebra.types import BIGINT, DOUBLE, INTEGER, NUMERIC, SMALLINT, TEXT, is_text
+from warehouse.algebra.walk import columns_used, map_children
 from warehouse.functions.registry import function
 from warehouse.optimizer.logic import FALSE, TRUE, either, operator
-from warehouse.optimizer.walk import columns_used, map_children
 
 __all__ = ["factored", "implied", "may_fault", "rejects_null"]
 

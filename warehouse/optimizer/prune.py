@@ -162,8 +162,10 @@ class _Evaluator:
         column = self._column(left)
         if column is None:
             column, op, right = self._column(right), _FLIPPED[op], left
-        if column is None or not isinstance(right, Literal) or right.value is None:
+        if column is None or not isinstance(right, Literal):
             return None
+        if right.value is None:  # neither true nor false of any row
+            return self._none()
         interval = _interval(column, right.value)
         return None if interval is None else self._holds(op, column, interval)
 
@@ -333,7 +335,10 @@ def _moment(column: Column, value: datetime.date) -> _Interval | None:
     if column.type == ScalarType(kind=Kind.DATE):
         if not isinstance(value, datetime.datetime):
             return _Interval(value, value, True)
-        day = value.date()  # Polars compares midnights: between this day and the next
+        day = value.date()
+        if value.time() == datetime.time():
+            return _Interval(day, day, True)
+        # Dates compare as their midnights: the moment is between this day and the next.
         return None if day == datetime.date.max else _Interval(day, day + ONE_DAY, False)
     if column.type == ScalarType(kind=Kind.TIMESTAMP):
         if not isinstance(value, datetime.datetime):

@@ -44,10 +44,7 @@ from warehouse.algebra.relations import (
     Values,
     Window,
 )
-from warehouse.optimizer.logic import operator
-from warehouse.optimizer.rows import limit_as_filter, without_order
-from warehouse.optimizer.subqueries import values_as_union
-from warehouse.optimizer.walk import (
+from warehouse.algebra.walk import (
     Ids,
     columns_used,
     expressions,
@@ -55,7 +52,10 @@ from warehouse.optimizer.walk import (
     map_expressions,
     substitute,
 )
-from warehouse.optimizer.walk import replace as changed
+from warehouse.algebra.walk import replace as changed
+from warehouse.optimizer.logic import operator
+from warehouse.optimizer.rows import limit_as_filter, without_order
+from warehouse.optimizer.subqueries import values_as_union
 
 __all__ = ["Calls", "Equality", "Pulled", "Puller", "group_defaults"]
 

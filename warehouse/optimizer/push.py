@@ -39,11 +39,7 @@ from warehouse.algebra.relations import (
     Window,
 )
 from warehouse.algebra.types import BOOLEAN
-from warehouse.optimizer.logic import TRUE, call, identical, operator
-from warehouse.optimizer.pull import Equality, Pulled, Puller, group_defaults
-from warehouse.optimizer.rows import limit_as_filter, one_row, without_order
-from warehouse.optimizer.subqueries import values_as_union
-from warehouse.optimizer.walk import (
+from warehouse.algebra.walk import (
     Ids,
     columns_used,
     free_columns,
@@ -52,6 +48,10 @@ from warehouse.optimizer.walk import (
     replace,
     substitute,
 )
+from warehouse.optimizer.logic import TRUE, call, identical, operator
+from warehouse.optimizer.pull import Equality, Pulled, Puller, group_defaults
+from warehouse.optimizer.rows import limit_as_filter, one_row, without_order
+from warehouse.optimizer.subqueries import values_as_union
 
 __all__ = ["Mapping", "Pusher"]
 

@@ -29,9 +29,9 @@ from warehouse.algebra.relations import (
     Unnest,
     Window,
 )
+from warehouse.algebra.walk import columns_used, map_inputs, replace, substitute
 from warehouse.optimizer.logic import is_volatile, operator
 from warehouse.optimizer.predicates import factored, implied, may_fault, rejects_null
-from warehouse.optimizer.walk import columns_used, map_inputs, replace, substitute
 
 __all__ = ["pushed_down"]
 

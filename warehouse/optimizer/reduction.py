@@ -1,15 +1,15 @@
 """Semi-join reduction: the side of a join that is worth it sees only keys that the other side has.
 
 A subquery over a large table is often grouped by the column that it is joined on: `WHERE quantity <
-(SELECT avg(…) FROM lineitem l WHERE l.part = p.part)` groups all of lineitem, for a few parts. Where
-the left side of a join is expected to be much smaller than what the right side would have to group
-or compare,
+(SELECT avg(…) FROM lineitem l WHERE l.part = p.part)` groups all of lineitem, for a few parts.
+Where the left side of a join is expected to be much smaller than what the right side would have to
+group or compare,
 
     left JOIN aggregate(big) ON k   becomes   left' JOIN aggregate(big SEMI JOIN left' ON k) ON k
 
 left' being a common table expression, so that it is computed once. The same for EXISTS and NOT
-EXISTS with more than equalities in their condition. Groups that are left out are groups that no left
-row would have met.
+EXISTS with more than equalities in their condition. Groups that are left out are groups that no
+left row would have met.
 
 Source: Bernstein and Chiu, Using Semi-Joins to Solve Relational Queries, 1981.
 """
@@ -23,8 +23,8 @@ from warehouse.algebra import relations as algebra
 from warehouse.algebra.expressions import Call, ColumnRef, Expr, both, conjuncts
 from warehouse.algebra.relations import Cte, CteScan, Join, Query, Relation
 from warehouse.algebra.types import BOOLEAN, is_integer, is_text
+from warehouse.algebra.walk import Ids, map_inputs, replace
 from warehouse.optimizer.estimates import Estimator
-from warehouse.optimizer.walk import Ids, map_inputs, replace
 
 __all__ = ["reduced"]
 
@@ -117,9 +117,8 @@ def _grouped(right: Relation, pairs: list[_Pair]) -> tuple[Relation, list[_Pair]
     while isinstance(node, algebra.Project | algebra.Filter):
         if isinstance(node, algebra.Project):
             items = {column.id: expr for column, expr in node.items}
-            names = {
-                key: items[c.id] for key, c in names.items() if isinstance(items[c.id], ColumnRef)
-            }  # type: ignore[misc]
+            sources = {key: items[column.id] for key, column in names.items()}
+            names = {key: expr for key, expr in sources.items() if isinstance(expr, ColumnRef)}
         node = node.input
     if not isinstance(node, algebra.Aggregate) or node.sets is not None:
         return None

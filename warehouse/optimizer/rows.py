@@ -23,8 +23,8 @@ from warehouse.algebra.relations import (
     Window,
 )
 from warehouse.algebra.types import BIGINT
+from warehouse.algebra.walk import Ids, columns_used, narrow, replace
 from warehouse.optimizer.logic import at_most, call, either, more_than, plus
-from warehouse.optimizer.walk import Ids, columns_used, narrow, replace
 
 __all__ = ["limit_as_filter", "one_row", "single_row", "without_order"]
 

@@ -38,9 +38,7 @@ from warehouse.algebra.relations import (
     Values,
 )
 from warehouse.algebra.types import BOOLEAN
-from warehouse.optimizer.logic import call, negated
-from warehouse.optimizer.rows import limit_as_filter, one_row, single_row, without_order
-from warehouse.optimizer.walk import (
+from warehouse.algebra.walk import (
     Ids,
     expressions,
     free_columns,
@@ -54,6 +52,8 @@ from warehouse.optimizer.walk import (
     transform,
     with_fresh_columns,
 )
+from warehouse.optimizer.logic import call, negated
+from warehouse.optimizer.rows import limit_as_filter, one_row, single_row, without_order
 
 __all__ = ["SubqueryLifter", "values_as_union"]
 
@@ -93,7 +93,8 @@ class SubqueryLifter:
 
         An expression that was copied holds the same subquery twice; columns must not repeat.
         """
-        relation = self.lift(subquery.relation)
+        relation = subquery.relation
+        relation = self.lift(_any_rows(relation) if subquery.kind == "exists" else relation)
         columns: tuple[Expr, ...] = subquery.columns
         own = nodes(subquery.relation, subqueries=False)
         made = {column.id for node in own for column in outputs_made(node)}
@@ -180,7 +181,7 @@ class _Base:
         """The right side and the condition of a match: of ALL, of a row that speaks against it."""
         relation, columns = self._lifter.inside(subquery)
         if subquery.kind == "exists":
-            return _any_rows(relation), None
+            return relation, None
         triples = zip(subquery.left, subquery.ops, columns, strict=True)
         parts: list[Expr] = [call(fn, left, column) for left, fn, column in triples]
         if subquery.kind == "all":

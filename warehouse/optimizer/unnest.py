@@ -10,9 +10,9 @@ A relation that is needed twice on the way becomes a common table expression.
 from __future__ import annotations
 
 from warehouse.algebra.relations import Cte, CteScan, Query, Relation
+from warehouse.algebra.walk import Ids, replace, transform_relation
 from warehouse.optimizer.lateral import LateralRemover
 from warehouse.optimizer.subqueries import SubqueryLifter
-from warehouse.optimizer.walk import Ids, replace, transform_relation
 
 __all__ = ["unnest"]
 

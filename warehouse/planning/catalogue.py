@@ -1,4 +1,4 @@
-"""The binder's view of the database: tables of snapshots, types, and the scans that a query makes."""
+"""The binder's view of the database: tables of snapshots, types, and the scans of a query."""
 
 from __future__ import annotations
 
@@ -8,15 +8,30 @@ from typing import Any
 
 from actors.messages import Session
 from actors.planner import Latest, Version
-from storage.errors import NotYet, UnknownObject
+from actors.temporary import TEMPORARY, is_foreign, temporary_schema
+from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from storage.snapshot.model import PUBLIC, Snapshot, TableState
 from warehouse.algebra.types import AnyType
 from warehouse.binder.context import TableSource
+from warehouse.binder.objects import SystemObjects
+from warehouse.catalogue_tables.functions import SessionObjects
+from warehouse.catalogue_tables.relations import find_relation
+from warehouse.catalogue_tables.server import DATABASE
+from warehouse.catalogue_tables.system_tables import system_table
 from warehouse.planning.versions import Parameters, version_of
 from warehouse.syntax.tree import AsOf
 
-__all__ = ["SnapshotCatalogue", "Source", "find_table", "target_schema"]
+__all__ = [
+    "NoTables",
+    "SnapshotCatalogue",
+    "Source",
+    "find_table",
+    "own_schema",
+    "table_path",
+    "target_schema",
+    "visible_schemas",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +48,16 @@ def find_table(snapshot: Snapshot, name: tuple[str, ...], session: Session) -> T
     """The table that a name means. Raises UnknownObject with the nearest name."""
     if len(name) > 2:
         raise NotYet(f"{'.'.join(name)}: other databases are not available")
-    schema = name[0] if len(name) == 2 else None
-    path = (schema,) if schema else session.schema_path
+    schema = own_schema(name[0], session) if len(name) == 2 else None
+    path = (schema,) if schema else table_path(session)
+    if schema is not None and is_foreign(schema, session):
+        raise InvalidRequest("cannot access temporary tables of other sessions", "0A000")
     for candidate in path:
-        if schema and snapshot.schema_id(schema) is None:
-            hint = nearest(schema, snapshot.schemas.values())
-            raise UnknownObject(f"schema {schema} does not exist{hint}", "3F000")
+        if schema and snapshot.schema_id(schema) is None and schema != temporary_schema(session):
+            hint = nearest(schema, visible_schemas(snapshot, session).values())
+            raise UnknownObject(
+                f"table {'.'.join(name)} does not exist: there is no schema {schema}{hint}", "42P01"
+            )
         table = snapshot.find_table(name[-1], candidate)
         if table is not None:
             return table
@@ -50,13 +69,29 @@ def find_table(snapshot: Snapshot, name: tuple[str, ...], session: Session) -> T
     )
 
 
+def own_schema(name: str, session: Session) -> str:
+    """The schema that a name means: `pg_temp` is that of the session's temporary tables."""
+    return (temporary_schema(session) or name) if name == TEMPORARY else name
+
+
+def table_path(session: Session) -> tuple[str, ...]:
+    """The schemas that a table's name is looked up in: temporary tables come first."""
+    own = temporary_schema(session)
+    return session.schema_path if own is None else (own, *session.schema_path)
+
+
+def visible_schemas(snapshot: Snapshot, session: Session) -> dict[int, str]:
+    """The schemas by id, without those of other sessions' temporary tables."""
+    return {i: name for i, name in snapshot.schemas.items() if not is_foreign(name, session)}
+
+
 def target_schema(name: tuple[str, ...], session: Session, snapshot: Snapshot) -> str:
     """The schema that something called `name` is made in. Raises UnknownObject (3F000)."""
     if len(name) > 2:
         raise NotYet(f"{'.'.join(name)}: other databases are not available")
     schema = name[0] if len(name) == 2 else _first(session, snapshot)
-    if snapshot.schema_id(schema) is None:
-        hint = nearest(schema, snapshot.schemas.values())
+    if snapshot.schema_id(schema) is None or is_foreign(schema, session):
+        hint = nearest(schema, visible_schemas(snapshot, session).values())
         raise UnknownObject(f"schema {schema} does not exist{hint}", "3F000")
     return schema
 
@@ -82,6 +117,7 @@ class SnapshotCatalogue:
     parameters: Parameters = ()
     sources: dict[str, Source] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)
+    _system: SystemObjects | None = None
 
     @property
     def latest(self) -> Snapshot:
@@ -105,8 +141,7 @@ class SnapshotCatalogue:
         """The table, its name made an input. Raises UnknownObject, InvalidRequest."""
         version = version_of(as_of, self.parameters)
         snapshot = self.snapshots.get(version) or self.latest
-        state = find_table(snapshot, name, self.session)
-        schema = snapshot.schemas[state.schema_id]
+        schema, state = self._found(name, snapshot)
         wanted, number = state.name, 1
         while wanted in self.sources:
             number += 1
@@ -114,6 +149,27 @@ class SnapshotCatalogue:
         self.sources[wanted] = Source(table=state, schema=schema, version=version, lsn=snapshot.lsn)
         columns = tuple((column.name, column.type) for column in state.columns)
         return TableSource(input=wanted, schema=schema, name=state.name, columns=columns)
+
+    def _found(self, name: tuple[str, ...], snapshot: Snapshot) -> tuple[str, TableState]:
+        """A table of the system's or of the user's, and its schema."""
+        if len(name) == 3 and name[0] == DATABASE:
+            name = name[1:]
+        relation = find_relation(
+            name,
+            self.session.schema_path,
+            lambda schema: snapshot.find_table(name[-1], schema) is not None,
+        )
+        if relation is not None:
+            return relation.schema, system_table(relation, snapshot, self.session)
+        state = find_table(snapshot, name, self.session)
+        return snapshot.schemas[state.schema_id], state
+
+    @property
+    def system(self) -> SystemObjects:
+        """Functions and casts that ask the catalogue, at the newest snapshot."""
+        if self._system is None:
+            self._system = SessionObjects(self.latest, self.session)
+        return self._system
 
     def files(
         self, function: str, arguments: Sequence[Any], options: Mapping[str, Any]
@@ -135,6 +191,7 @@ class NoTables:
 
     types: Mapping[tuple[str, str], AnyType] = {}
     path: Sequence[str] = ()
+    system: SystemObjects | None = None
 
     def table(self, name: tuple[str, ...], as_of: AsOf | None) -> TableSource:
         """There is none."""

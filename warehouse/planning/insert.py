@@ -1,76 +1,110 @@
 """INSERT INTO table [(columns)] VALUES … | query: a query whose rows the caller fits and appends.
 
-The query's columns are cast to the table's as an assignment does; columns that the statement leaves
-out get their DEFAULT. Numbers of an IDENTITY are filled in where the rows are committed.
+The query's columns are cast to the table's as an assignment does. Columns that the statement leaves
+out are left out of the plan, too: whoever appends the rows gives them their DEFAULT, the next
+numbers of their identity, or NULL (`storage.target`).
+
+`DEFAULT` in VALUES stands for the column's DEFAULT expression. For an identity column it asks for
+the next number: if every row asks, the column is left out; if some do, the plan marks them
+(`InsertPlan.numbered`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from actors.planner import InsertPlan, Latest
-from storage.errors import InvalidRequest, NotYet, UnknownObject
+from actors.planner import InsertPlan
+from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import Column
 from storage.snapshot.model import TableState
-from warehouse.algebra.expressions import Expr
+from storage.target import RowRules
+from warehouse.algebra.expressions import ColumnRef, Expr, Literal
 from warehouse.algebra.relations import Project, Query
-from warehouse.binder.context import Binding, Collector
-from warehouse.binder.expressions import ExpressionBinder
-from warehouse.binder.scope import Scope
-from warehouse.planning.assignment import assigned
-from warehouse.planning.catalogue import find_table
+from warehouse.algebra.types import BOOLEAN, TEXT, AnyType, category
+from warehouse.binder.context import Binding
+from warehouse.planning.assignment import assigned, assigned_constant
 from warehouse.planning.query import QueryPlanner
+from warehouse.planning.rules import bind_default
 from warehouse.syntax import commands
 from warehouse.syntax.statements import StatementGrammar
-from warehouse.syntax.tree import Constant, QueryNode, ValuesNode
+from warehouse.syntax.tree import Constant, QueryNode, SelectNode, ValuesNode
 
 __all__ = ["plan_insert"]
 
 
-def plan_insert(tree: commands.Insert, queries: QueryPlanner) -> InsertPlan:
-    """Resolve table and columns, and plan the rows.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """The rows of an INSERT.
+
+    Attributes:
+        query: its first columns are for `columns`, the others say in which rows an identity
+            column of `marked` asks for its number.
+        direct: a VALUES list, whose cells are assigned one by one.
+        dropped: columns whose values are not used, because the identity numbers all rows.
+    """
+
+    query: QueryNode
+    columns: tuple[Column, ...]
+    direct: bool
+    dropped: frozenset[str] = frozenset()
+    marked: tuple[str, ...] = ()
+
+
+def plan_insert(
+    tree: commands.Insert, queries: QueryPlanner, rules: RowRules | None, table: TableState
+) -> InsertPlan:
+    """Plan the rows for `table`, which the statement names.
 
     Raises:
-        UnknownObject: table or column.
-        InvalidRequest: repeated columns, too many values, VALUES of unequal lengths, types that do
-            not fit.
+        UnknownObject: a column.
+        InvalidRequest: repeated columns, too many or too few values, VALUES of unequal lengths,
+            types that do not fit, values for a GENERATED ALWAYS column.
     """
-    table = find_table(queries.snapshots[Latest()], tree.table, queries.session)
-    columns = _target_columns(table, tree.columns)
-    if tree.query is None:
-        rows: tuple[tuple[Any, ...], ...] = ((Constant(tree.at, "default", "default"),),)
-        query = QueryNode(tree.at, ValuesNode(tree.at, rows))
-        columns = columns[:1]
-    else:
-        query = tree.query
-    query = _with_defaults(query, columns)
-    width = _width(query)
-    if width is not None:
-        columns = _fitted(columns, width, bool(tree.columns))
-    filled: list[Column] = []
+    source = _source(tree, table)
+    filled: list[str] = []
+    marked: list[str] = []
 
     def finish(bound: Query, binding: Binding) -> Query:
-        taken = _fitted(columns, len(bound.outputs), bool(tree.columns))
-        project, names, order = _assigned(bound, taken, table, binding)
-        filled.extend(order)
+        taken = _fitted(source.columns, len(bound.outputs) - len(source.marked), bool(tree.columns))
+        if not source.direct:
+            _check_identities(taken, tree.overriding)
+        dropped = source.dropped | _overridden(taken, tree.overriding)
+        items = _items(bound, taken, dropped, binding)
+        filled.extend(column.name for column in taken if column.name not in dropped)
+        marked.extend(source.marked)
+        if not filled:
+            items = _filler(table, binding, filled, marked)
+        project = Project(input=bound.relation, items=tuple(items))
         return msgspec.structs.replace(
             bound,
             relation=project,
             outputs=project.columns,
-            names=names,
+            names=(*filled, *marked),
             next_id=binding.next_id,
         )
 
-    def cell(value: Expr, position: int) -> Expr:
-        column = columns[position]
-        return assigned(value, column.type, column.name)
+    def cell(node: Any, position: int, bind: Callable[[Any], Expr]) -> Expr:
+        if position >= len(source.columns):
+            return bind(node)
+        column = source.columns[position]
+        found = assigned_constant(node, column.type) if isinstance(node, Constant) else None
+        if found is not None:
+            return found
+        later = column.name not in source.dropped  # else execution never sees it
+        return assigned(bind(node), column.type, column.name, later=later)
 
-    plan = queries.plan(query, [column.type for column in columns], finish, cell)
-    return InsertPlan(table=table, columns=tuple(c.name for c in filled), query=plan)
+    plan = queries.plan(source.query, _wanted(source), finish, cell if source.direct else None)
+    return InsertPlan(
+        table=table, columns=tuple(filled), query=plan, numbered=tuple(marked), rules=rules
+    )
+
+
+# --- columns --------------------------------------------------------------------------------------
 
 
 def _target_columns(table: TableState, named: Sequence[str]) -> tuple[Column, ...]:
@@ -105,71 +139,135 @@ def _fitted(columns: tuple[Column, ...], count: int, named: bool) -> tuple[Colum
     return columns[:count]
 
 
-def _width(query: QueryNode) -> int | None:
-    body = query.body
-    return len(body.rows[0]) if isinstance(body, ValuesNode) and body.rows else None
+def _wanted(source: _Source) -> list[AnyType | None]:
+    """Types for the untyped literals of a SELECT list. Texts of limited length stay TEXT: it is the
+    assignment that looks at their length."""
+    if not isinstance(source.query.body, SelectNode):
+        return []
+    return [TEXT if category(c.type) == "S" else c.type for c in source.columns]
 
 
-def _assigned(
-    bound: Query, taken: Sequence[Column], table: TableState, binding: Binding
-) -> tuple[Project, tuple[str, ...], list[Column]]:
-    """The rows as the table's columns: given ones cast, others with their DEFAULT."""
-    items = []
-    order: list[Column] = []
-    for column, output in zip(taken, bound.outputs, strict=True):
-        if column.identity is not None and column.identity.always:
+def _check_identities(columns: Sequence[Column], overriding: str) -> None:
+    """Raises InvalidRequest (428C9) if one of these columns takes no values from statements."""
+    for column in columns:
+        if column.identity is not None and column.identity.always and not overriding:
             raise InvalidRequest(
                 f'cannot insert a non-DEFAULT value into column "{column.name}": it is an identity'
-                " column defined as GENERATED ALWAYS",
+                " column defined as GENERATED ALWAYS; use OVERRIDING SYSTEM VALUE to override",
                 "428C9",
             )
-        items.append(
-            (binding.column(column.type, column.name), assigned(output, column.type, column.name))
-        )
-        order.append(column)
-    for column in table.columns:
-        if column in order or column.default is None:
-            continue
-        value = _default_of(column, binding)
-        items.append((binding.column(column.type, column.name), value))
-        order.append(column)
-    fixed = [(msgspec.structs.replace(made, type=expr.type), expr) for made, expr in items]
-    project = Project(input=bound.relation, items=tuple(fixed))
-    return project, tuple(column.name for column in order), order
 
 
-def _default_of(column: Column, binding: Binding) -> Expr:
-    assert column.default is not None
-    node = StatementGrammar(column.default).expression()
-
-    def refuse(*_: Any) -> Any:
-        raise InvalidRequest("cannot use subquery in DEFAULT expressions", "0A000")
-
-    binder = ExpressionBinder(binding, Scope(), Collector(where="DEFAULT"), refuse)
-    return assigned(binder.bind(node), column.type, column.name)
+def _overridden(columns: Sequence[Column], overriding: str) -> frozenset[str]:
+    if overriding != "user":
+        return frozenset()
+    return frozenset(column.name for column in columns if column.identity is not None)
 
 
-def _with_defaults(query: QueryNode, columns: Sequence[Column]) -> QueryNode:
-    """`VALUES (…, DEFAULT)` with what DEFAULT stands for in each column."""
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def _source(tree: commands.Insert, table: TableState) -> _Source:
+    columns = _target_columns(table, tree.columns)
+    if tree.query is None:
+        default = Constant(tree.at, "default", "default")
+        body = ValuesNode(tree.at, ((default,),))
+        return _of_values(QueryNode(tree.at, body), body, columns[:1], tree.overriding)
+    query = tree.query
     body = query.body
-    if not isinstance(body, ValuesNode):
-        return query
-    rows = []
-    for row in body.rows:
-        cells = list(row)
-        for position, cell in enumerate(cells):
-            if isinstance(cell, Constant) and cell.kind == "default" and position < len(columns):
-                cells[position] = _default_node(columns[position], cell)
-        rows.append(tuple(cells))
-    return msgspec.structs.replace(query, body=msgspec.structs.replace(body, rows=tuple(rows)))
+    plain = not (query.with_ or query.order or query.limit is not None or query.offset is not None)
+    if tree.with_:
+        if query.with_:
+            query = QueryNode(tree.at, query)
+        query = msgspec.structs.replace(query, with_=tree.with_, recursive=tree.recursive)
+    if not plain or not isinstance(body, ValuesNode):
+        return _Source(query=query, columns=columns, direct=False)
+    columns = _fitted(columns, max(map(len, body.rows)), bool(tree.columns))
+    return _of_values(query, body, columns, tree.overriding)
 
 
-def _default_node(column: Column, cell: Constant) -> Any:
-    if column.identity is not None:
-        raise NotYet(
-            f"DEFAULT for the identity column {column.name} in VALUES is not available; leave the"
-            " column out"
-        )
+def _of_values(
+    query: QueryNode, body: ValuesNode, columns: tuple[Column, ...], overriding: str
+) -> _Source:
+    """A VALUES list, each DEFAULT replaced by what it stands for."""
+    asking = {
+        position: [len(row) > position and _is_default(row[position]) for row in body.rows]
+        for position, column in enumerate(columns)
+        if column.identity is not None
+    }
+    given = [columns[position] for position, rows in asking.items() if not all(rows)]
+    _check_identities(given, overriding)
+    dropped = {columns[position].name for position, rows in asking.items() if all(rows)}
+    dropped |= _overridden(columns, overriding)
+    marks = {
+        position: rows
+        for position, rows in asking.items()
+        if any(rows) and columns[position].name not in dropped
+    }
+    rows = tuple(
+        (*_without_defaults(row, columns), *_marks(number, marks, body.at))
+        for number, row in enumerate(body.rows)
+    )
+    values = msgspec.structs.replace(body, rows=rows)
+    return _Source(
+        query=msgspec.structs.replace(query, body=values),
+        columns=columns,
+        direct=True,
+        dropped=frozenset(dropped),
+        marked=tuple(columns[position].name for position in marks),
+    )
+
+
+def _is_default(node: Any) -> bool:
+    return isinstance(node, Constant) and node.kind == "default"
+
+
+def _without_defaults(row: tuple[Any, ...], columns: Sequence[Column]) -> tuple[Any, ...]:
+    if not any(map(_is_default, row)):
+        return row
+    return tuple(
+        _default_node(column, node) if _is_default(node) else node
+        for node, column in zip(row, columns, strict=False)
+    )
+
+
+def _default_node(column: Column, node: Constant) -> Any:
     if column.default is None:
-        return Constant(cell.at, "null")
+        return Constant(node.at, "null")
     return StatementGrammar(column.default).expression()
+
+
+def _marks(number: int, marks: Mapping[int, list[bool]], at: int) -> list[Constant]:
+    return [Constant(at, "bool", str(rows[number]).lower()) for rows in marks.values()]
+
+
+def _items(
+    bound: Query, taken: Sequence[Column], dropped: frozenset[str], binding: Binding
+) -> list[tuple[ColumnRef, Expr]]:
+    """The rows as the table's columns, and the marks behind them."""
+    items: list[tuple[ColumnRef, Expr]] = []
+    for column, output in zip(taken, bound.outputs, strict=False):
+        value = assigned(output, column.type, column.name)
+        if column.name not in dropped:
+            items.append((binding.column(value.type, column.name), value))
+    for output in bound.outputs[len(taken) :]:
+        items.append((binding.column(BOOLEAN, "asks"), output))
+    return items
+
+
+def _filler(
+    table: TableState, binding: Binding, filled: list[str], marked: list[str]
+) -> list[tuple[ColumnRef, Expr]]:
+    """A column with what it would get anyhow, for rows that have no other: something has to say how
+    many there are."""
+    column = next((c for c in table.columns if c.identity is None), table.columns[0])
+    filled.append(column.name)
+    value: Expr = Literal(type=column.type, value=None)
+    if column.default is not None:
+        node = StatementGrammar(column.default).expression()
+        value = bind_default(node, column.type, column.name, binding)
+    items = [(binding.column(column.type, column.name), value)]
+    if column.identity is not None:
+        marked.append(column.name)
+        items.append((binding.column(BOOLEAN, "asks"), Literal(type=BOOLEAN, value=True)))
+    return items

@@ -18,15 +18,18 @@ from typing import Any
 import pyarrow as pa
 
 import warehouse.functions.all  # noqa: F401 (registers every function)
-from actors.messages import QueryStats, Statement
+from actors.messages import QueryStats, Session, Statement
 from actors.planner import ExplainPlan, Latest, Parsed, Plan, QueryPlan, Version
+from actors.temporary import temporary_schema
 from storage.clock import Clock, SystemClock
 from storage.errors import InternalError, InvalidRequest
-from storage.snapshot.model import Snapshot
+from storage.snapshot.model import Snapshot, TableState
+from storage.target import RowRules
+from warehouse.planning.catalogue import find_table, table_path
+from warehouse.planning.create_table import plan_create_table, plan_create_table_as
 from warehouse.planning.definitions import (
     plan_comment,
     plan_create_schema,
-    plan_create_table,
     plan_create_type,
     plan_drop,
 )
@@ -34,6 +37,7 @@ from warehouse.planning.explain import explain
 from warehouse.planning.insert import plan_insert
 from warehouse.planning.parse import StatementParser
 from warehouse.planning.query import QueryPlanner
+from warehouse.planning.rules import TableRules, table_rules
 from warehouse.planning.shows import plan_call, plan_describe, plan_show
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
@@ -42,6 +46,7 @@ from warehouse.syntax.tree import QueryNode
 __all__ = ["SqlPlanner"]
 
 PLANS_MAX = 64
+RULES_MAX = 256
 EPOCH = datetime.datetime(1970, 1, 1)
 
 _Key = tuple[Any, ...]
@@ -54,6 +59,7 @@ class SqlPlanner:
         self._clock = clock or SystemClock()
         self._parser = StatementParser()
         self._plans: OrderedDict[_Key, tuple[dict[Version, Snapshot], QueryPlan]] = OrderedDict()
+        self._bound: OrderedDict[_Key, tuple[_Key, TableRules | None]] = OrderedDict()
         self._lock = Lock()
 
     def parse(self, statement: Statement) -> Parsed:
@@ -74,6 +80,10 @@ class SqlPlanner:
                 "the statement is nested too deeply; simplify it", "54001"
             ) from None
 
+    def rules(self, table: TableState, snapshot: Snapshot) -> RowRules | None:
+        """See `Planner.rules`."""
+        return self._rules(table, snapshot, self._now())
+
     def explain(self, query: QueryPlan, stats: QueryStats | None) -> pa.Table:
         """The plan as lines of text in one column, `QUERY PLAN`; with `stats` for ANALYZE."""
         return explain(query, stats)
@@ -88,16 +98,6 @@ class SqlPlanner:
             case commands.Explain():
                 query = self._query(parsed, tree.query, queries)
                 return ExplainPlan(query=query, analyze=tree.analyze)
-            case commands.CreateTable():
-                return plan_create_table(tree, queries, latest)
-            case commands.CreateSchema():
-                return plan_create_schema(tree)
-            case commands.CreateType():
-                return plan_create_type(tree, session, latest)
-            case commands.Drop():
-                return plan_drop(tree, session, latest)
-            case commands.CommentNode():
-                return plan_comment(tree, session, latest)
             case commands.Describe():
                 return plan_describe(tree, session, latest)
             case commands.Show():
@@ -105,11 +105,10 @@ class SqlPlanner:
             case commands.CallNode():
                 return plan_call(tree, queries)
             case commands.Insert():
-                return plan_insert(tree, queries)
-            case commands.LaterWrite():
-                raise not_yet(tree.what)
+                table = find_table(latest, tree.table, session)
+                return plan_insert(tree, queries, self._rules(table, latest, queries.now), table)
             case _:
-                raise not_yet(f"{type(tree).__name__}")
+                return _definition(tree, queries, latest)
 
     def _queries(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> QueryPlanner:
         statement = parsed.statement
@@ -118,14 +117,36 @@ class SqlPlanner:
             snapshots=snapshots,
             session=statement.session,
             parameters=statement.parameters,
-            now=EPOCH + datetime.timedelta(milliseconds=self._clock.now_ms()),
+            now=self._now(),
         )
+
+    def _now(self) -> datetime.datetime:
+        return EPOCH + datetime.timedelta(milliseconds=self._clock.now_ms())
+
+    def _rules(
+        self, table: TableState, snapshot: Snapshot, now: datetime.datetime | None
+    ) -> RowRules | None:
+        """Rules are bound anew when the table's definition or the types of the database change."""
+        now = now or self._now()
+        key = (snapshot.database_id, table.id)
+        source = (table.schema, table.checks, snapshot.types)
+        with self._lock:
+            kept = self._bound.get(key)
+        if kept is None or any(a is not b for a, b in zip(kept[0], source, strict=True)):
+            kept = (source, table_rules(table, snapshot, now))
+            with self._lock:
+                self._bound[key] = kept
+                while len(self._bound) > RULES_MAX:
+                    self._bound.popitem(last=False)
+        return None if kept[1] is None else dataclasses.replace(kept[1], now=now)
 
     def _query(self, parsed: Parsed, tree: QueryNode, queries: QueryPlanner) -> QueryPlan:
         statement = parsed.statement
         parameters = _shape(statement.parameters)
         session = statement.session
-        key = (statement.sql, parameters, session.schema_path, *session.functions.items())
+        path = _path(session, queries.snapshots[Latest()])
+        told = (session.user, *sorted(session.settings.items()), *session.functions.items())
+        key = (statement.sql, parameters, path, *told)
         wanted = {version: queries.snapshots[version] for version in parsed.versions}
         with self._lock:
             kept = self._plans.get(key)
@@ -139,6 +160,35 @@ class SqlPlanner:
             while len(self._plans) > PLANS_MAX:
                 self._plans.popitem(last=False)
         return plan
+
+
+def _definition(tree: Any, queries: QueryPlanner, latest: Snapshot) -> Plan:
+    """A statement that changes the catalogue."""
+    session = queries.session
+    match tree:
+        case commands.CreateTable():
+            return plan_create_table(tree, queries, latest)
+        case commands.CreateTableAs():
+            return plan_create_table_as(tree, queries, latest)
+        case commands.CreateSchema():
+            return plan_create_schema(tree)
+        case commands.CreateType():
+            return plan_create_type(tree, session, latest)
+        case commands.Drop():
+            return plan_drop(tree, session, latest)
+        case commands.CommentNode():
+            return plan_comment(tree, session, latest)
+        case commands.LaterWrite():
+            raise not_yet(tree.what)
+        case _:
+            raise not_yet(f"{type(tree).__name__}")
+
+
+def _path(session: Session, snapshot: Snapshot) -> tuple[str, ...]:
+    """Where names are looked up: sessions without temporary tables share their plans."""
+    own = temporary_schema(session)
+    known = own is not None and snapshot.schema_id(own) is not None
+    return table_path(session) if known else session.schema_path
 
 
 def _shape(parameters: Any) -> tuple[Any, ...]:

@@ -12,16 +12,16 @@ import msgspec
 from actors.messages import Session
 from actors.planner import PlannedScan, QueryPlan, Version
 from storage.snapshot.model import Snapshot
-from warehouse.algebra.expressions import Expr
-from warehouse.algebra.relations import Query, Relation, Scan
+from warehouse.algebra.expressions import ColumnRef, Literal
+from warehouse.algebra.relations import Project, Query, Relation, Scan, Values
 from warehouse.algebra.types import AnyType
+from warehouse.algebra.walk import transform_relation
 from warehouse.binder.context import Binding
-from warehouse.binder.queries import bind_query
+from warehouse.binder.queries import CellBinder, bind_query
 from warehouse.execution.program import Program
 from warehouse.optimizer.optimize import optimized, scan_conditions
 from warehouse.optimizer.prune import prune
 from warehouse.optimizer.render import render_expression
-from warehouse.optimizer.walk import transform_relation
 from warehouse.planning.catalogue import SnapshotCatalogue, Source
 from warehouse.planning.versions import Parameters
 from warehouse.syntax.tree import QueryNode
@@ -53,7 +53,7 @@ class QueryPlanner:
         node: QueryNode,
         kinds: Sequence[AnyType | None] = (),
         finish: Callable[[Query, Binding], Query] = lambda query, _: query,
-        cell: Callable[[Expr, int], Expr] | None = None,
+        cell: CellBinder | None = None,
     ) -> QueryPlan:
         """The plan of a query.
 
@@ -76,7 +76,8 @@ class QueryPlanner:
         functions: Mapping[str, bytes] | None = None,
     ) -> QueryPlan:
         """A bound query as a plan; `functions`: the code of those of the session that it calls."""
-        query = optimized(query, {name: source.table for name, source in sources.items()})
+        if not _is_written_out(query):
+            query = optimized(query, {name: source.table for name, source in sources.items()})
         conditions = scan_conditions(query)
         scans = {
             name: self._scan(name, sources[name], used, conditions.get(name, []))
@@ -107,6 +108,17 @@ class QueryPlanner:
             version=source.version,
             lsn=source.lsn,
         )
+
+
+def _is_written_out(query: Query) -> bool:
+    """Columns of VALUES that are literals: there is nothing to optimise, and much to walk over."""
+    relation = query.relation
+    return (
+        isinstance(relation, Project)
+        and isinstance(relation.input, Values)
+        and all(isinstance(expr, ColumnRef) for _, expr in relation.items)
+        and all(isinstance(cell, Literal) for row in relation.input.rows for cell in row)
+    )
 
 
 def _columns(query: Query) -> dict[str, tuple[str, ...]]:

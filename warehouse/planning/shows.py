@@ -16,7 +16,7 @@ from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.scope import Scope
 from warehouse.optimizer.fold import folded
-from warehouse.planning.catalogue import SnapshotCatalogue, find_table
+from warehouse.planning.catalogue import SnapshotCatalogue, find_table, visible_schemas
 from warehouse.planning.query import QueryPlanner
 from warehouse.syntax import commands
 
@@ -85,7 +85,7 @@ def plan_show(tree: commands.Show, session: Session, snapshot: Snapshot) -> Rows
     """SHOW TABLES, SCHEMAS or WAREHOUSES, or a setting."""
     shows = {"tables": _tables, "schemas": _schemas, "warehouses": _warehouses}
     if tree.kind in shows:
-        return RowsPlan(rows=shows[tree.kind](snapshot))
+        return RowsPlan(rows=shows[tree.kind](snapshot, session))
     if tree.kind == "search_path":
         value = ", ".join(session.schema_path)
     elif tree.kind in session.settings:
@@ -102,9 +102,10 @@ def plan_show(tree: commands.Show, session: Session, snapshot: Snapshot) -> Rows
     return RowsPlan(rows=pa.table({name: pa.array([value], pa.large_string())}))
 
 
-def _tables(snapshot: Snapshot) -> pa.Table:
+def _tables(snapshot: Snapshot, session: Session) -> pa.Table:
+    schemas = visible_schemas(snapshot, session)
     found = sorted(
-        ((snapshot.schemas[t.schema_id], t) for t in snapshot.tables.values()),
+        ((schemas[t.schema_id], t) for t in snapshot.tables.values() if t.schema_id in schemas),
         key=lambda pair: (pair[0], pair[1].name),
     )
     tables = [table for _, table in found]
@@ -124,10 +125,10 @@ def _size_bytes(table: TableState) -> int:
     return table.files.size_bytes + sum(len(delta.rows) for delta in table.deltas)
 
 
-def _schemas(snapshot: Snapshot) -> pa.Table:
+def _schemas(snapshot: Snapshot, session: Session) -> pa.Table:
     counts = pc.value_counts(pa.array([t.schema_id for t in snapshot.tables.values()], pa.int64()))
     tables = {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
-    found = sorted(snapshot.schemas.items(), key=lambda item: item[1])
+    found = sorted(visible_schemas(snapshot, session).items(), key=lambda item: item[1])
     return pa.table(
         {
             "schema": pa.array([name for _, name in found], pa.large_string()),
@@ -136,7 +137,7 @@ def _schemas(snapshot: Snapshot) -> pa.Table:
     )
 
 
-def _warehouses(snapshot: Snapshot) -> pa.Table:
+def _warehouses(snapshot: Snapshot, session: Session) -> pa.Table:
     found = [w for _, w in sorted(snapshot.virtual_warehouses.items())]
     return pa.table(
         {

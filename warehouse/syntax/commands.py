@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from warehouse.syntax.tree import Node, QueryNode, TypeName
+from warehouse.syntax.tree import CteDef, Node, QueryNode, TypeName
 
 __all__ = [
     "CallNode",
@@ -27,11 +27,13 @@ __all__ = [
 
 
 class IdentityDef(Node, frozen=True):
-    """GENERATED ALWAYS | BY DEFAULT AS IDENTITY; `options` from its parentheses."""
+    """GENERATED ALWAYS | BY DEFAULT AS IDENTITY; what its parentheses leave out is None."""
 
     always: bool
-    start: int = 1
+    start: int | None = None
     increment: int = 1
+    low: int | None = None
+    high: int | None = None
 
 
 class CheckDef(Node, frozen=True):
@@ -112,12 +114,17 @@ class CommentNode(Node, frozen=True):
 
 
 class Insert(Node, frozen=True):
-    """INSERT INTO; `query` None for DEFAULT VALUES; `overriding`: "", "system" or "user"."""
+    """INSERT INTO; `query` None for DEFAULT VALUES; `overriding`: "", "system" or "user".
+
+    `with_`: the tables of a WITH before the word INSERT.
+    """
 
     table: tuple[str, ...]
     columns: tuple[str, ...]
     query: QueryNode | None
     overriding: str = ""
+    with_: tuple[CteDef, ...] = ()
+    recursive: bool = False
 
 
 class CopyNode(Node, frozen=True):

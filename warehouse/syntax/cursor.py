@@ -1,4 +1,4 @@
-"""The parser's hold on the tokens: looking at the next one, taking it, and failing with its place."""
+"""The parser's hold on the tokens: looking at the next one, taking it, failing with its place."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from storage.errors import InvalidRequest
 from warehouse.syntax.commands import (
     CheckDef,
     ColumnDef,
@@ -132,15 +133,17 @@ class DefinitionGrammar(QueryGrammar):
             if self.take_word("constraint"):
                 constraint = self.name("a constraint's name")
             start = self.token.start
-            if self.take_words("not", "null"):
-                nullable = False
-            elif self.take_word("null"):
-                nullable = True
+            if self.at_word("not", "null"):
+                nullable = self._nullable(name, nullable)
             elif self.take_word("default"):
+                if default is not None:
+                    self.fail(f"multiple default values specified for column {name}")
                 default = self._default()
             elif self.at_word("check"):
                 checks.append(self._check(start, constraint))
             elif self.take_word("generated"):
+                if identity is not None:
+                    self.fail(f"multiple identity specifications for column {name}")
                 identity = self._identity(start, name)
             elif self.token.kind == "word" and self.token.value in _COLUMN_CLAUSES:
                 clause = _COLUMN_CLAUSES[self.token.value]
@@ -152,6 +155,14 @@ class DefinitionGrammar(QueryGrammar):
         text, expr = default if default is not None else (None, None)
         allowed = identity is None if nullable is None else nullable
         return ColumnDef(at, name, kind, allowed, text, expr, identity, tuple(checks))
+
+    def _nullable(self, column: str, known: bool | None) -> bool:
+        """NULL or NOT NULL; `known`: what was said before."""
+        found = not self.take_word("not")
+        self.expect_word("null")
+        if known not in (None, found):
+            self.fail(f"conflicting NULL/NOT NULL declarations for column {column}")
+        return found
 
     def _default(self) -> tuple[str, Any]:
         start = self.token.start
@@ -168,18 +179,44 @@ class DefinitionGrammar(QueryGrammar):
         self.expect_word("as")
         if not self.take_word("identity"):
             raise not_yet(f"column {column}: GENERATED … AS (expression)")
-        start, increment = 1, 1
+        options: dict[str, int | None] = {}
         if self.take_operator("("):
             while not self.take_operator(")"):
-                if self.take_word("start"):
-                    self.take_word("with")
-                    start = self._signed_integer()
-                elif self.take_word("increment"):
-                    self.take_word("by")
-                    increment = self._signed_integer()
-                else:
-                    raise not_yet(f"column {column}: {self.token.value.upper()} of an identity")
-        return IdentityDef(at, always, start, increment)
+                option, value = self._sequence_option(column)
+                if option in options:
+                    self.fail("conflicting or redundant options")
+                options[option] = value
+        increment = options.get("increment")
+        return IdentityDef(
+            at,
+            always,
+            options.get("start"),
+            1 if increment is None else increment,
+            options.get("minvalue"),
+            options.get("maxvalue"),
+        )
+
+    def _sequence_option(self, column: str) -> tuple[str, int | None]:
+        """An option of an identity's sequence; a NO … is None.
+
+        CACHE is checked and no more: values are always reserved in blocks.
+        """
+        no = bool(self.take_word("no"))
+        option = self.token.value if self.token.kind == "word" else ""
+        if option not in ("start", "increment", "minvalue", "maxvalue", "cache", "cycle"):
+            raise not_yet(f"column {column}: {self.token.value.upper()} of an identity")
+        self.advance()
+        if no or option == "cycle":
+            if not no:
+                raise not_yet(f"column {column}: CYCLE of an identity")
+            if option not in ("minvalue", "maxvalue", "cycle"):
+                self.fail("expected MINVALUE, MAXVALUE or CYCLE behind NO")
+            return option, None
+        self.take_word({"start": "with", "increment": "by"}.get(option, ""))
+        value = self._signed_integer()
+        if option == "cache" and value < 1:
+            raise InvalidRequest(f"CACHE ({value}) must be greater than zero", "22023")
+        return option, value
 
     def _signed_integer(self) -> int:
         sign = -1 if self.take_operator("-") else 1

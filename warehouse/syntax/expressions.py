@@ -45,15 +45,22 @@ _LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "%": PRODUCT, "^": PO
 _MARKS = frozenset((",", "(", ")", "[", "]", ".", ";", ":", "::", ":=", "..", "=>"))
 _RANGE_WORDS = frozenset(("between", "in", "like", "ilike", "similar", "overlaps"))
 _QUERY_WORDS = ("select", "with", "values", "table")
+_BEHIND_QUERY = ("union", "intersect", "except", "order", "limit", "offset", "fetch")
 # Without parentheses, functions all the same.
 _BARE_FUNCTIONS = frozenset(
-    """current_date current_time current_timestamp localtime localtimestamp current_user user
-    session_user current_role current_catalog current_schema system_user""".split()
-)
+    (
+        "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp",
+        "current_user", "user", "session_user", "current_role", "current_catalog", "current_schema",
+        "system_user",
+    )
+)  # fmt: skip
 _TYPE_STARTS = frozenset(
-    """timestamp time double float numeric decimal dec char character varchar nchar national bit
-    int integer smallint bigint real boolean""".split()
-)
+    (
+        "timestamp", "time", "double", "float", "numeric", "decimal", "dec", "char", "character",
+        "varchar", "nchar", "national", "bit", "int", "integer", "smallint", "bigint", "real",
+        "boolean",
+    )
+)  # fmt: skip
 
 
 class ExpressionGrammar(SpecialForms):
@@ -277,14 +284,14 @@ class ExpressionGrammar(SpecialForms):
                 self.advance()
                 return Constant(token.start, token.kind, token.value)
             case "bits":
-                self.not_yet("the type BIT")
+                return self.not_yet("the type BIT")
             case "parameter":
                 self.advance()
                 return ParameterRef(token.start, token.value)
             case "operator":
-                return (
-                    self._parenthesised() if token.value == "(" else self.fail("expected a value")
-                )
+                if token.value == "(":
+                    return self._parenthesised()
+                return self.fail("expected a value")
             case "name":
                 return self._named()
             case "word":
@@ -403,12 +410,8 @@ class ExpressionGrammar(SpecialForms):
                         return True
                     if following.kind == "operator" and following.value == ")":
                         depth = open_
-                    elif following.kind != "word" or following.value not in (
-                        "union", "intersect", "except", "order", "limit", "offset", "fetch",
-                    ):  # fmt: skip
-                        return False
                     else:
-                        return True
+                        return following.kind == "word" and following.value in _BEHIND_QUERY
             ahead += 1
 
     def _row_items(self) -> tuple[Any, ...]:

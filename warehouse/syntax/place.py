@@ -20,7 +20,7 @@ def syntax_error(text: str, position: int, description: str, found: str = "") ->
     line, column = line_and_column(text, position)
     near = f" near {found!r}" if found else ""
     start = max(text.rfind("\n", 0, position) + 1, position - CONTEXT_CHARACTERS)
-    around = text[start : position + CONTEXT_CHARACTERS].split("\n")[0].strip()
+    around = text[start : position + CONTEXT_CHARACTERS].partition("\n")[0].strip()
     return SqlSyntaxError(
         f"syntax error at line {line}, column {column}{near}: {description}."
         f" The text there: {around!r}"

@@ -304,6 +304,8 @@ class QueryGrammar(ExpressionGrammar):
             return Derived(at, query, alias, columns, lateral)
         self.advance()
         inside = self._from_item()
+        if not isinstance(inside, JoinRef):
+            self.fail("expected a join inside the parentheses")
         self.expect_operator(")")
         alias, columns, _ = self._alias()
         if alias is not None:

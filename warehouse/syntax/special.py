@@ -1,6 +1,7 @@
 """Calls with keywords inside: CAST, EXTRACT, SUBSTRING … FROM …, TRIM, OVER, WITHIN GROUP, …
 
-Each becomes an ordinary call of the function that PostgreSQL runs for it (`btrim`, `position(text, part)`, …).
+Each becomes an ordinary call of the function that PostgreSQL runs for it (`btrim`,
+`position(text, part)`, …).
 """
 
 from __future__ import annotations

@@ -6,7 +6,10 @@ SCHEMAS / WAREHOUSES, COPY with object-store paths.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
+
+import msgspec
 
 from warehouse.syntax.commands import (
     CallNode,
@@ -45,7 +48,7 @@ class StatementGrammar(DefinitionGrammar):
 
     def _statement(self) -> Any:
         if self.at_operator("(") or self.at_word("select", "with", "values", "table"):
-            return self.query()
+            return self._insert_with() if self._inserts() else self.query()
         word = self.token.value if self.token.kind == "word" else ""
         match word:
             case "create":
@@ -93,6 +96,8 @@ class StatementGrammar(DefinitionGrammar):
         temporary = bool(self.take_word("temp", "temporary"))
         if self.take_word("table"):
             return self.create_table(at, temporary=temporary)
+        if temporary:
+            raise not_yet(f"CREATE TEMPORARY {self.token.value.upper()}")
         if self.take_word("schema"):
             exists = self.take_words("if", "not", "exists")
             return CreateSchema(at, self.name("a schema's name"), exists)
@@ -133,7 +138,7 @@ class StatementGrammar(DefinitionGrammar):
 
     # --- rows -------------------------------------------------------------------------------------
 
-    def _insert(self) -> Any:
+    def _insert(self) -> Insert:
         at = self.advance().start
         self.expect_word("into")
         table = self.dotted_name("a table's name")
@@ -155,6 +160,28 @@ class StatementGrammar(DefinitionGrammar):
         if self.at_word("returning"):
             raise not_yet("INSERT … RETURNING")
         return found
+
+    def _insert_with(self) -> Insert:
+        with_, recursive = self._with()
+        found = self._insert()
+        return msgspec.structs.replace(found, with_=with_, recursive=recursive)
+
+    def _inserts(self) -> bool:
+        """Does INSERT INTO come behind the tables of a WITH?"""
+        if not self.at_word("with"):
+            return False
+        depth = 0
+        for token, following in pairwise(self.tokens[self.index :]):
+            if token.kind == "operator":
+                depth += {"(": 1, ")": -1, ";": -1}.get(token.value, 0)
+                if depth < 0:
+                    return False
+            elif depth == 0 and token.kind == "word":
+                if token.value in ("select", "values", "table") and following.value != "as":
+                    return False
+                if token.value == "insert" and following.value == "into":
+                    return True
+        return False
 
     def _copy(self) -> CopyNode:
         at = self.advance().start

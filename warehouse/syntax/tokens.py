@@ -1,9 +1,10 @@
 """The scanner: SQL text as tokens, by PostgreSQL's lexical rules.
 
-Source: PostgreSQL documentation, 4.1 Lexical Structure. Strings are standard-conforming (a backslash
-is a character) except E'…'; U&'…' and dollar-quoted strings are known, string literals on adjacent
-lines are one literal, comments nest. An operator is the longest run of operator characters, but
-ends before a comment and, unless it holds one of `~ ! @ # % ^ & | ?`, does not end in + or -.
+Source: PostgreSQL documentation, 4.1 Lexical Structure. Strings are standard-conforming (a
+backslash is a character) except E'…'; U&'…' and dollar-quoted strings are known, string literals
+on adjacent lines are one literal, comments nest. An operator is the longest run of operator
+characters, but ends before a comment and, unless it holds one of `~ ! @ # % ^ & | ?`, does not end
+in + or -.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ class Token(NamedTuple):
     """One token.
 
     `kind`: "word" (unquoted name or keyword; `value` folded to lower case), "name" (quoted name),
-    "string", "bytes" (X'…'), "bits" (B'…'), "number", "parameter" ($1 or :name; `value` without
-    the sign), "operator" (also punctuation), "end".
+    "string", "bytes" (X'…'), "bits" (B'…'), "number", "parameter" ($1, $name, :1, :name; `value`
+    without the sign), "operator" (also punctuation), "end".
     """
 
     kind: str
@@ -47,7 +48,7 @@ _PATTERN = re.compile(
       | [0-9](?:_?[0-9])*(?:\.(?!\.))?(?:[eE][+-]?[0-9]+)?)
   | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
   | (?P<cast>::) | (?P<assign>:=) | (?P<dots>\.\.)
-  | (?P<named>:[A-Za-z_][A-Za-z0-9_]*)
+  | (?P<named>:(?:[0-9]+|[A-Za-z_][A-Za-z0-9_]*))
   | (?P<operator>[-+*/<>=~!@\#%^&|`?]+)
   | (?P<self>[,()\[\].;:])
     """,
@@ -79,18 +80,8 @@ def scan(text: str) -> list[Token]:
             tokens.append(Token("word", found[0].lower(), position, end))
         elif kind in ("space", "line"):
             pass
-        elif kind == "block":
-            end = _block_end(text, position)
-        elif kind == "string":
-            end = _string(text, position, found[0][:-1].lower(), tokens)
-        elif kind == "quoted":
-            end = _quoted(text, position, found[0][:-1], tokens)
-        elif kind == "dollar":
-            close = text.find(found[0], end)
-            if close < 0:
-                raise syntax_error(text, position, "unterminated dollar-quoted string")
-            tokens.append(Token("string", text[end:close], position, close + len(found[0])))
-            end = close + len(found[0])
+        elif kind in ("block", "string", "quoted", "dollar"):
+            end = _enclosed(text, found, tokens)
         elif kind == "operator":
             value = _operator(found[0])
             end = position + len(value)
@@ -109,6 +100,25 @@ def scan(text: str) -> list[Token]:
         position = end
     tokens.append(Token("end", "", length, length))
     return tokens
+
+
+def _enclosed(text: str, found: re.Match[str], tokens: list[Token]) -> int:
+    """A comment, string or quoted name from its opening on; where it ends."""
+    start, opening = found.start(), found[0]
+    match found.lastgroup:
+        case "block":
+            return _block_end(text, start)
+        case "string":
+            return _string(text, start, opening[:-1].lower(), tokens)
+        case "quoted":
+            return _quoted(text, start, opening[:-1], tokens)
+        case _:
+            close = text.find(opening, found.end())
+            if close < 0:
+                raise syntax_error(text, start, "unterminated dollar-quoted string")
+            end = close + len(opening)
+            tokens.append(Token("string", text[found.end() : close], start, end))
+            return end
 
 
 def _check_number(text: str, end: int) -> None:

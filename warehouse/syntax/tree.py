@@ -67,7 +67,7 @@ class Node(msgspec.Struct, frozen=True):
 
 
 class Constant(Node, frozen=True):
-    """A literal. `kind`: "null", "bool", "number", "string", "bytes", "default"; `value` as text."""
+    """A literal: its text; `kind`: "null", "bool", "number", "string", "bytes", "default"."""
 
     kind: str
     value: str = ""

@@ -1,4 +1,4 @@
-"""Names of types in text: `double precision`, `numeric(12, 2)`, `timestamp with time zone`, `int[]`."""
+"""Names of types in text: `double precision`, `numeric(12, 2)`, `time with time zone`, `int[]`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from actors.messages import Fragment, FragmentResult, QueryStats
 from storage.errors import InvalidRequest, Unavailable
 from tests.fakes import FakeClock
 
-FRAGMENT = Fragment(query_id="q", attempt=1, sql="SELECT 1", inputs=())
+FRAGMENT = Fragment(query_id="q", attempt=1, program=None, inputs=())
 Behaviour = Callable[[Fragment], Awaitable[None]]
 
 

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
 import warehouse.functions.arithmetic  # noqa: F401
-from storage.schema import ArrayType, CharType, DecimalType, VarCharType
+from storage.schema import ArrayType, CharType, DecimalType, SqlType, VarCharType
 from warehouse.algebra.expressions import Call, Cast, ColumnRef, Expr, Literal
 from warehouse.algebra.types import (
     BIGINT,
@@ -92,7 +92,7 @@ def groups() -> Iterator[Group]:
 def kind_of(name: str) -> AnyType:
     """A type by PostgreSQL's name."""
     if name.endswith("[]"):
-        return ArrayType(kind_of(name[:-2]))
+        return ArrayType(cast("SqlType", kind_of(name[:-2])))
     found = _SIZED.fullmatch(name)
     if found is None:
         return _NAMES[name]

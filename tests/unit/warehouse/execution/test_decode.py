@@ -34,9 +34,10 @@ from warehouse.algebra.types import (
     AnyType,
     RecordType,
 )
-from warehouse.execution.decode import carrier_column, decode, result_type
+from warehouse.execution.decode import carrier_column, decode
 from warehouse.execution.expressions import Environment, lower
 from warehouse.execution.literals import to_carrier
+from warehouse.execution.result_types import result_type
 from warehouse.execution.value import Value, carrier, raised
 
 ID = uuid.UUID(int=77)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -116,6 +117,9 @@ def evaluated(key: str, args: tuple[Any, ...], columns: tuple[bool, ...]) -> Any
     except InvalidRequest as error:
         return Fails(error.sqlstate, error.message)
     assert row.dtype == carrier(kind, wide=made.wide), (row.dtype, kind)
+    if kind in (DATE, TIMESTAMP, TIMESTAMPTZ):
+        # Python has no dates before Christ: days or microseconds since 1970.
+        return row.cast(pl.Int64)[0]
     return from_carrier(row[0], made.type)
 
 
@@ -132,7 +136,9 @@ def every_way(key: str, args: tuple[Any, ...]) -> list[Any]:
 
 
 def same(found: Any, expected: Any) -> bool:
-    """Equal, floats up to the last bits; NaN is itself."""
+    """Equal, floats up to the last bits; NaN is itself; NUMERIC is a float."""
+    if isinstance(found, float) and isinstance(expected, Decimal):
+        expected = float(expected)
     if isinstance(found, float) and isinstance(expected, float):
         if math.isnan(found) or math.isnan(expected):
             return math.isnan(found) and math.isnan(expected)

@@ -19,6 +19,7 @@ from typing import Any
 
 import polars as pl
 
+import warehouse.functions.all  # noqa: F401 (registers every function)
 from storage.errors import InvalidRequest
 from storage.schema import SCALED_PRECISION_MAX, ArrayType, DecimalType
 from warehouse.algebra import types

@@ -40,7 +40,7 @@ from warehouse.algebra.relations import (
     Window,
 )
 from warehouse.algebra.types import BIGINT, BOOLEAN
-from warehouse.optimizer.walk import Ids, narrow
+from warehouse.algebra.walk import Ids, narrow
 
 __all__ = ["Generator", "number", "random_tables"]
 

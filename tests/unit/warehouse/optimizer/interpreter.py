@@ -42,7 +42,7 @@ from warehouse.algebra.relations import (
     Values,
     Window,
 )
-from warehouse.optimizer.walk import columns_used
+from warehouse.algebra.walk import columns_used
 
 __all__ = ["DivisionByZero", "Interpreter", "TooManyRows"]
 

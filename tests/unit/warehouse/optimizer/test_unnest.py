@@ -27,9 +27,9 @@ from warehouse.algebra.relations import (
     WorkingTable,
 )
 from warehouse.algebra.types import BIGINT, BOOLEAN
+from warehouse.algebra.walk import nodes
 from warehouse.optimizer.render import render_query
 from warehouse.optimizer.unnest import unnest
-from warehouse.optimizer.walk import nodes
 
 PLANS = {
     "q2": """
@@ -350,3 +350,18 @@ def test_a_condition_written_twice_is_joined_once_per_place() -> None:
     flat = unnest(plan.query(plan.where(outer, *parts)))
     check_flat(flat)
     assert len([node for node in nodes(flat.relation) if isinstance(node, Join)]) == 1
+
+
+def test_exists_does_not_run_what_its_query_shows() -> None:
+    plan = Plan()
+    outer, r = plan.scan("r", "a")
+    middle, s = plan.scan("s", "b")
+    inner, _ = plan.scan("t", "c")
+    shown = plan.project(
+        plan.where(middle, condition("=", s["b"], r["a"])), many=plan.scalar(inner)
+    )
+    assert plan_of(plan.query(plan.where(outer, plan.exists(shown)))) == text("""
+        Join semi on (b#2 = a#1)
+          Scan r [a#1]
+          Scan s [b#2]
+    """)

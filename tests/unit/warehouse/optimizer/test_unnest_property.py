@@ -10,8 +10,8 @@ import pytest
 from tests.unit.warehouse.optimizer.generator import Generator, random_tables
 from tests.unit.warehouse.optimizer.interpreter import Interpreter, TooManyRows
 from warehouse.algebra.relations import Join, Query
+from warehouse.algebra.walk import expressions, free_columns, has_subquery, nodes, outputs_made
 from warehouse.optimizer.unnest import unnest
-from warehouse.optimizer.walk import expressions, free_columns, has_subquery, nodes, outputs_made
 
 CASES = 200
 

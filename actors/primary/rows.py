@@ -1,0 +1,82 @@
+"""Appends: what rows and files add to a table, whether it exists already or is just being made."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from actors.messages import AppendFiles, AppendRows
+from actors.primary.resolved import Resolved
+from storage.errors import Conflict, InvalidRequest
+from storage.names import DATA_PREFIX
+from storage.snapshot import changes as c
+from storage.snapshot.files import FileSet
+from storage.snapshot.model import Snapshot, TableState
+
+__all__ = ["append_files", "append_rows", "first_rows"]
+
+
+def append_rows(operation: AppendRows, snapshot: Snapshot, lsn: int) -> Resolved:
+    """See `resolve`."""
+    table = _table(snapshot, operation.table_id)
+    if operation.schema_version != table.schema.version:
+        raise Conflict(
+            f"table {table.name} has schema version {table.schema.version}, the rows have "
+            f"{operation.schema_version}; read the table again and retry"
+        )
+    change = c.AddRows(
+        delta_id=table.next_file_id,
+        schema_version=operation.schema_version,
+        row_count=operation.row_count,
+        rows=operation.rows,
+    )
+    return Resolved(
+        kind="append",
+        table_id=table.id,
+        row_count=operation.row_count,
+        tables={table.id: (change,)} if operation.row_count else {},
+    )
+
+
+def append_files(operation: AppendFiles, snapshot: Snapshot, lsn: int) -> Resolved:
+    """See `resolve`."""
+    table = _table(snapshot, operation.table_id)
+    names = [row.name for row in operation.files]
+    for row in operation.files:
+        if not row.name.startswith(DATA_PREFIX):
+            raise InvalidRequest(f"{row.name} is not an object under {DATA_PREFIX}")
+        if row.name in snapshot.planned:
+            raise Conflict(f"{row.name} is about to be collected; load it again")
+        if row.schema_version != table.schema.version:
+            raise Conflict(
+                f"table {table.name} has schema version {table.schema.version}, {row.name} has "
+                f"{row.schema_version}; load it again"
+            )
+    if len(set(names)) < len(names) or set(names) & set(table.files.names):
+        raise InvalidRequest(f"table {table.name}: a file is added twice")
+    row_count = sum(row.row_count for row in operation.files)
+    if not names:
+        return Resolved(kind="append", table_id=table.id)
+    files = FileSet.of(operation.files, table.columns, first_id=table.next_file_id, lsn=lsn)
+    change = c.AddFiles(
+        first_file_id=table.next_file_id, file_count=len(names), files=files.encode()
+    )
+    return Resolved(
+        kind="append", table_id=table.id, row_count=row_count, tables={table.id: (change,)}
+    )
+
+
+def first_rows(
+    operation: AppendRows | AppendFiles, table_id: int, snapshot: Snapshot, lsn: int
+) -> Resolved:
+    """The rows that a table begins with; `snapshot` has it already."""
+    own = dataclasses.replace(operation, table_id=table_id)
+    if isinstance(own, AppendRows):
+        return append_rows(own, snapshot, lsn)
+    return append_files(own, snapshot, lsn)
+
+
+def _table(snapshot: Snapshot, table_id: int) -> TableState:
+    table = snapshot.tables.get(table_id)
+    if table is None:
+        raise Conflict(f"the table of id {table_id} was dropped meanwhile; nothing was written")
+    return table

@@ -1,0 +1,1 @@
+"""information_schema and pg_catalog: what tools ask PostgreSQL, answered from a snapshot."""
