@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -130,13 +131,14 @@ def _database_id(root: str, options: StoreOptions, *, create: bool) -> str:
 
 
 def _engine(engine: str, node: NodeSettings) -> Engine:
+    make_planner = partial(SqlPlanner, store=node.store)
     if engine == "local":
         from actors.local_engine import LocalEngine
 
-        return LocalEngine(node, SqlPlanner)
+        return LocalEngine(node, make_planner)
     from actors.ray_engine import RayEngine
 
-    return RayEngine(node, SqlPlanner)
+    return RayEngine(node, make_planner)
 
 
 class Database:

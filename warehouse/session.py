@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -82,8 +83,8 @@ class SqlSession:
 
     @property
     def current(self) -> Session:
-        """What goes with a statement."""
-        return self._session
+        """What goes with a statement: with the directory that this process is in now."""
+        return replace(self._session, directory=_directory())
 
     def take(self, text: str, parameters: Parameters) -> Told | tuple[str, Parameters]:
         """What to send for a text: itself, or what EXECUTE stands for; `Told` if nothing is.
@@ -231,6 +232,13 @@ class SqlSession:
         with self._lock:
             functions = {**self._session.functions, name: made}
             self._session = replace(self._session, functions=functions)
+
+
+def _directory() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it has been removed
+        return ""
 
 
 def _type(text: str) -> Any:

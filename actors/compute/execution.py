@@ -20,6 +20,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
+from actors.compute.morsels import small_morsels
 from actors.compute.sources import source_input, source_rows, with_place
 from actors.messages import Fragment, ScanInput
 from actors.planner import InputFrame, Program
@@ -29,7 +30,7 @@ from storage.sources_scan import ScanTally
 
 __all__ = ["batches", "execute", "optimizations"]
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 32_768
 BATCH_BYTES = 16 << 20
 
 
@@ -67,7 +68,7 @@ def batches(
     Arguments, names and errors as of `execute`. Closing the generator ends the query."""
     program: Program = fragment.program
     tallies: dict[str, ScanTally] = {}
-    with _translated(fragment, tallies):
+    with _translated(fragment, tallies), small_morsels():
         found = _frame(fragment, paths, resolve_rows, tallies).collect_batches(
             chunk_size=BATCH_ROWS,
             maintain_order=True,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from storage.errors import InvalidRequest, NotYet, UnknownObject
-from storage.schema import ArrayType
+from storage.schema import ArrayType, EnumType
 from warehouse.algebra import types
 from warehouse.algebra.expressions import (
     AggregateCall,
@@ -21,6 +21,7 @@ from warehouse.algebra.expressions import (
     WindowCall,
 )
 from warehouse.algebra.types import BIGINT, INTEGER, INTERVAL, TEXT, UNKNOWN, base_name, shown
+from warehouse.algebra.walk import columns_used
 from warehouse.binder.comparisons import comparable
 from warehouse.binder.objects import is_system_function
 from warehouse.binder.resolve import Resolved, coerce, resolve
@@ -68,6 +69,7 @@ class CallBinder:
         self.scope = scope
         self.collector = collector
         self._inside = ""  # "aggregate" or "window" while their arguments are bound
+        self._guard = ""  # "CASE" or "COALESCE" while its parts are bound
 
     def call(self, node: tree.FuncCall) -> Expr:
         """Any function call."""
@@ -104,7 +106,7 @@ class CallBinder:
     def _asked(self, name: str, node: tree.FuncCall) -> Expr | None:
         """A function that the catalogue answers; None for any other."""
         system = self.binding.catalogue.system if is_system_function(name) else None
-        if system is None:
+        if system is None or not system.knows(name):
             return None
         return system.call(name, self._arguments(name, node))
 
@@ -166,7 +168,9 @@ class CallBinder:
     def _special(self, name: str, node: tree.FuncCall) -> Expr | None:
         match name:
             case "coalesce" | "greatest" | "least":
+                outer, self._guard = self._guard, name.upper()
                 args = [self.bind(arg.value) for arg in node.args]
+                self._guard = outer
                 if not args:
                     raise InvalidRequest(
                         f"{name} needs arguments{self.binding.place(node)}", "42601"
@@ -184,9 +188,23 @@ class CallBinder:
                 return Call(type=kind, fn="nullif", args=(coerce(left, kind), right))
             case "grouping":
                 return self._grouping(node)
+            case "enum_first" | "enum_last" | "enum_range" if len(node.args) == 1:
+                return self._labels(name, node)
             case "pg_typeof" if len(node.args) == 1:
                 return Literal(type=TEXT, value=shown(self.bind(node.args[0].value).type))
         return None
+
+    def _labels(self, name: str, node: tree.FuncCall) -> Expr:
+        """The labels of an ENUM, of which only the argument's type matters."""
+        kind = self.bind(node.args[0].value).type
+        if not isinstance(kind, EnumType):
+            raise UnknownObject(
+                f"function {name}({shown(kind)}) does not exist{self.binding.place(node)}", "42883"
+            )
+        labels = tuple(Literal(type=kind, value=label) for label in kind.labels)
+        if name == "enum_range":
+            return Call(type=ArrayType(element=kind), fn="array", args=labels)
+        return labels[0 if name == "enum_first" else -1]
 
     def _grouping(self, node: tree.FuncCall) -> Expr:
         if self.collector.aggregates is None:
@@ -214,9 +232,10 @@ class CallBinder:
 
     def _table_function(self, name: str, node: tree.FuncCall) -> Expr:
         collector = self.collector
-        if collector.tables is None or self._inside:
+        where = self._inside or self._guard
+        if collector.tables is None or where:
             raise InvalidRequest(
-                f"set-returning functions are not allowed in {self._inside or collector.where}"
+                f"set-returning functions are not allowed in {where or collector.where}"
                 f"{self.binding.place(node)}",
                 "0A000",
             )
@@ -273,8 +292,6 @@ class CallBinder:
 
     def _owner(self, call: AggregateCall) -> Collector:
         """The SELECT that the aggregate belongs to: the innermost one that its columns come from."""
-        from warehouse.algebra.walk import columns_used
-
         parts: list[Expr] = [*call.args, *(key.expr for key in call.order)]
         parts += [key.expr for key in call.within]
         ids = {i for part in parts for i in columns_used(part)}
@@ -300,6 +317,12 @@ class CallBinder:
             raise InvalidRequest(
                 f"WITHIN GROUP is required for ordered-set aggregate {name}"
                 f"{self.binding.place(node)}",
+                "42883",
+            )
+        if not args and any(e.signature.key == f"{name}(*)" for e in functions_named(name)):
+            raise InvalidRequest(
+                f"{name}(*) must be used to call a parameterless aggregate function"
+                f"{self.binding.place(node)}",
                 "42809",
             )
         entry, bound, kind = self._resolve(name, args, node, ("aggregate",))
@@ -324,11 +347,7 @@ class CallBinder:
         for entry in functions_named(name):
             if entry.signature.key == f"{name}(*)":
                 return entry, (), BIGINT
-        raise UnknownObject(
-            f"{name}(*) must be used to call a parameterless aggregate function"
-            f"{self.binding.place(node)}",
-            "42809",
-        )
+        raise UnknownObject(f"function {name}() does not exist{self.binding.place(node)}", "42883")
 
     def _ordered_set(
         self, name: str, node: tree.FuncCall, args: list[Expr], condition: Expr | None
@@ -339,7 +358,7 @@ class CallBinder:
             raise InvalidRequest(
                 f"{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP"
                 f"{self.binding.place(node)}",
-                "42809",
+                "42883",
             )
         entry, bound, kind = self._resolve(
             name, [*args, *(key.expr for key in keys)], node, ("aggregate",)
@@ -407,7 +426,16 @@ class CallBinder:
             entry, bound, kind = self._star(name, node)
         else:
             args = self._arguments(name, node)
-            entry, bound, kind = self._resolve(name, args, node, ("window", "aggregate"))
+            own = any(entry.kind == "window" for entry in functions_named(name))
+            kinds = ("window",) if own else ("window", "aggregate")
+            try:
+                entry, bound, kind = self._resolve(name, args, node, kinds)
+            except UnknownObject:
+                if any(entry.within for entry in functions_named(name)):
+                    raise InvalidRequest(
+                        f"OVER is not supported for ordered-set aggregate {name}", "42809"
+                    ) from None
+                raise
         if condition is not None and entry.kind == "window":
             raise NotYet("FILTER is not implemented for non-aggregate window functions")
         if node.nulls == "ignore":
@@ -488,6 +516,11 @@ class CallBinder:
         if bound.offset is None:
             return FrameBound(kind=bound.kind)
         offset = self.bind(bound.offset)
+        if columns_used(offset):
+            raise InvalidRequest(
+                f"argument of {mode.upper()} must not contain variables{self.binding.place(bound)}",
+                "42P10",
+            )
         if mode != "range":
             return FrameBound(kind=bound.kind, offset=coerce(offset, BIGINT))
         key = order[0].expr.type
@@ -495,7 +528,7 @@ class CallBinder:
             offset = (
                 coerce(offset, types.DOUBLE) if types.is_float(key) else self._number(offset, key)
             )
-        elif types.base_name(key) in ("date", "time", "timestamp", "timestamptz", "interval"):
+        elif types.category(key) in "DT" and types.base_name(offset.type) in ("interval", "unknown"):
             offset = coerce(offset, INTERVAL)
         else:
             raise NotYet(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from storage.errors import UnknownObject
+from storage.errors import InvalidRequest, UnknownObject
 from storage.schema import ArrayType
 from warehouse.algebra.expressions import Call, Expr
 from warehouse.algebra.types import (
@@ -61,6 +61,10 @@ def comparable(
         return left, right
     if "json" in (base_name(a), base_name(b)):
         raise _no_operator(op, a, b, place())
+    if base_name(a) == base_name(b) == "record" and _width(a) != _width(b):
+        raise InvalidRequest(
+            f"cannot compare record types with different numbers of columns{place()}", "42804"
+        )
     if base_name(a) == base_name(b) and not isinstance(a, ArrayType | RecordType):
         if base_name(a) == "enum" and a != b:
             raise _no_operator(op, a, b, place())
@@ -73,7 +77,11 @@ def comparable(
     if isinstance(a, ArrayType) and isinstance(b, ArrayType):
         kind = common_type([a, b], op)
         return coerce(left, kind), coerce(right, kind)
-    if isinstance(a, RecordType) and isinstance(b, RecordType):
+    if base_name(a) == base_name(b) == "record":
+        if len(getattr(a, "fields", ())) != len(getattr(b, "fields", ())):
+            raise InvalidRequest(
+                f"cannot compare record types with different numbers of columns{place()}", "42804"
+            )
         return left, right
     if category(a) != "S" and category(b) != "S":
         if implicit(a, base_name(b)):
@@ -81,6 +89,10 @@ def comparable(
         if implicit(b, base_name(a)):
             return left, coerce(right, a)
     raise _no_operator(op, a, b, place())
+
+
+def _width(kind: AnyType) -> int:
+    return len(getattr(kind, "fields", ()))
 
 
 def _of_literal(kind: AnyType) -> AnyType:

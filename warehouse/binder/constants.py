@@ -7,6 +7,7 @@ execution evaluates once (`fold`).
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import uuid
 from decimal import Decimal
@@ -49,6 +50,7 @@ _FALSE = frozenset(("f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "
 def number(text: str) -> Literal:
     """A number as it stands in a statement: INTEGER, BIGINT or DECIMAL.
 
+    With an exponent and more digits than DECIMAL has (`1e200`) it is a NUMERIC.
     Raises InvalidRequest (22003) for more digits than DECIMAL has.
     """
     lowered = text.lower().removeprefix("-")
@@ -59,13 +61,28 @@ def number(text: str) -> Literal:
         for kind in (INTEGER, BIGINT):
             if -_BOUNDS[kind] <= value < _BOUNDS[kind]:
                 return Literal(type=kind, value=value)
-    return decimal_literal(Decimal(text))
+    found = Decimal(text)
+    if "e" in text.lower() and _digits(found) > DIGITS_MAX:
+        approximate = float(found)
+        if math.isinf(approximate):
+            raise InvalidRequest(f"the number {text} is out of range", "22003")
+        return Literal(type=NUMERIC, value=approximate)
+    return decimal_literal(found)
+
+
+def _digits(value: Decimal) -> int:
+    """How many digits a DECIMAL needs for it."""
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    return max(len(digits) + max(exponent, 0), -exponent)
 
 
 def decimal_literal(value: Decimal) -> Literal:
     """The value as the smallest DECIMAL(p, s) that holds it; NaN as NUMERIC."""
     if not value.is_finite():
         return Literal(type=NUMERIC, value=float(value))
+    if value == 0:
+        value = abs(value)  # numeric has no negative zero
     _, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
     if exponent > 0:
@@ -107,6 +124,7 @@ def value_literal(value: Any, name: str) -> Literal:
 
 def _other_value(value: Any, name: str) -> Literal:
     from warehouse.algebra import types
+    from warehouse.values import Interval
 
     match value:
         case bytes() | bytearray() | memoryview():
@@ -123,6 +141,8 @@ def _other_value(value: Any, name: str) -> Literal:
         case datetime.timedelta():
             microseconds = value.seconds * 1_000_000 + value.microseconds
             return Literal(type=types.INTERVAL, value=(0, value.days, microseconds))
+        case Interval(months, days, microseconds):
+            return Literal(type=types.INTERVAL, value=(months, days, microseconds))
         case uuid.UUID():
             return Literal(type=types.UUID, value=value)
     raise InvalidRequest(

@@ -22,7 +22,8 @@ __all__ = ["Binding", "Catalogue", "Collector", "TableSource"]
 class TableSource:
     """A table as FROM finds it: the name of its input and its columns (name, type).
 
-    `rows`: a catalogue table's own rows instead of an input.
+    `rows`: a catalogue table's own rows instead of an input. `held`: the types that the input's
+    columns have until they are cast; None: those of `columns`.
     """
 
     input: str
@@ -30,6 +31,7 @@ class TableSource:
     name: str
     columns: tuple[tuple[str, AnyType], ...]
     rows: tuple[tuple[Any, ...], ...] | None = None
+    held: tuple[AnyType, ...] | None = None
 
 
 class Catalogue(Protocol):

@@ -16,11 +16,13 @@ from warehouse.algebra import types
 from warehouse.algebra.expressions import (
     Call,
     Case,
+    Cast,
     Expr,
     InList,
     Literal,
     Subquery,
 )
+from warehouse.algebra.relations import Project
 from warehouse.algebra.types import (
     BOOLEAN,
     BYTEA,
@@ -29,13 +31,14 @@ from warehouse.algebra.types import (
     AnyType,
     RecordType,
     base_name,
+    is_decimal,
     is_integer,
     shown,
 )
 from warehouse.binder.calls import CallBinder
 from warehouse.binder.comparisons import comparable, compare, row_parts
 from warehouse.binder.constants import number
-from warehouse.binder.objects import OBJECT_TYPES, kind_of, number_of
+from warehouse.binder.objects import OBJECT_TYPES, number_of
 from warehouse.binder.resolve import coerce, resolve, settled
 from warehouse.binder.types import common_type, resolve_type
 from warehouse.syntax import tree
@@ -227,23 +230,37 @@ class ExpressionBinder(CallBinder):
         left = self.bind(inner)
         while spine:
             operator = spine.pop()
-            right = self.bind(operator.args[1])
+            other = operator.args[1]
+            if row_parts(left) is not None and isinstance(other, tree.QueryExpr):
+                right = self._row_of(other)
+            else:
+                right = self.bind(other)
             left = self._binary(operator, left, right)
         return left
+
+    def _row_of(self, node: tree.QueryExpr) -> Expr:
+        """`(SELECT a, b …)` beside a row: the columns of its only row."""
+        relation = self._queries(node.query, self.scope)
+        whole = self.row([settled(column) for column in relation.columns])
+        column = self.binding.column(whole.type, "row")
+        project = Project(input=relation, items=((column, whole),))
+        value = Subquery(type=whole.type, kind="scalar", relation=project, columns=(column,))
+        assert isinstance(whole.type, RecordType)
+        fields = [
+            Call(
+                type=kind,
+                fn="field",
+                args=(value, Literal(type=types.INTEGER, value=position)),
+            )
+            for position, kind in enumerate(whole.type.fields, 1)
+        ]
+        return self.row(list(fields))
 
     def _binary(self, node: tree.Operator, left: Expr, right: Expr) -> Expr:
         if node.op in _COMPARISONS:
             self._same_width(left, right, node)
-            left, right = self._objects(left, right), self._objects(right, left)
             return compare(node.op, left, right, self._place_of(node))
         return self._resolved(node.op, [left, right], node, operator=True)
-
-    def _objects(self, expr: Expr, other: Expr) -> Expr:
-        """An untyped literal beside an object (`regclass`, …) is one of that kind."""
-        kind, system = kind_of(other), self.binding.catalogue.system
-        if kind is None or system is None or expr.type != UNKNOWN:
-            return expr
-        return system.object(kind, expr)
 
     def _same_width(self, left: Expr, right: Expr, node: Any) -> None:
         ours, theirs = row_parts(left), row_parts(right)
@@ -327,6 +344,7 @@ class ExpressionBinder(CallBinder):
         place = self._place_of(node)
         left = arg
         pairs = [comparable("=", arg, item, place) for item in items]
+        pairs = [(left, _as_double(right)) for left, right in pairs]
         lefts = {pair[0].type for pair in pairs}
         if len(lefts) != 1 or any(not isinstance(right, Literal) for _, right in pairs):
             return None
@@ -335,8 +353,9 @@ class ExpressionBinder(CallBinder):
         rights = [right for _, right in pairs]
         if base_name(kind) == "record" or isinstance(kind, ArrayType):
             return None
-        numbers = {right.type for right in rights if right.value is not None}  # type: ignore[attr-defined]
-        if any(base_name(number_) != base_name(kind) for number_ in numbers):
+        found = {right.type for right in rights if right.value is not None}  # type: ignore[attr-defined]
+        exact = all(is_integer(one) or is_decimal(one) for one in (kind, *found))
+        if not exact and any(base_name(one) != base_name(kind) for one in found):
             return None
         return InList(type=BOOLEAN, arg=left, items=tuple(rights), negated=node.negated)
 
@@ -410,6 +429,7 @@ class ExpressionBinder(CallBinder):
 
     def _case(self, node: tree.CaseExpr) -> Expr:
         operand = None if node.operand is None else self.typed(self.bind(node.operand))
+        outer, self._guard = self._guard, "CASE"
         conditions: list[Expr] = []
         results: list[Expr] = []
         for condition, result in node.branches:
@@ -422,6 +442,7 @@ class ExpressionBinder(CallBinder):
         default = (
             Literal(type=UNKNOWN, value=None) if node.default is None else self.bind(node.default)
         )
+        self._guard = outer
         kind = common_type([*(r.type for r in results), default.type], "CASE")
         branches = tuple((c, coerce(r, kind)) for c, r in zip(conditions, results, strict=True))
         return Case(type=kind, branches=branches, default=coerce(default, kind))
@@ -542,6 +563,15 @@ class ExpressionBinder(CallBinder):
         return arg
 
 
+def _as_double(expr: Expr) -> Expr:
+    """An exact number that is compared with floats, as one of them."""
+    if isinstance(expr, Cast) and expr.type == types.DOUBLE and isinstance(expr.arg, Literal):
+        exact = is_integer(expr.arg.type) or is_decimal(expr.arg.type)
+        if exact and expr.arg.value is not None:
+            return Literal(type=types.DOUBLE, value=float(expr.arg.value))
+    return expr
+
+
 def _negated(expr: Expr) -> Expr:
     return Call(type=BOOLEAN, fn="not", args=(expr,))
 
@@ -553,7 +583,9 @@ def _with_unit(node: tree.TypeCast) -> tree.Constant:
     unit = node.type.fields.split()[-1]
     if text.lstrip("+-").replace(".", "", 1).isdigit():
         return tree.Constant(constant.at, "string", f"{text} {unit}")
-    if unit in ("second", "month") and " to " in node.type.fields:
+    clock = text.count(":")
+    fits = {"second": 2, "minute": 1, "hour": 0, "day": 0, "month": 0, "year": 0}[unit]
+    if " to " in node.type.fields and clock <= fits:
         return tree.Constant(constant.at, "string", text)
     raise NotYet(
         f"INTERVAL '{text}' {node.type.fields.upper()} is not available; leave out the fields"

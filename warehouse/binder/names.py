@@ -17,6 +17,7 @@ from warehouse.syntax.tree import (
     QueryNode,
     RowExpr,
     SelectNode,
+    SetOp,
     Slice,
     Subscript,
     TypeCast,
@@ -42,7 +43,7 @@ def _figure(node: Any) -> tuple[str | None, int]:
             return node.name[-1], 2
         case TypeCast():
             name, strength = _figure(node.arg)
-            return (name, strength) if strength else (node.type.name[-1], 1)
+            return (name, strength) if strength == 2 else (node.type.name[-1], 1)
         case Collate() | Subscript() | Slice():
             return _figure(node.arg)
         case CaseExpr():
@@ -66,6 +67,8 @@ def _query(query: QueryNode) -> tuple[str | None, int]:
         body = body.body
     if isinstance(body, ValuesNode):
         return "column1", 2
+    if isinstance(body, SetOp):
+        return _query(body.left)
     if isinstance(body, SelectNode) and body.items:
         item = body.items[0]
         return (item.alias, 2) if item.alias else _figure(item.expr)

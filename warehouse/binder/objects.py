@@ -13,7 +13,7 @@ from typing import Protocol
 
 from storage.schema import ArrayType
 from warehouse.algebra.expressions import Call, Expr, Literal
-from warehouse.algebra.types import BIGINT, TEXT, AnyType, is_integer
+from warehouse.algebra.types import TEXT, UNKNOWN, AnyType, is_integer
 
 __all__ = [
     "OBJECT_TYPES",
@@ -48,7 +48,7 @@ _WORDS = ("session_user", "shobj_description", "to_regclass", "to_regnamespace",
 
 
 def is_system_function(name: str) -> bool:
-    """May `SystemObjects.call` know this function? False for those that queries are full of."""
+    """May `SystemObjects` know this function? False at once for those that queries are full of."""
     return name.startswith(_PREFIXES) or name in _WORDS
 
 
@@ -59,8 +59,13 @@ class SystemObjects(Protocol):
         """`arg::kind` for one of `OBJECT_TYPES`. Raises UnknownObject for a name of nothing."""
         ...
 
-    def call(self, name: str, args: Sequence[Expr]) -> Expr | None:
-        """A function that asks the catalogue or the session; None if it is none of those."""
+    def knows(self, name: str) -> bool:
+        """Is it a function that asks the catalogue or the session?"""
+        ...
+
+    def call(self, name: str, args: Sequence[Expr]) -> Expr:
+        """What a call of such a function means. Raises UnknownObject for a number of arguments
+        that it does not take."""
         ...
 
 
@@ -91,7 +96,10 @@ def number_of(expr: Expr) -> Expr:
 
 
 def numbers(left: Expr, right: Expr) -> tuple[Expr, Expr]:
-    """Both sides of a comparison, as OIDs if one is an object and the other an object or number."""
+    """Both sides of a comparison, as OIDs if one is an object and the other such or a number.
+
+    An untyped literal beside an object must be a number, as in PostgreSQL.
+    """
     if kind_of(left) is None and kind_of(right) is None:
         return left, right
     a, b = number_of(left), number_of(right)
@@ -101,4 +109,4 @@ def numbers(left: Expr, right: Expr) -> tuple[Expr, Expr]:
 
 
 def _comparable(kind: AnyType) -> bool:
-    return kind == BIGINT or is_integer(kind)
+    return kind == UNKNOWN or is_integer(kind)

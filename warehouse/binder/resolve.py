@@ -126,7 +126,11 @@ def resolve(
     Raises:
         UnknownObject: no such function or operator (42883). InvalidRequest: several (42725).
     """
-    entries = [entry for entry in functions_named(name) if entry.kind in kinds]
+    entries = [
+        entry
+        for entry in functions_named(name)
+        if entry.kind in kinds and entry.signature.arguments != ("*",)
+    ]
     found = _exact(entries, args, operator) or _best(entries, args, name)
     if found is None:
         raise _unknown(name, args, entries, operator, place())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from storage.errors import InvalidRequest, NotYet, UnknownObject
+from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from warehouse.algebra.expressions import ColumnRef, Expr
 
@@ -116,10 +116,8 @@ class Scope:
 
     def table(self, parts: tuple[str, ...]) -> ScopeTable | None:
         """The table reference `t` or `s.t` of this scope alone."""
-        if len(parts) > 2:
-            raise NotYet(f"{'.'.join(parts)}: other databases are not available")
         for table in self.tables:
-            if table.alias == parts[-1] and (len(parts) == 1 or table.schema == parts[0]):
+            if table.alias == parts[-1] and parts[:-1] in ((), (table.schema,)):
                 return table
         return None
 

@@ -12,6 +12,7 @@ from storage.schema import ArrayType, StructType
 from warehouse.algebra import types
 from warehouse.algebra.expressions import (
     Call,
+    Cast,
     ColumnRef,
     Expr,
     Literal,
@@ -22,6 +23,7 @@ from warehouse.algebra.relations import (
     Empty,
     Filter,
     Join,
+    Project,
     Relation,
     Sample,
     Scan,
@@ -39,10 +41,9 @@ from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.types import common_type
 from warehouse.functions.registry import functions_named
 from warehouse.syntax import tree
+from warehouse.syntax.keywords import FILE_FUNCTIONS
 
-__all__ = ["FILE_FUNCTIONS", "KnownCte", "TableBinder"]
-
-FILE_FUNCTIONS = ("read_parquet", "read_csv", "read_ndjson", "read_json")
+__all__ = ["KnownCte", "TableBinder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +139,28 @@ class TableBinder:
             )
             relation: Relation = Values(rows=rows, outputs=outputs)
         else:
-            sources = tuple(name for name, _ in source.columns)
-            relation = Scan(input=source.input, outputs=outputs, sources=sources)
+            relation = self._input(source, outputs)
         if node.sample is not None:
             relation = self._sample(relation, node.sample)
         names = self._renamed([name for name, _ in source.columns], node.columns, alias, node)
         return relation, [
             _scope_table(alias, names, outputs, source.schema if not node.alias else None)
         ]
+
+    def _input(self, source: TableSource, outputs: tuple[ColumnRef, ...]) -> Relation:
+        """The scan of a source, with the casts of what holds texts."""
+        names = tuple(name for name, _ in source.columns)
+        if source.held is None:
+            return Scan(input=source.input, outputs=outputs, sources=names)
+        held = tuple(
+            self._binding.column(kind, name) for name, kind in zip(names, source.held, strict=True)
+        )
+        scan = Scan(input=source.input, outputs=held, sources=names)
+        values = (
+            column if column.type == output.type else Cast(type=output.type, arg=column)
+            for column, output in zip(held, outputs, strict=True)
+        )
+        return Project(input=scan, items=tuple(zip(outputs, values, strict=True)))
 
     def _sample(self, relation: Relation, node: tree.Sampling) -> Relation:
         if node.method not in ("bernoulli", "system"):
@@ -205,9 +220,9 @@ class TableBinder:
         items: list[tuple[tuple[ColumnRef, ...], Expr]] = []
         names: list[str] = []
         alias = node.alias or (first if len(node.calls) == 1 else None)
-        for call in node.calls:
+        for call in _spread(node.calls):
             outputs, array, own = self._function(call, binder)
-            single = len(outputs) == 1 and len(node.calls) == 1 and node.alias is not None
+            single = len(outputs) == 1 and len(_spread(node.calls)) == 1 and node.alias is not None
             names += [node.alias or own[0]] if single and own[0] == call.name[-1] else own
             items.append((outputs, array))
         ordinality = None
@@ -253,6 +268,14 @@ class TableBinder:
                 arguments.append(value)
             else:
                 options[arg.name] = value
+        if node.definitions:
+            if "columns" in options:
+                raise InvalidRequest(
+                    f"{name} has its columns from AS and from the option columns"
+                    f"{self._binding.place(node)}",
+                    "42601",
+                )
+            options["columns"] = node.definitions
         source = self._binding.catalogue.files(name, arguments, options)
         reference = tree.TableRef(node.at, (name,), node.alias, node.columns)
         return self._scan(source, reference, node.alias or name)
@@ -345,6 +368,17 @@ class TableBinder:
 def _refers(right: Relation, left: Relation) -> bool:
     """Does the right side use columns of the left one?"""
     return not free_columns(right).isdisjoint(column.id for column in left.columns)
+
+
+def _spread(calls: Sequence[tree.FuncCall]) -> list[tree.FuncCall]:
+    """`unnest(a, b)` as `unnest(a)`, `unnest(b)` side by side."""
+    found: list[tree.FuncCall] = []
+    for call in calls:
+        if call.name[-1] == "unnest" and len(call.args) > 1:
+            found += [tree.FuncCall(call.at, call.name, (arg,)) for arg in call.args]
+        else:
+            found.append(call)
+    return found
 
 
 def _check_aliases(tables: list[ScopeTable]) -> None:

@@ -193,7 +193,9 @@ def _numeric(modifiers: tuple[int, ...]) -> AnyType:
 def _characters(base: str, modifiers: tuple[int, ...]) -> AnyType:
     if not modifiers:
         return TEXT
-    if len(modifiers) > 1 or modifiers[0] < 1:
+    if len(modifiers) > 1 or modifiers[0] < 0:
+        raise InvalidRequest(f"invalid type modifier of {base}", "42601")
+    if modifiers[0] < 1:
         raise InvalidRequest(f"length for type {base} must be at least 1", "22023")
     return (VarCharType if base == "varchar" else CharType)(length=modifiers[0])
 

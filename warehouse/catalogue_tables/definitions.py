@@ -278,8 +278,12 @@ class Definitions:
 
 
 def searched(path: tuple[str, ...]) -> tuple[str, ...]:
-    """The schemas that a name is looked for in, pg_catalog first unless it is named."""
-    return path if "pg_catalog" in path else ("pg_catalog", *path)
+    """The schemas that a name is looked for in: pg_catalog comes before those of the path, and
+    behind temporary tables, unless the path names it."""
+    if "pg_catalog" in path:
+        return path
+    own = 1 if path and path[0].startswith(TEMPORARY_PREFIX) else 0
+    return (*path[:own], "pg_catalog", *path[own:])
 
 
 def qualified(schema: str, name: str, *, visible: bool) -> str:

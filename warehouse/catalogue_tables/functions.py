@@ -56,6 +56,13 @@ _FALSE = frozenset(
 )
 
 
+_CONSTANT = _PRIVILEGES | _ALWAYS_VISIBLE | _OF_NOTHING | _FALSE
+
+
+def _is_maybe(name: str) -> bool:
+    return name.startswith("to_reg") and name[3:] in OBJECT_TYPES
+
+
 class SessionObjects:
     """Implements `binder.objects.SystemObjects` for one session at one snapshot."""
 
@@ -105,27 +112,24 @@ class SessionObjects:
 
     # --- functions --------------------------------------------------------------------------------
 
-    def call(self, name: str, args: Sequence[Expr]) -> Expr | None:
-        """The meaning of a call; None if the function is none of these.
+    def knows(self, name: str) -> bool:
+        """Is it one of these functions?"""
+        return name in _HANDLERS or name in _CONSTANT or _is_maybe(name)
 
-        Raises UnknownObject (42883) for a wrong number of arguments.
-        """
+    def call(self, name: str, args: Sequence[Expr]) -> Expr:
+        """The meaning of a call. Raises UnknownObject (42883) for a wrong number of arguments."""
         if name in _PRIVILEGES or name in _ALWAYS_VISIBLE:
             return _unless_null(args, Literal(type=BOOLEAN, value=True))
         if name in _OF_NOTHING:
             return Literal(type=TEXT, value=None)
         if name in _FALSE:
             return Literal(type=BOOLEAN, value=False)
-        if name.startswith("to_reg") and name[3:] in OBJECT_TYPES:
+        if _is_maybe(name):
             return self._maybe(name[3:], args)
-        handler = _HANDLERS.get(name)
-        if handler is None:
-            return None
-        counts, make = handler
+        counts, make = _HANDLERS[name]
         if len(args) not in counts:
-            raise UnknownObject(
-                f"function {name} with {len(args)} arguments does not exist", "42883"
-            )
+            shown = f"{name} with {len(args)} arguments"
+            raise UnknownObject(f"function {shown} does not exist", "42883")
         return make(self, args)
 
     def _looked_up(self, found: Mapping[str, str], *keys: Expr, kind: AnyType = TEXT) -> Expr:

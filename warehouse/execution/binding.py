@@ -1,13 +1,15 @@
 """Operands computed once, though an expression uses them several times.
 
 A check or a guard names its operand again: `when(x > limit)`, `when(x.is_not_null()).then(f(x))`.
-In a nested SQL expression each level would multiply the tree, exponentially in the depth. `shared`
-packs the operands into a struct and lets the expression refer to its fields:
+Polars finds common subexpressions itself, so an operand is written out again as long as it is short.
+In a deeply nested expression each level would multiply the tree, exponentially in the depth: `shared`
+packs long operands into a struct and lets the expression refer to its fields:
 
     struct(a0 = x).with_fields(result = … field(a0) … field(a0) …).field(result)
 
-Columns and constants are named directly. Inside `build` only what it was given may be used of
-another `shared` around it: the fields of an outer struct are not visible in an inner one.
+Inside `build` only what it was given may be used of another `shared` around it: the fields of an
+outer struct are not visible in an inner one. Polars does not rename columns inside such an
+expression when it moves a filter: `relations.filtered` computes it as a column first.
 """
 
 from __future__ import annotations
@@ -19,12 +21,22 @@ import polars as pl
 
 from warehouse.execution.value import Value, any_fault
 
-__all__ = ["bound", "shared"]
+__all__ = ["bound", "packs", "shared"]
+
+
+CHARACTERS_MAX = 2_000  # of an operand's text, below which it is written out again
 
 
 def _simple(expr: pl.Expr) -> bool:
-    """A column, or a constant: a struct of constants alone would be one row."""
-    return expr.meta.is_column() or not expr.meta.root_names()
+    """Short, or a constant: a struct of constants alone would be one row."""
+    if expr.meta.is_column() or not expr.meta.root_names():
+        return True
+    return len(str(expr)) < CHARACTERS_MAX
+
+
+def packs(expr: pl.Expr) -> bool:
+    """Does the expression hold a struct that `shared` made?"""
+    return ".struct.with_fields(" in str(expr)
 
 
 def shared(operands: Sequence[pl.Expr], build: Callable[..., pl.Expr]) -> pl.Expr:

@@ -16,15 +16,16 @@ Text, bytes, dates, times, UUIDs, Booleans and enums compare as their carriers d
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from storage.errors import InternalError
 from storage.schema import ArrayType, DecimalType, EnumType, StructType
+from warehouse.algebra.expressions import Literal
 from warehouse.algebra.types import (
     BOOLEAN,
     INTERVAL,
@@ -43,7 +44,7 @@ from warehouse.execution.ranges import DIGITS_38
 from warehouse.execution.scaled import Scaled, as_float, held, of, raised_to, same_width, widened
 from warehouse.execution.value import INT64, Value, any_fault, carrier
 
-__all__ = ["OPERATORS", "compare", "field_of", "in_list", "interval_key"]
+__all__ = ["OPERATORS", "compare", "field_of", "in_list", "in_literals", "interval_key"]
 
 OPERATORS = ("=", "<>", "<", "<=", ">", ">=", "is distinct", "is not distinct")
 
@@ -236,7 +237,25 @@ def in_list(arg: Value, items: list[Value], *, negated: bool) -> Value:
     return replace(made, expr=made.expr.not_()) if negated else made
 
 
-def _settable(arg: Value, items: list[Value]) -> bool:
+class _Constant(NamedTuple):
+    """What a set needs to know of a constant: a long list is no list of expressions."""
+
+    type: AnyType
+    literal: Any
+    fault: None = None
+    constant: bool = True
+
+
+def in_literals(arg: Value, items: Sequence[Literal], *, negated: bool) -> Value | None:
+    """`arg [NOT] IN (items)`; None if that takes comparisons one by one."""
+    known = [_Constant(item.type, item.value) for item in items]
+    if not _settable(arg, known):
+        return None
+    made = _set_member(arg, known)
+    return replace(made, expr=made.expr.not_()) if negated else made
+
+
+def _settable(arg: Value, items: Sequence[Value | _Constant]) -> bool:
     nested = isinstance(arg.type, ArrayType | StructType | RecordType | EnumType)
     mixed = any(item.type != arg.type and not _exact(item.type) for item in items)
     apart = mixed or (not _exact(arg.type) and any(_exact(item.type) for item in items))
@@ -244,7 +263,7 @@ def _settable(arg: Value, items: list[Value]) -> bool:
     return not (nested or apart or faulty or arg.type in (INTERVAL, JSON))
 
 
-def _set_member(arg: Value, items: list[Value]) -> Value:
+def _set_member(arg: Value, items: Sequence[Value | _Constant]) -> Value:
     known = [item.literal for item in items if item.literal is not None]
     if _exact(arg.type):
         # A constant with more digits than the type has equals none of its values.

@@ -83,8 +83,7 @@ def lower(expr: Expr, environment: Environment) -> Value:
         case Case():
             return _case(expr, environment)
         case InList():
-            items = [lower(item, environment) for item in expr.items]
-            return comparison.in_list(lower(expr.arg, environment), items, negated=expr.negated)
+            return _in_list(expr, environment)
         case Call():
             return _call(expr, environment)
         case _:
@@ -97,6 +96,17 @@ def _parameter(expr: Parameter, environment: Environment) -> Value:
     value, kind = environment.parameters[expr.index - 1]
     made = literal(value, kind)
     return made if kind == expr.type else cast(made, expr.type)
+
+
+def _in_list(expr: InList, environment: Environment) -> Value:
+    arg = lower(expr.arg, environment)
+    literals = [item for item in expr.items if isinstance(item, Literal)]
+    if len(literals) == len(expr.items):
+        found = comparison.in_literals(arg, literals, negated=expr.negated)
+        if found is not None:
+            return found
+    items = [lower(item, environment) for item in expr.items]
+    return comparison.in_list(arg, items, negated=expr.negated)
 
 
 def _case(expr: Case, environment: Environment) -> Value:

@@ -34,6 +34,7 @@ from warehouse.algebra.relations import (
     Window,
     WorkingTable,
 )
+from warehouse.execution.binding import packs
 from warehouse.execution.lowered import (
     PRESENT,
     Context,
@@ -44,6 +45,8 @@ from warehouse.execution.lowered import (
 from warehouse.execution.value import Value, raised
 
 __all__ = ["Context", "Lowered", "filtered", "lower_relation"]
+
+CONDITION = "condition"
 
 
 def lower_relation(node: Relation, context: Context) -> Lowered:
@@ -126,7 +129,13 @@ def filtered(below: Lowered, parts: list[Expr], context: Context) -> Lowered:
         value = context.lower(part, columns)
         if value.constant and value.fault is None and value.literal is True:
             continue
-        frame = frame.filter(raised(value))
+        condition = raised(value)
+        if packs(condition):
+            # As a column first: see `binding`.
+            frame = frame.with_columns(condition.alias(CONDITION)).filter(pl.col(CONDITION))
+            frame = frame.drop(CONDITION)
+        else:
+            frame = frame.filter(condition)
         for key in _never_null(part):
             if key in columns and columns[key].nullable:
                 known = columns[key]

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from warehouse.execution.binding import shared
 from warehouse.execution.value import Value, any_fault
+from warehouse.functions.stages import once
 
 __all__ = [
     "DAY",
@@ -57,7 +57,7 @@ def civil_days(year: pl.Expr, month: pl.Expr, day: pl.Expr) -> pl.Expr:
 
     `month` must be 1 to 12; `day` may be any number: it counts on from the month's first day.
     """
-    return shared([year, month, day], _civil_days)
+    return once([year, month, day], _civil_days)
 
 
 def _civil_days(year: pl.Expr, month: pl.Expr, day: pl.Expr) -> pl.Expr:
@@ -88,7 +88,7 @@ def add_months(date: pl.Expr, months: pl.Expr) -> pl.Expr:
         year, month = number // 12, number % 12 + 1
         return civil_days(year, month, pl.min_horizontal(day, days_in_month(year, month)))
 
-    return shared([month_number(date) + months, date.dt.day().cast(pl.Int64)], day_number)
+    return once([month_number(date) + months, date.dt.day().cast(pl.Int64)], day_number)
 
 
 def microseconds_of(moment: pl.Expr) -> pl.Expr:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from storage.errors import InvalidRequest
-from warehouse.algebra.types import INTERVAL, TIMESTAMP, AnyType, shown
+from warehouse.algebra.types import INTERVAL, AnyType, shown
 from warehouse.execution.value import Value, any_fault
 from warehouse.functions.calendar import (
     DAY,
@@ -24,6 +23,7 @@ from warehouse.functions.calendar import (
 from warehouse.functions.extract import century_of, decade_of, millennium_of
 from warehouse.functions.intervals import interval_value, parts_of
 from warehouse.functions.registry import scalar
+from warehouse.functions.stages import staged
 from warehouse.functions.units import not_recognized, not_supported, unit_of, units_of
 from warehouse.functions.zones import local_of, utc_of
 
@@ -153,6 +153,5 @@ def date_trunc(field: Value, value: Value, *, kind: AnyType) -> Value:
 def date_trunc_in_zone(field: Value, moment: Value, zone: Value, *, kind: AnyType) -> Value:
     """In the local time of a zone."""
     local = local_of(zone, moment, kind)
-    cut = _truncated(field, local, kind)
-    made = utc_of(zone, cut, kind)
-    return made.derived(made.expr, kind, fault=any_fault([local.fault, cut.fault, made.fault]))
+    cut = staged([field, local], lambda given: _truncated(given[0], given[1], kind))
+    return utc_of(zone, cut, kind)

@@ -11,8 +11,9 @@ import itertools
 import polars as pl
 
 from warehouse.algebra.types import INTERVAL, TIME, AnyType
-from warehouse.execution.value import Value, any_fault
+from warehouse.execution.value import Value
 from warehouse.functions.registry import scalar
+from warehouse.functions.stages import staged
 from warehouse.functions.times import time_plus
 from warehouse.functions.timestamps import moment_plus
 
@@ -71,6 +72,9 @@ def _forms() -> list[str]:
 @scalar(*_forms(), native=False, strict=False)
 def overlaps(start1: Value, end1: Value, start2: Value, end2: Value, *, kind: AnyType) -> Value:
     """See the module."""
-    end1, end2 = _end(start1, end1), _end(start2, end2)
-    found = overlap((start1.expr, end1.expr), (start2.expr, end2.expr))
-    return Value(expr=found, type=kind, fault=any_fault([end1.fault, end2.fault]))
+
+    def decided(given: list[Value]) -> Value:
+        first, last, second, end = (value.expr for value in given)
+        return Value(expr=overlap((first, last), (second, end)), type=kind)
+
+    return staged([start1, _end(start1, end1), start2, _end(start2, end2)], decided)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import polars as pl
 
 from warehouse.algebra.types import DATE, AnyType
-from warehouse.execution.binding import shared
 from warehouse.execution.value import Value
 from warehouse.functions.calendar import (
     DAY,
@@ -31,6 +30,7 @@ from warehouse.functions.calendar import (
 from warehouse.functions.dates import calendar_fault
 from warehouse.functions.intervals import Parts, constant_parts, interval_of, parts_of
 from warehouse.functions.registry import scalar
+from warehouse.functions.stages import once
 from warehouse.functions.times import clock_fault, clock_microseconds
 
 __all__ = ["moved"]
@@ -59,7 +59,7 @@ def moved(moment: Value, parts: Parts, kind: AnyType) -> Value:
         fits = in_range_date(shifted) & in_range_date(total) & in_range_timestamp(end)
         return pl.when(fits).then(end.cast(pl.Datetime("us")))
 
-    made = Value(expr=shared([by_month, days, time, microseconds], result), type=kind)
+    made = Value(expr=once([by_month, days, time, microseconds], result), type=kind)
     given = pl.all_horizontal([part.is_not_null() for part in (moment.expr, *parts)])
     return made.faulty(made.expr.is_null() & given, *_OUT_OF_RANGE)
 

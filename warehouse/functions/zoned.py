@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from warehouse.algebra.types import TIMESTAMP, AnyType
-from warehouse.execution.value import Value, any_fault
+from warehouse.execution.value import Value
 from warehouse.functions.intervals import parts_of
 from warehouse.functions.registry import scalar
+from warehouse.functions.stages import staged
 from warehouse.functions.timestamps import make_timestamp, moved
 from warehouse.functions.zones import local_of, utc_of
 
@@ -14,14 +17,18 @@ __all__: list[str] = []
 
 def _added(moment: Value, interval: Value, zone: Value, sign: int, kind: AnyType) -> Value:
     """Months and days move the local clock, microseconds the instant."""
-    months, days, microseconds = parts_of(interval)
-    zero = microseconds * 0
+    zero = pl.lit(0, dtype=pl.Int64)
     local = local_of(zone, moment, TIMESTAMP)
-    calendar = moved(local, (sign * months, sign * days, zero), TIMESTAMP)
-    utc = utc_of(zone, calendar.derived(calendar.expr, TIMESTAMP, fault=None), TIMESTAMP)
-    made = moved(utc, (zero, zero, sign * microseconds), kind)
-    faults = [local.fault, calendar.fault, utc.fault, made.fault]
-    return made.derived(made.expr, kind, fault=any_fault(faults))
+
+    def by_calendar(given: list[Value]) -> Value:
+        months, days, _ = parts_of(given[1])
+        return moved(given[0], (sign * months, sign * days, zero), TIMESTAMP)
+
+    def by_clock(given: list[Value]) -> Value:
+        return moved(given[0], (zero, zero, sign * parts_of(given[1])[2]), kind)
+
+    utc = utc_of(zone, staged([local, interval], by_calendar), TIMESTAMP)
+    return staged([utc, interval], by_clock)
 
 
 @scalar("date_add(timestamptz,interval,text) -> timestamptz", native=False)
@@ -44,5 +51,4 @@ def date_subtract_in_zone(moment: Value, interval: Value, zone: Value, *, kind: 
 def make_timestamptz_in_zone(*given: Value, kind: AnyType) -> Value:
     """The moment at which the zone's clocks show this."""
     local = make_timestamp(*given[:6], kind=TIMESTAMP)
-    made = utc_of(given[6], local, kind)
-    return made.derived(made.expr, kind, fault=any_fault([local.fault, made.fault]))
+    return utc_of(given[6], local, kind)

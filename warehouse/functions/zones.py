@@ -26,6 +26,7 @@ from warehouse.execution.value import Value, any_fault
 from warehouse.functions.calendar import as_timestamp, civil_days, in_range_timestamp
 from warehouse.functions.intervals import parts_of
 from warehouse.functions.registry import scalar
+from warehouse.functions.stages import staged
 
 __all__ = ["fixed_offset", "local_of", "to_local_time", "to_utc_time", "utc_of"]
 
@@ -158,12 +159,12 @@ def _readable(moment: Value) -> Value:
 
 def local_of(zone: Value, moment: Value, kind: AnyType) -> Value:
     """The local time in a zone of a TIMESTAMPTZ."""
-    return _converted(zone, moment, kind, to_local=True)
+    return staged([zone, moment], lambda given: _converted(given[0], given[1], kind, to_local=True))
 
 
 def utc_of(zone: Value, local: Value, kind: AnyType) -> Value:
     """The TIMESTAMPTZ at which a zone's clocks show a local time."""
-    return _converted(zone, local, kind, to_local=False)
+    return staged([zone, local], lambda given: _converted(given[0], given[1], kind, to_local=False))
 
 
 @scalar("timezone(text,timestamptz) -> timestamp", native=False)

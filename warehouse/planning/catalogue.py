@@ -11,16 +11,21 @@ from actors.planner import Latest, Version
 from actors.temporary import TEMPORARY, is_foreign, temporary_schema
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
+from storage.objects.options import StoreOptions
+from storage.schema import SqlType
 from storage.snapshot.model import PUBLIC, Snapshot, TableState
-from warehouse.algebra.types import AnyType
+from warehouse.algebra.types import TEXT, AnyType, NumericType
 from warehouse.binder.context import TableSource
 from warehouse.binder.objects import SystemObjects
+from warehouse.binder.types import resolve_type
 from warehouse.catalogue_tables.functions import SessionObjects
 from warehouse.catalogue_tables.relations import find_relation
 from warehouse.catalogue_tables.server import DATABASE
 from warehouse.catalogue_tables.system_tables import system_table
+from warehouse.planning.files import FoundFiles, find_files
 from warehouse.planning.versions import Parameters, version_of
 from warehouse.syntax.tree import AsOf
+from warehouse.syntax.types import TypeGrammar
 
 __all__ = [
     "NoTables",
@@ -117,6 +122,8 @@ class SnapshotCatalogue:
     parameters: Parameters = ()
     sources: dict[str, Source] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)
+    store: StoreOptions | None = None
+    outside: dict[str, FoundFiles] = field(default_factory=dict)
     _system: SystemObjects | None = None
 
     @property
@@ -174,8 +181,42 @@ class SnapshotCatalogue:
     def files(
         self, function: str, arguments: Sequence[Any], options: Mapping[str, Any]
     ) -> TableSource:
-        """Files in place."""
-        raise NotYet(f"{function or 'files in FROM'} is not available yet")
+        """Files in place, an input of their own. Raises InvalidRequest, Unavailable."""
+        found = find_files(
+            function,
+            arguments,
+            options,
+            directory=self.session.directory,
+            store=self.store,
+            types=self._type,
+        )
+        wanted, number = f"'{found.name}'", 1
+        while wanted in self.outside or wanted in self.sources:
+            number += 1
+            wanted = f"'{found.name}' {number}"
+        self.outside[wanted] = found
+        columns = tuple((column.name, column.type) for column in found.columns)
+        texts = found.source.format.kind != "parquet"
+        return TableSource(
+            input=wanted,
+            schema="",
+            name=found.name,
+            columns=columns,
+            held=tuple(TEXT for _ in columns) if texts else None,
+        )
+
+    def _type(self, named: Any) -> SqlType:
+        """A type by its name, as text or tree. Raises UnknownObject, InvalidRequest."""
+        node = named
+        if isinstance(named, str):
+            grammar = TypeGrammar(named)
+            node = grammar.type_name()
+            if grammar.token.kind != "end":
+                grammar.fail("expected one type")
+        kind = resolve_type(node, self.types, self.path)
+        if isinstance(kind, NumericType):
+            raise InvalidRequest("a column of a file needs a precision: numeric(p, s)", "22023")
+        return kind  # type: ignore[return-value]
 
     def udf(self, name: str) -> tuple[tuple[AnyType, ...], AnyType] | None:
         """Functions of the session."""

@@ -8,17 +8,28 @@ from dataclasses import fields
 import pyarrow as pa
 
 from actors.messages import QueryStats
-from actors.planner import AtLsn, AtTimestamp, Latest, PlannedScan, QueryPlan, Version
+from actors.planner import (
+    AtLsn,
+    AtTimestamp,
+    Latest,
+    PlannedScan,
+    QueryPlan,
+    SourcePlan,
+    Version,
+)
 from warehouse.execution.program import Program
 from warehouse.optimizer.render import render_query
 from warehouse.planning.query import VersionedScan
 
 __all__ = ["explain"]
 
+FILES_SHOWN = 10
+
 
 def explain(query: QueryPlan, stats: QueryStats | None) -> pa.Table:
     """The plan as text, one line per row, in the column `QUERY PLAN`; with stats for ANALYZE."""
     lines = [line for scan in query.scans for line in _scan_lines(scan)]
+    lines += [line for source in query.sources for line in _source_lines(source)]
     if not lines:
         lines = ["no table is read"]
     program = query.program
@@ -43,6 +54,18 @@ def _scan_lines(scan: PlannedScan) -> Iterable[str]:
     rows = sum(delta.row_count for delta in table.deltas)
     yield f"  deltas: {len(table.deltas)} with {rows} rows"
     yield f"  pruned by: {scan.predicate or 'nothing'}"
+
+
+def _source_lines(plan: SourcePlan) -> Iterable[str]:
+    source = plan.source
+    yield f"scan {len(source.files)} {source.format.kind} files as {plan.alias}"
+    yield f"  columns: {', '.join(column.name for column in plan.columns)}"
+    shown = [file.url for file in source.files[:FILES_SHOWN]]
+    more = len(source.files) - len(shown)
+    yield f"  files: {', '.join(shown)}{f' and {more} more' if more else ''}"
+    yield f"  bytes: {source.read_bytes}"
+    if source.row_count is not None:
+        yield f"  rows: {source.row_count}"
 
 
 def _asked(version: Version) -> str:

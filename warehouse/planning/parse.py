@@ -44,10 +44,11 @@ _WRITES = (
 
 @dataclass(frozen=True, slots=True)
 class ParsedText:
-    """A statement's tree and its AS OF clauses."""
+    """A statement's tree, its AS OF clauses, and whether it names files of users."""
 
     tree: Any
     versions: tuple[AsOf, ...]
+    opens_files: bool = False
 
 
 class StatementParser:
@@ -75,6 +76,7 @@ class StatementParser:
             writes=_writes(found.tree),
             versions=versions,
             tree=found.tree,
+            opens_files=found.opens_files,
         )
 
     def _parsed(self, sql: str) -> ParsedText:
@@ -115,7 +117,8 @@ def parse_text(sql: str) -> ParsedText:
         raise InvalidRequest(
             f"{count} statements in one text; send them one by one (split_statements)", "42601"
         )
-    return ParsedText(tree, tuple(grammar.versions))
+    opens_files = grammar.opens_files or isinstance(tree, commands.CopyNode)
+    return ParsedText(tree, tuple(grammar.versions), opens_files)
 
 
 def split_statements(text: str) -> list[str]:

@@ -23,6 +23,7 @@ from actors.planner import ExplainPlan, Latest, Parsed, Plan, QueryPlan, Version
 from actors.temporary import temporary_schema
 from storage.clock import Clock, SystemClock
 from storage.errors import InternalError, InvalidRequest
+from storage.objects.options import StoreOptions
 from storage.snapshot.model import Snapshot, TableState
 from storage.target import RowRules
 from warehouse.planning.catalogue import find_table, table_path
@@ -55,7 +56,9 @@ _Key = tuple[Any, ...]
 class SqlPlanner:
     """Implements `actors.planner.Planner`. May be used from several threads."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, store: StoreOptions | None = None) -> None:
+        """Args: store: how statements that name files enter S3."""
+        self._store = store
         self._clock = clock or SystemClock()
         self._parser = StatementParser()
         self._plans: OrderedDict[_Key, tuple[dict[Version, Snapshot], QueryPlan]] = OrderedDict()
@@ -118,6 +121,7 @@ class SqlPlanner:
             session=statement.session,
             parameters=statement.parameters,
             now=self._now(),
+            store=self._store,
         )
 
     def _now(self) -> datetime.datetime:
@@ -141,6 +145,8 @@ class SqlPlanner:
         return None if kept[1] is None else dataclasses.replace(kept[1], now=now)
 
     def _query(self, parsed: Parsed, tree: QueryNode, queries: QueryPlanner) -> QueryPlan:
+        if parsed.opens_files:  # they may change at any time
+            return queries.plan(tree)
         statement = parsed.statement
         parameters = _shape(statement.parameters)
         session = statement.session

@@ -11,6 +11,7 @@ import msgspec
 
 from actors.messages import Session
 from actors.planner import PlannedScan, QueryPlan, Version
+from storage.objects.options import StoreOptions
 from storage.snapshot.model import Snapshot
 from warehouse.algebra.expressions import ColumnRef, Literal
 from warehouse.algebra.relations import Project, Query, Relation, Scan, Values
@@ -23,6 +24,7 @@ from warehouse.optimizer.optimize import optimized, scan_conditions
 from warehouse.optimizer.prune import prune
 from warehouse.optimizer.render import render_expression
 from warehouse.planning.catalogue import SnapshotCatalogue, Source
+from warehouse.planning.files import FoundFiles, plan_files
 from warehouse.planning.versions import Parameters
 from warehouse.syntax.tree import QueryNode
 
@@ -47,6 +49,7 @@ class QueryPlanner:
     session: Session
     parameters: Parameters = ()
     now: datetime.datetime | None = None
+    store: StoreOptions | None = None
 
     def plan(
         self,
@@ -62,32 +65,48 @@ class QueryPlanner:
             finish: changes the bound query before it is optimised (the casts of INSERT).
         Raises UnknownObject, InvalidRequest, NotYet.
         """
-        catalogue = SnapshotCatalogue(self.snapshots, self.session, self.parameters)
+        catalogue = SnapshotCatalogue(
+            self.snapshots, self.session, self.parameters, store=self.store
+        )
         binding = Binding(self.text, catalogue, self.parameters)
         query = finish(bind_query(node, binding, kinds, cell), binding)
         binding.check_parameters()
         functions = {n: self.session.functions[n].code for n in catalogue.functions}
-        return self.planned(query, catalogue.sources, functions)
+        return self.planned(query, catalogue.sources, functions, catalogue.outside)
 
     def planned(
         self,
         query: Query,
         sources: Mapping[str, Source],
         functions: Mapping[str, bytes] | None = None,
+        outside: Mapping[str, FoundFiles] | None = None,
     ) -> QueryPlan:
-        """A bound query as a plan; `functions`: the code of those of the session that it calls."""
+        """A bound query as a plan.
+
+        Args:
+            functions: the code of those of the session that it calls.
+            outside: the files of users that are among its inputs.
+        """
+        files = outside or {}
         if not _is_written_out(query):
             query = optimized(query, {name: source.table for name, source in sources.items()})
         conditions = scan_conditions(query)
+        columns = _columns(query)
         scans = {
             name: self._scan(name, sources[name], used, conditions.get(name, []))
-            for name, used in _columns(query).items()
+            for name, used in columns.items()
+            if name not in files
         }
         query, shared = _shared(query, scans)
         return QueryPlan(
             program=Program(query=query, udfs=functions or {}, now=self.now),
             scans=shared,
             result_names=query.names,
+            sources=tuple(
+                plan_files(name, files[name], used)
+                for name, used in columns.items()
+                if name in files
+            ),
         )
 
     def _scan(

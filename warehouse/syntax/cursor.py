@@ -19,7 +19,8 @@ T = TypeVar("T")
 class Cursor:
     """Position in the tokens of one text.
 
-    `versions` collects the AS OF clauses as they are read.
+    `versions` collects the AS OF clauses as they are read; `opens_files` tells that files of users
+    are among what was read.
     """
 
     def __init__(self, text: str) -> None:
@@ -28,6 +29,7 @@ class Cursor:
         self.index = 0
         self.token: Token = self.tokens[0]
         self.versions: list[AsOf] = []
+        self.opens_files = False
 
     # --- looking ----------------------------------------------------------------------------------
 

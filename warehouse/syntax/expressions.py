@@ -34,6 +34,7 @@ from warehouse.syntax.tree import (
     Star,
     Subscript,
     TypeCast,
+    TypeName,
 )
 
 __all__ = ["ExpressionGrammar"]
@@ -117,16 +118,22 @@ class ExpressionGrammar(SpecialForms):
             case "is" | "isnull" | "notnull":
                 return IS
             case "not":
-                following = self.peek()
-                return RANGE if following.kind == "word" and following.value in _RANGE_WORDS else 0
+                return RANGE if self._at_range_word(1) else 0
             case "collate":
                 return COLLATE
             case "at":
                 return ZONE if self.peek().value == "time" else 0
             case "operator":
                 return OTHER if self.peek().value == "(" else 0
-            case word:
-                return RANGE if word in _RANGE_WORDS else 0
+            case _:
+                return RANGE if self._at_range_word(0) else 0
+
+    def _at_range_word(self, ahead: int) -> bool:
+        """Is it BETWEEN, IN, LIKE, …? SIMILAR without TO is part of SUBSTRING."""
+        token = self.peek(ahead)
+        if token.kind != "word" or token.value not in _RANGE_WORDS:
+            return False
+        return token.value != "similar" or self.peek(ahead + 1).value == "to"
 
     def _infix(self, left: Any, level: int) -> Any:
         at = self.token.start
@@ -239,9 +246,11 @@ class ExpressionGrammar(SpecialForms):
     def _in(self, left: Any, at: int, negated: bool) -> Any:
         self.expect_operator("(")
         if self.at_query():
+            index = self.index
             query = self.query()
-            self.expect_operator(")")
-            return InTest(at, left, (), query, negated)
+            if self.take_operator(")"):
+                return InTest(at, left, (), query, negated)
+            self.back_to(index)  # `((SELECT …), …)`: the first of several values
         items = self.comma_list(self.expression)
         self.expect_operator(")")
         return InTest(at, left, items, None, negated)
@@ -363,6 +372,10 @@ class ExpressionGrammar(SpecialForms):
             } and self.tokens[self.index - 1].kind == "word":  # fmt: skip
                 self.fail("expected a value")
             return self.call_rest(tuple(parts), at)
+        if self.token.kind == "string" and len(parts) > 1:  # `schema.type 'text'`
+            name = tuple(parts[1:] if parts[0] == "pg_catalog" else parts)
+            text = Constant(self.token.start, "string", self.advance().value)
+            return TypeCast(at, text, TypeName(at, name))
         return NameRef(at, tuple(parts))
 
     def _parenthesised(self) -> Any:

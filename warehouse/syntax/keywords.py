@@ -7,7 +7,7 @@ that may not stand as a bare output name (`SELECT a word`) need AS.
 
 from __future__ import annotations
 
-__all__ = ["NOT_BARE", "NOT_FUNCTIONS", "RESERVED", "TYPE_OR_FUNCTION"]
+__all__ = ["FILE_FUNCTIONS", "NOT_BARE", "NOT_FUNCTIONS", "RESERVED", "TYPE_OR_FUNCTION"]
 
 RESERVED = frozenset(
     (
@@ -54,3 +54,6 @@ NOT_BARE = frozenset(
         "without", "year",
     )
 )  # fmt: skip
+
+# Functions in FROM whose rows come from files; not PostgreSQL's.
+FILE_FUNCTIONS = ("read_parquet", "read_csv", "read_ndjson", "read_json")

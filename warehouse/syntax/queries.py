@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from warehouse.syntax.expressions import ExpressionGrammar
-from warehouse.syntax.keywords import NOT_BARE, RESERVED, TYPE_OR_FUNCTION
+from warehouse.syntax.keywords import FILE_FUNCTIONS, NOT_BARE, RESERVED, TYPE_OR_FUNCTION
 from warehouse.syntax.tree import (
     AsOf,
     Constant,
@@ -257,6 +257,7 @@ class QueryGrammar(ExpressionGrammar):
         lateral = bool(self.take_word("lateral"))
         if self.token.kind == "string":
             path = self.advance().value
+            self.opens_files = True
             alias, columns, _ = self._alias()
             return TableRef(at, (path,), alias, columns, file=True)
         if self.at_operator("("):
@@ -295,6 +296,7 @@ class QueryGrammar(ExpressionGrammar):
     def _function_ref(self, at: int, calls: tuple[FuncCall, ...], lateral: bool) -> FunctionRef:
         ordinality = self.take_words("with", "ordinality")
         alias, columns, definitions = self._alias()
+        self.opens_files |= any(call.name[-1] in FILE_FUNCTIONS for call in calls)
         return FunctionRef(at, calls, alias, columns, definitions, ordinality, lateral)
 
     def _from_parentheses(self, at: int, lateral: bool) -> Any:

@@ -127,6 +127,9 @@ class StatementGrammar(DefinitionGrammar):
 
     def _drop(self) -> Any:
         if self.peek().value not in ("table", "schema", "type"):
+            if self.peek().value not in NOUNS:
+                self.advance()
+                self.fail("expected TABLE, SCHEMA or TYPE")
             return self._later_write()
         at, kind = self.advance().start, self.advance().value
         exists = self.take_words("if", "exists")

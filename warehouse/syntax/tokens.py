@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from storage.errors import SqlSyntaxError
+from storage.errors import InvalidRequest, SqlSyntaxError
 from warehouse.syntax.place import syntax_error
 
 __all__ = ["Token", "scan"]
@@ -54,6 +54,7 @@ _PATTERN = re.compile(
     """,
     re.VERBOSE,
 )
+_ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _COMMENT = re.compile(r"/\*|\*/")
 _CONTINUED = re.compile(r"[ \t\f\v]*(?:--[^\n]*)?[\r\n](?:\s|--[^\n]*[\r\n])*'")
 _UNICODE = re.compile(r"\\(?:\\|\+([0-9a-fA-F]{6})|([0-9a-fA-F]{4}))")
@@ -77,7 +78,7 @@ def scan(text: str) -> list[Token]:
             raise syntax_error(text, position, "this character has no meaning here")
         kind, end = found.lastgroup, found.end()
         if kind == "word":
-            tokens.append(Token("word", found[0].lower(), position, end))
+            tokens.append(Token("word", _folded(found[0]), position, end))
         elif kind in ("space", "line"):
             pass
         elif kind in ("block", "string", "quoted", "dollar"):
@@ -100,6 +101,11 @@ def scan(text: str) -> list[Token]:
         position = end
     tokens.append(Token("end", "", length, length))
     return tokens
+
+
+def _folded(word: str) -> str:
+    """In lower case, but only the letters of ASCII, as PostgreSQL does with UTF-8."""
+    return word.lower() if word.isascii() else word.translate(_ASCII_LOWER)
 
 
 def _enclosed(text: str, found: re.Match[str], tokens: list[Token]) -> int:
@@ -186,6 +192,8 @@ def _unescape(value: str, text: str, start: int) -> str:
     def replace(found: re.Match[str]) -> str:
         if found[1]:
             return chr(int(found[1], 8) & 0xFF)
+        if found[5] in ("u", "U"):
+            raise InvalidRequest("invalid Unicode escape: write \\uXXXX or \\UXXXXXXXX", "22025")
         code = found[2] or found[3] or found[4]
         if code:
             return _character(int(code, 16), text, start)

@@ -150,3 +150,31 @@ def check(key: str, args: tuple[Any, ...], expected: Any) -> None:
     """Assert PostgreSQL's answer, whichever arguments are columns."""
     for found in every_way(key, args):
         assert same(found, expected), f"{key} of {args!r}: {found!r}, PostgreSQL: {expected!r}"
+
+
+def check_together(key: str, cases: list[tuple[tuple[Any, ...], Any]]) -> None:
+    """Assert the answers of all cases without errors as the rows of one frame.
+
+    Cases whose arguments have other types than those of the first are left out.
+    """
+    rows = [(literals(key, args), expected) for args, expected in cases]
+    rows = [row for row in rows if row[0] and not isinstance(row[1], Fails)]
+    if not rows or function(key).result is not None:
+        return
+    kinds = [literal.type for literal in rows[0][0]]
+    rows = [row for row in rows if [literal.type for literal in row[0]] == kinds]
+    data, values = {}, {}
+    for number, literal_type in enumerate(kinds):
+        held = [to_carrier(given[number].value, literal_type) for given, _ in rows]
+        data[f"c{number}"] = pl.Series(held, dtype=carrier(literal_type))
+        values[number] = Value(pl.col(f"c{number}"), literal_type)
+    refs = tuple(ColumnRef(type=kind, id=number) for number, kind in enumerate(kinds))
+    kind = NAMED[function(key).signature.returns]
+    kind = ArrayType(element=kind) if function(key).kind == "table" else kind
+    made = lower(Call(type=kind, fn=key, args=refs), Environment(columns=values))
+    column = pl.DataFrame(data).lazy().select(raised(made).alias("made")).collect()["made"]
+    if kind in (DATE, TIMESTAMP, TIMESTAMPTZ):
+        column = column.cast(pl.Int64)
+    for value, (given, expected) in zip(column.to_list(), rows, strict=True):
+        found = value if column.dtype == pl.Int64 else from_carrier(value, made.type)
+        assert same(found, expected), f"{key} of {given!r}: {found!r}, PostgreSQL: {expected!r}"

@@ -9,7 +9,7 @@ import pytest
 
 import warehouse.functions.buckets  # noqa: F401 - registers what is tested
 from storage.schema import ArrayType, DecimalType
-from tests.unit.warehouse.functions.evaluation import Fails, Typed, check
+from tests.unit.warehouse.functions.evaluation import Fails, Typed, check, check_together
 from warehouse.algebra.types import DOUBLE, INTEGER
 
 INFINITY = float("inf")
@@ -69,3 +69,4 @@ CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
 def test_answers_are_postgresql_s(key: str) -> None:
     for args, expected in CASES[key]:
         check(key, args, expected)
+    check_together(key, CASES[key])

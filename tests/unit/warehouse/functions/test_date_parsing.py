@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import warehouse.functions.date_parsing  # noqa: F401 - registers what is tested
-from tests.unit.warehouse.functions.evaluation import Fails, check, evaluated
+from tests.unit.warehouse.functions.evaluation import Fails, check, check_together, evaluated
 
 # fmt: off
 CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
@@ -250,6 +250,7 @@ CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
 def test_answers_are_postgresql_s(key: str) -> None:
     for args, expected in CASES[key]:
         check(key, args, expected)
+    check_together(key, CASES[key])
 
 
 def test_fields_of_fixed_digits_are_read_natively() -> None:

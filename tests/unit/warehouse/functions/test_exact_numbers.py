@@ -11,7 +11,7 @@ import pytest
 
 import warehouse.functions.exact_numbers  # noqa: F401 - registers what is tested
 from storage.schema import DecimalType
-from tests.unit.warehouse.functions.evaluation import Fails, Typed, check
+from tests.unit.warehouse.functions.evaluation import Fails, Typed, check, check_together
 from warehouse.algebra.types import INTEGER, NUMERIC
 from warehouse.execution.literals import literal
 from warehouse.execution.value import Value
@@ -343,6 +343,7 @@ CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
 def test_answers_are_postgresql_s(key: str) -> None:
     for args, expected in CASES[key]:
         check(key, args, expected)
+    check_together(key, CASES[key])
 
 
 @pytest.mark.parametrize("digits", [2, 0, 6, -2, -25])

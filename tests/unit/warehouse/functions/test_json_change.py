@@ -24,13 +24,13 @@ jsonb_concat(jsonb,jsonb) ¦ {"a": 1} ¦ {"aa": 1.50, "b": 2} => {"a": 1, "b": 2
 -(jsonb,int4) ¦ ["a", "b"] ¦ -1 => ["a"]
 -(jsonb,int4) ¦ ["a", "b"] ¦ 7 => ["a", "b"]
 -(jsonb,int4) ¦ ["a", "b"] ¦ 0 => ["b"]
-#-(jsonb,_text) ¦ 3 ¦ {a}
-#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {a,-1}
-#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {a,x}
-#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {a,9}
-#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {}
-#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {a,NULL}
-#-(jsonb,_text) ¦ {"a": {"b": 1}} ¦ {a,b}
+#-(jsonb,_text) ¦ 3 ¦ {a} => !22023 cannot delete path in scalar
+#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {a,-1} => {"a": [1]}
+#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {a,x} => !22P02 path element at position 2 is not an integer: "x"
+#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {a,9} => {"a": [1, 2]}
+#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {} => {"a": [1, 2]}
+#-(jsonb,_text) ¦ {"a": [1, 2]} ¦ {a,NULL} => !22004 path element at position 2 is null
+#-(jsonb,_text) ¦ {"a": {"b": 1}} ¦ {a,b} => {"a": {}}
 jsonb_set(jsonb,_text,jsonb) ¦ {"a": [1, 2]} ¦ {a,5} ¦ 9 => {"a": [1, 2, 9]}
 jsonb_set(jsonb,_text,jsonb) ¦ {"a": [1, 2]} ¦ {a,-5} ¦ 9 => {"a": [9, 1, 2]}
 jsonb_set(jsonb,_text,jsonb) ¦ {"a": [1, 2]} ¦ {a,x} ¦ 9 => !22P02 path element at position 2 is not an integer: "x"

@@ -37,16 +37,16 @@ TABLE = r"""
 ->>(json,int4) ¦ ["a", null] ¦ 0 => a
 ->>(json,int4) ¦ ["a", null] ¦ 1 => NULL
 ->>(jsonb,int4) ¦ ["a", {"b": 1}] ¦ -1 => {"b": 1}
-#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,1,b}
-#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,-1}
-#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,x}
-#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {}
-#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,NULL}
-#>(jsonb,_text) ¦ {"a": [1, {"b": null}]} ¦ {a,1}
-#>(jsonb,_text) ¦ {"a": 1} ¦ {a,b}
-#>>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,1,b}
-#>>(json,_text) ¦ "abc" ¦ {}
-#>>(jsonb,_text) ¦ {"a": [1, {"b": "x"}]} ¦ {a,1,b}
+#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,1,b} => null
+#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,-1} => {"b":null}
+#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,x} => NULL
+#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {} => {"a":[1,{"b":null}]}
+#>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,NULL} => NULL
+#>(jsonb,_text) ¦ {"a": [1, {"b": null}]} ¦ {a,1} => {"b": null}
+#>(jsonb,_text) ¦ {"a": 1} ¦ {a,b} => NULL
+#>>(json,_text) ¦ {"a":[1,{"b":null}]} ¦ {a,1,b} => NULL
+#>>(json,_text) ¦ "abc" ¦ {} => abc
+#>>(jsonb,_text) ¦ {"a": [1, {"b": "x"}]} ¦ {a,1,b} => x
 json_extract_path(json,variadic text) ¦ {"a":[1,2]} ¦ a ¦ 1 => 2
 json_extract_path_text(json,variadic text) ¦ {"a":[1,"x"]} ¦ a ¦ 1 => x
 jsonb_extract_path(jsonb,variadic text) ¦ {"a": [1, 2]} ¦ a => [1, 2]

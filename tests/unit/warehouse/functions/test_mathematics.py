@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import warehouse.functions.mathematics  # noqa: F401 - registers what is tested
-from tests.unit.warehouse.functions.evaluation import Fails, Typed, check
+from tests.unit.warehouse.functions.evaluation import Fails, Typed, check, check_together
 from warehouse.algebra.expressions import Call
 from warehouse.algebra.types import BIGINT, DOUBLE, NUMERIC
 from warehouse.execution.expressions import Environment, lower
@@ -268,6 +268,7 @@ CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
 def test_answers_are_postgresql_s(key: str) -> None:
     for args, expected in CASES[key]:
         check(key, args, expected)
+    check_together(key, CASES[key])
 
 
 def test_chance_differs_by_row() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import warehouse.functions.quoting  # noqa: F401 - registers what is tested
-from tests.unit.warehouse.functions.evaluation import Fails, check
+from tests.unit.warehouse.functions.evaluation import Fails, check, check_together
 
 # fmt: off
 CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
@@ -67,3 +67,4 @@ CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
 def test_answers_are_postgresql_s(key: str) -> None:
     for args, expected in CASES[key]:
         check(key, args, expected)
+    check_together(key, CASES[key])

@@ -8,7 +8,7 @@ import pytest
 
 import warehouse.functions.text  # noqa: F401 - registers what is tested
 from storage.schema import CharType
-from tests.unit.warehouse.functions.evaluation import Fails, Typed, check
+from tests.unit.warehouse.functions.evaluation import Fails, Typed, check, check_together
 
 # fmt: off
 CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
@@ -185,3 +185,4 @@ CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
 def test_answers_are_postgresql_s(key: str) -> None:
     for args, expected in CASES[key]:
         check(key, args, expected)
+    check_together(key, CASES[key])

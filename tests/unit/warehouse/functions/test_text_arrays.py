@@ -8,7 +8,7 @@ import pytest
 
 import warehouse.functions.text_arrays  # noqa: F401 - registers what is tested
 from storage.schema import ArrayType
-from tests.unit.warehouse.functions.evaluation import Typed, check
+from tests.unit.warehouse.functions.evaluation import Typed, check, check_together
 from warehouse.algebra.types import BOOLEAN, DOUBLE, INTEGER, TEXT
 
 # fmt: off
@@ -51,3 +51,4 @@ CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
 def test_answers_are_postgresql_s(key: str) -> None:
     for args, expected in CASES[key]:
         check(key, args, expected)
+    check_together(key, CASES[key])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import warehouse.functions.text_case  # noqa: F401 - registers what is tested
-from tests.unit.warehouse.functions.evaluation import check
+from tests.unit.warehouse.functions.evaluation import check, check_together
 
 # fmt: off
 CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
@@ -35,3 +35,4 @@ CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
 def test_answers_are_postgresql_s(key: str) -> None:
     for args, expected in CASES[key]:
         check(key, args, expected)
+    check_together(key, CASES[key])
