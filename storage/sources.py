@@ -35,6 +35,7 @@ from storage.sources_format import format_of_name
 
 __all__ = [
     "BATCH_ROWS",
+    "S3",
     "SourceFile",
     "check_unchanged",
     "count_rows",
@@ -46,13 +47,15 @@ __all__ = [
     "open_source",
     "read_columns",
     "read_source",
+    "s3_file_system",
+    "source_errors",
 ]
 
 BATCH_ROWS = 131_072
 _PATTERN = frozenset("*?[")
 _STREAM_BYTES = 1 << 20  # how much of a local column chunk is read at a time
 _RETRY_MS = 5_000  # what one more attempt may cost, waiting included
-_S3 = "s3://"
+S3 = "s3://"
 _THREADS = 16
 
 
@@ -77,7 +80,7 @@ def find_source(
         InvalidRequest: nothing matches, a file is empty, a directory, or of an unknown scheme.
         Unavailable: the server does not answer.
     """
-    found = _find_s3(url, options) if url.startswith(_S3) else _find_local(url)
+    found = _find_s3(url, options) if url.startswith(S3) else _find_local(url)
     if not found:
         raise InvalidRequest(f"{url}: no file matches", "58P01")
     for file in found:
@@ -99,7 +102,7 @@ def check_unchanged(files: Iterable[SourceFile], options: StoreOptions | None = 
     gone."""
 
     def check(file: SourceFile) -> None:
-        now = _one_s3(file.url, options) if file.url.startswith(_S3) else _one_local(file.url)
+        now = _one_s3(file.url, options) if file.url.startswith(S3) else _one_local(file.url)
         if now != file:
             raise Conflict(f"{file.url} has changed since the query was planned; run it again")
 
@@ -120,9 +123,9 @@ def open_source(url: str, options: StoreOptions | None = None) -> Iterator[Binar
         InvalidRequest: the file is absent or does not decompress.
         Unavailable: the server does not answer.
     """
-    with _errors(url, options, "its bytes"):
-        if url.startswith(_S3):
-            opened = _file_system(options).open(url, "rb")
+    with source_errors(url, options, "its bytes"):
+        if url.startswith(S3):
+            opened = s3_file_system(options).open(url, "rb")
         else:
             path = local_path(url)
             _check_local(path, url)
@@ -151,26 +154,26 @@ def read_source(
         InvalidRequest: the file is absent, empty, or no readable Parquet file.
         Unavailable: the server does not answer.
     """
-    with _errors(url, options), _opened(url, options) as file:
+    with source_errors(url, options), _opened(url, options) as file:
         for group in range(file.num_row_groups):
             yield from file.iter_batches(batch_rows, row_groups=[group])
 
 
 def count_rows(url: str, options: StoreOptions | None = None) -> int:
     """The rows of one Parquet file, from its footer. Raises like `read_source`."""
-    with _errors(url, options), _opened(url, options) as file:
+    with source_errors(url, options), _opened(url, options) as file:
         return int(file.metadata.num_rows)
 
 
 def read_columns(url: str, options: StoreOptions | None = None) -> pa.Schema:
     """The columns of one Parquet file, from its footer. Raises like `read_source`."""
-    with _errors(url, options), _opened(url, options) as file:
+    with source_errors(url, options), _opened(url, options) as file:
         return file.schema_arrow
 
 
 def footer(url: str, options: StoreOptions | None = None) -> tuple[pa.Schema, pq.FileMetaData]:
     """Columns and footer of one Parquet file. Raises like `read_source`."""
-    with _errors(url, options), _opened(url, options) as file:
+    with source_errors(url, options), _opened(url, options) as file:
         return file.schema_arrow, file.metadata
 
 
@@ -217,7 +220,8 @@ def _check_size(url: str, size_bytes: int) -> None:
 # --- S3 -------------------------------------------------------------------------------------------
 
 
-def _file_system(options: StoreOptions | None) -> Any:
+def s3_file_system(options: StoreOptions | None) -> Any:
+    """A client of the S3 server, for any thread."""
     import s3fs
 
     chosen = options or StoreOptions()
@@ -245,18 +249,18 @@ def _attempts(retry_budget_ms: int) -> int:
 def _find_s3(url: str, options: StoreOptions | None) -> list[SourceFile]:
     if _PATTERN.isdisjoint(url):
         return [_one_s3(url, options)]
-    with _errors(url, options):
-        found = _file_system(options).glob(url, detail=True)
+    with source_errors(url, options):
+        found = s3_file_system(options).glob(url, detail=True)
     for name, information in found.items():
         if information["type"] == "directory" and len(found) == 1:
-            raise _directory(_S3 + name)
+            raise _directory(S3 + name)
     kept = {n: i for n, i in found.items() if i["type"] == "file"}
-    return [_of_s3(_S3 + name, kept[name]) for name in sorted(kept)]
+    return [_of_s3(S3 + name, kept[name]) for name in sorted(kept)]
 
 
 def _one_s3(url: str, options: StoreOptions | None) -> SourceFile:
-    with _errors(url, options):
-        information = _file_system(options).info(url.removeprefix(_S3))
+    with source_errors(url, options):
+        information = s3_file_system(options).info(url.removeprefix(S3))
     if information["type"] == "directory":
         raise _directory(url)
     return _of_s3(url, information)
@@ -276,7 +280,7 @@ def _of_s3(url: str, information: Any) -> SourceFile:
 
 @contextmanager
 def _opened(url: str, options: StoreOptions | None) -> Iterator[pq.ParquetFile]:
-    if not url.startswith(_S3):
+    if not url.startswith(S3):
         path = local_path(url)
         _check_local(path, url)
         _check_size(url, path.stat().st_size)
@@ -285,34 +289,40 @@ def _opened(url: str, options: StoreOptions | None) -> Iterator[pq.ParquetFile]:
         return
     # Ranges are read as pyarrow asks for them, a row group's together: a cache would read them
     # twice.
-    with _file_system(options).open(url, "rb", cache_type="none") as raw:
+    with s3_file_system(options).open(url, "rb", cache_type="none") as raw:
         _check_size(url, raw.size)
         with pq.ParquetFile(raw, pre_buffer=True) as file:
             yield file
 
 
 @contextmanager
-def _errors(url: str, options: StoreOptions | None, what: str = "Parquet") -> Iterator[None]:
+def source_errors(
+    url: str, options: StoreOptions | None, what: str = "Parquet", action: str = "read"
+) -> Iterator[None]:
+    """Errors of libraries at work on a file, as ours.
+
+    Args: what: it should be; action: what is done with it.
+    """
     try:
         yield
     except FileNotFoundError as error:
         raise InvalidRequest(f"{url}: there is no such file", "58P01") from error
     except PermissionError as error:
-        raise InvalidRequest(f"{url}: not allowed to read: {error}", "42501") from error
+        raise InvalidRequest(f"{url}: not allowed to {action}: {error}", "42501") from error
     except (boto.BotoCoreError, boto.HTTPClientError, boto.ClientError) as error:
-        raise _s3_error(url, options, error) from error
+        raise _s3_error(url, options, error, action) from error
     except (gzip.BadGzipFile, EOFError, zstandard.ZstdError) as error:
         raise InvalidRequest(f"{url} does not decompress: {error}") from error
     except (pa.ArrowException, OSError) as error:
-        if url.startswith(_S3) and not isinstance(error, pa.ArrowException):
-            raise _s3_error(url, options, error) from error
-        raise InvalidRequest(f"{url} does not read as {what}: {error}") from error
+        if url.startswith(S3) and not isinstance(error, pa.ArrowException):
+            raise _s3_error(url, options, error, action) from error
+        raise InvalidRequest(f"{url} does not {action} as {what}: {error}") from error
 
 
-def _s3_error(url: str, options: StoreOptions | None, error: Exception) -> Exception:
+def _s3_error(url: str, options: StoreOptions | None, error: Exception, action: str) -> Exception:
     endpoint = (options and options.endpoint_url) or "the default S3 endpoint"
-    bucket = url.removeprefix(_S3).partition("/")[0]
-    found = s3_error(error, S3Place(bucket=bucket, endpoint=endpoint, action=f"read {url}"))
+    bucket = url.removeprefix(S3).partition("/")[0]
+    found = s3_error(error, S3Place(bucket=bucket, endpoint=endpoint, action=f"{action} {url}"))
     if isinstance(found, ObjectMissing):
         return InvalidRequest(f"{url}: there is no such file", "58P01")
     return found

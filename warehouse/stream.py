@@ -34,8 +34,13 @@ class RowStream:
         return self._source.schema
 
     def read_next_batch(self) -> pa.RecordBatch:
-        """The next rows. Raises StopIteration after the last ones; the errors of the query."""
-        found = None if self._closed else self._source.read()
+        """The next rows. Raises StopIteration after the last ones, and the errors of the query,
+        which end the stream."""
+        try:
+            found = None if self._closed else self._source.read()
+        except BaseException:  # an interrupt too: nobody waits for the rows any more
+            self.close()
+            raise
         if found is None:
             self._closed = True
             raise StopIteration

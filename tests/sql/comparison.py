@@ -191,9 +191,15 @@ _FITTING: dict[str, Callable[[pa.DataType], bool]] = {
 }
 
 
+def _base(kind: str) -> str:
+    """The type without its modifiers; `interval day to second` is an interval."""
+    kind = re.sub(r"\(.*?\)", "", kind)
+    return "interval" if kind.startswith("interval ") else kind
+
+
 def _fits(found: pa.DataType, kind: str) -> bool:
     """May a column of that SQL type be of this Arrow type?"""
-    kind = re.sub(r"\(.*?\)", "", kind)
+    kind = _base(kind)
     if kind.endswith("[]"):
         is_list = pa.types.is_list(found) or pa.types.is_large_list(found)
         return bool(is_list and _fits(found.value_type, kind.removesuffix("[]")))
@@ -250,7 +256,7 @@ def _parsed(text: str | None, kind: str, arrow: pa.DataType | None) -> Any:
     """A value of PostgreSQL's text form; `arrow` tells what the fields of a record are."""
     if text is None:
         return None
-    kind = re.sub(r"\(.*?\)", "", kind)
+    kind = _base(kind)
     if kind.endswith("[]"):
         inner = arrow.value_type if arrow is not None else None
         return [_parsed(piece, kind.removesuffix("[]"), inner) for piece in _elements(text, "{}")]

@@ -207,6 +207,7 @@ def _iso(parse: Any, text: str, kind: AnyType) -> Literal | None:
 def fold(expr: Expr) -> Expr:
     """A constant expression as a Literal. Raises the error that it ends in."""
     from warehouse.execution.expressions import Environment, lower
+    from warehouse.execution.literals import from_carrier
     from warehouse.execution.value import fault_of, raised
 
     value = lower(expr, Environment(columns={}))
@@ -217,19 +218,4 @@ def fold(expr: Expr) -> Expr:
         if found is None:
             raise
         raise found from None
-    return _literal_of(series, expr.type)
-
-
-def _literal_of(series: pl.Series, kind: AnyType) -> Expr:
-    found = series.item()
-    if found is None:
-        return Literal(type=kind, value=None)
-    if isinstance(kind, DecimalType) and isinstance(found, int):
-        return Literal(type=kind, value=Decimal(found).scaleb(-kind.scale))
-    if isinstance(found, dict):
-        return Literal(type=kind, value=tuple(found.values()))
-    if isinstance(found, bytes) and shown(kind) == "uuid":
-        return Literal(type=kind, value=uuid.UUID(bytes=found))
-    if isinstance(found, pl.Series):
-        return Literal(type=kind, value=tuple(found.to_list()))
-    return Literal(type=kind, value=found)
+    return Literal(type=expr.type, value=from_carrier(series.to_list()[0], expr.type))

@@ -196,10 +196,9 @@ class ExpressionBinder(CallBinder):
         table = self.scope.find_table(node.parts) if node.parts else None
         if table is None:
             raise InvalidRequest(f"* is not allowed here{self.binding.place(node)}", "42601")
-        args = tuple(
-            coerce(column.expr, TEXT) if column.expr.type == UNKNOWN else column.expr
-            for column in table.columns
-        )
+        args = tuple(settled(column.expr) for column in table.columns)
+        if table.scalar:
+            return args[0]
         fields = tuple((c.name, a.type) for c, a in zip(table.columns, args, strict=True))
         kind = StructType(name=table.alias or "record", fields=fields)  # type: ignore[arg-type]
         return Call(type=kind, fn="row", args=args)
@@ -366,6 +365,14 @@ class ExpressionBinder(CallBinder):
                 return self._pattern_membership(node, left)
             return self._membership(node.op, node.every, left, node.query, node)
         word = "all" if node.every else "any"
+        if node.op not in _COMPARISONS and isinstance(node.array, tree.ArrayExpr):
+            tests = [
+                self._resolved(node.op, [left, self.bind(item)], node, operator=True)
+                for item in node.array.items
+            ]
+            if len(tests) == 1:
+                return tests[0]
+            return Call(type=BOOLEAN, fn="and" if node.every else "or", args=tuple(tests))
         array = self.bind(node.array)
         if array.type == UNKNOWN:
             element = TEXT if left.type == UNKNOWN else left.type

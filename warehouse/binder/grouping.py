@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from storage.errors import InvalidRequest
+from storage.errors import InvalidRequest, UnknownObject
 from warehouse.algebra.expressions import AggregateCall, ColumnRef, Expr, Subquery
 from warehouse.algebra.relations import Aggregate, Relation
-from warehouse.algebra.types import TEXT, UNKNOWN
+from warehouse.algebra.types import base_name
 from warehouse.algebra.walk import (
     columns_used,
     map_children,
@@ -19,7 +19,7 @@ from warehouse.algebra.walk import (
     transform_relation,
 )
 from warehouse.binder.context import Binding, Collector
-from warehouse.binder.resolve import coerce
+from warehouse.binder.resolve import settled
 from warehouse.binder.scope import Scope
 from warehouse.syntax import tree
 
@@ -164,8 +164,10 @@ class Grouping:
                         "42702",
                     )
                 return self._checked(found[0], node)
-        expr = self._binder.bind(node)
-        return coerce(expr, TEXT) if expr.type == UNKNOWN else expr
+        expr = settled(self._binder.bind(node))
+        if base_name(expr.type) == "json":
+            raise UnknownObject("could not identify an equality operator for type json", "42883")
+        return expr
 
     def _own(self, name: str) -> bool:
         """Has FROM a column of that name? Then it is meant, and not an output."""

@@ -131,7 +131,11 @@ def resolve(
         for entry in functions_named(name)
         if entry.kind in kinds and entry.signature.arguments != ("*",)
     ]
-    found = _exact(entries, args, operator) or _best(entries, args, name)
+    found = _exact(entries, args, operator)
+    if found is None and operator:
+        found = _as_the_other(entries, args)
+    if found is None:
+        found = _best(entries, args, name)
     if found is None:
         raise _unknown(name, args, entries, operator, place())
     expected = _expected(found, len(args))
@@ -163,6 +167,20 @@ def _exact(entries: Sequence[Function], args: Sequence[Expr], operator: bool) ->
         names = [known, known]
     for entry in entries:
         if not entry.signature.variadic and list(entry.signature.arguments) == names:
+            return entry
+    return None
+
+
+def _as_the_other(entries: Sequence[Function], args: Sequence[Expr]) -> Function | None:
+    """The polymorphic operator that takes an untyped literal as the array on its other side."""
+    known = [arg.type for arg in args if arg.type != UNKNOWN]
+    if len(args) != 2 or len(known) != 1 or not isinstance(known[0], ArrayType):
+        return None
+    for entry in entries:
+        if entry.signature.arguments in (
+            ("anyarray", "anyarray"),
+            ("anycompatiblearray", "anycompatiblearray"),
+        ):
             return entry
     return None
 

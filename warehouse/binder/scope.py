@@ -34,12 +34,14 @@ class ScopeTable:
     """A table reference: its alias (None: its columns have no qualifier), schema and columns.
 
     `hidden`: names that USING has merged, which stand unqualified for the merged column.
+    `scalar`: a function that returns one value per row: its alias means that value.
     """
 
     alias: str | None
     columns: tuple[ScopeColumn, ...]
     schema: str | None = None
     hidden: frozenset[str] = frozenset()
+    scalar: bool = False
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.errors import InvalidRequest
+from storage.errors import InvalidRequest, UnknownObject
 from warehouse.algebra import relations as algebra
 from warehouse.algebra.expressions import (
     Call,
@@ -24,7 +24,7 @@ from warehouse.algebra.expressions import (
     WindowCall,
 )
 from warehouse.algebra.relations import Relation
-from warehouse.algebra.types import UNKNOWN, shown
+from warehouse.algebra.types import UNKNOWN, base_name, shown
 from warehouse.binder.calls import nulls_first
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
@@ -194,6 +194,12 @@ class SelectBinder:
                 f"{self._binding.place(item)}",
                 "42P10",
             )
+        if base_name(expr.type) == "json":
+            raise UnknownObject(
+                "could not identify an ordering operator for type json"
+                f"{self._binding.place(item)}",
+                "42883",
+            )
         if isinstance(expr, Call) and expr.fn == "row":
             # A row sorts by its fields, NULL as the greatest.
             return [
@@ -262,6 +268,8 @@ class SelectBinder:
         )
         on = tuple(column_of(expr) for expr in distinct_on)
         relation = algebra.Project(input=relation, items=tuple(items))
+        if node.distinct is True and any(base_name(expr.type) == "json" for expr in exprs):
+            raise UnknownObject("could not identify an equality operator for type json", "42883")
         if node.distinct is True:
             relation = algebra.Distinct(input=relation)
         elif on:

@@ -31,12 +31,12 @@ from warehouse.algebra.relations import (
     Values,
     WorkingTable,
 )
-from warehouse.algebra.types import AnyType
+from warehouse.algebra.types import AnyType, base_name, shown
 from warehouse.algebra.walk import free_columns
 from warehouse.binder.comparisons import compare
 from warehouse.binder.context import Binding, Collector, TableSource
 from warehouse.binder.expressions import ExpressionBinder
-from warehouse.binder.resolve import coerce
+from warehouse.binder.resolve import coerce, resolve
 from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.types import common_type
 from warehouse.functions.registry import functions_named
@@ -44,6 +44,25 @@ from warehouse.syntax import tree
 from warehouse.syntax.keywords import FILE_FUNCTIONS
 
 __all__ = ["KnownCte", "TableBinder"]
+
+# Functions whose one column has a name of its own.
+_VALUE_COLUMNS = {
+    name: "value"
+    for name in (
+        "json_array_elements",
+        "json_array_elements_text",
+        "jsonb_array_elements",
+        "jsonb_array_elements_text",
+    )
+}
+
+# Functions that need a column definition list, and what gives their objects.
+_RECORDS = {
+    "json_to_record": "",
+    "jsonb_to_record": "",
+    "json_to_recordset": "json_array_elements",
+    "jsonb_to_recordset": "jsonb_array_elements",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +229,8 @@ class TableBinder:
         first = node.calls[0].name[-1]
         if first in FILE_FUNCTIONS:
             return self._files(node, first)
+        if node.definitions and first in _RECORDS and len(node.calls) == 1:
+            return self._records(node, visible)
         if node.definitions:
             raise InvalidRequest(
                 f"a column definition list is only allowed for functions returning record"
@@ -231,7 +252,36 @@ class TableBinder:
             names.append("ordinality")
         relation = Unnest(input=Empty(), items=tuple(items), ordinality=ordinality)
         renamed = self._renamed(names, node.columns, alias or "rows from", node)
-        return relation, [_scope_table(alias, renamed, relation.columns)]
+        table = _scope_table(alias, renamed, relation.columns)
+        return relation, [replace(table, scalar=len(relation.columns) == 1)]
+
+    def _records(self, node: tree.FunctionRef, visible: list[ScopeTable]) -> Bound:
+        """`json_to_recordset(…) AS t(a integer, b text)`: the fields of objects, as columns."""
+        call = node.calls[0]
+        name = call.name[-1]
+        binder = self._expressions(_scope(visible, self._outer), "functions in FROM")
+        kind = types.JSONB if name.startswith("jsonb") else types.JSON
+        if len(call.args) != 1:
+            raise UnknownObject(f"function {name} takes one {shown(kind)}", "42883")
+        value = coerce(binder.bind(call.args[0].value), kind)
+        if name.endswith("set"):
+            inside = tree.FuncCall(call.at, (_RECORDS[name],), call.args)
+            _, array = binder.rows_of(_RECORDS[name], inside)
+        else:
+            array = Call(type=ArrayType(element=kind), fn="array", args=(value,))
+        object_ = self._binding.column(kind, name)
+        items = []
+        for label, type_name in node.definitions:
+            wanted = binder.type_of(type_name)
+            arrow = "->" if base_name(wanted) in ("json", "jsonb") else "->>"
+            key = Literal(type=types.TEXT, value=label)
+            entry, bound, found = resolve(arrow, [object_, key], operator=True)
+            field = Call(type=found, fn=entry.signature.key, args=bound)
+            items.append((self._binding.column(wanted, label), coerce(field, wanted, explicit=True)))
+        unnest = Unnest(input=Empty(), items=(((object_,), array),))
+        relation = Project(input=unnest, items=tuple(items))
+        names = [label for label, _ in node.definitions]
+        return relation, [_scope_table(node.alias or name, names, relation.columns)]
 
     def _function(
         self, call: tree.FuncCall, binder: ExpressionBinder
@@ -254,7 +304,7 @@ class TableBinder:
         elif isinstance(element, StructType):
             fields = element.fields
         else:
-            fields = [(name, element)]
+            fields = [(_VALUE_COLUMNS.get(name, name), element)]
         outputs = tuple(self._binding.column(kind, label) for label, kind in fields)
         return outputs, array, [label for label, _ in fields]
 

@@ -30,10 +30,10 @@ from warehouse.algebra.types import (
     is_float,
     is_integer,
 )
-from warehouse.execution.moment_text import interval_text
 from warehouse.execution.json_text import normalised_jsonb
 from warehouse.execution.kernels import rowwise
 from warehouse.execution.literals import literal
+from warehouse.execution.moment_text import interval_text
 from warehouse.execution.value import Value
 from warehouse.functions.registry import scalar
 

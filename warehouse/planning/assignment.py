@@ -12,6 +12,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from storage.errors import InvalidRequest
 from storage.schema import (
     ArrayType,
@@ -74,6 +76,8 @@ def assigned(expr: Expr, kind: SqlType, column: str, *, later: bool = False) -> 
         return _untyped(expr, kind, later)
     if isinstance(kind, StructType) and isinstance(expr, Call) and expr.fn == "row":
         return _row(expr, kind, later)
+    if isinstance(expr.type, RecordType) and not _fits(expr.type, kind):
+        raise InvalidRequest(f"cannot cast type record to {shown(kind)}", "42846")
     if not _fits(expr.type, kind):
         raise InvalidRequest(
             f'column "{column}" is of type {shown(kind)} but expression is of type'
@@ -93,9 +97,9 @@ def _row(expr: Call, kind: StructType, later: bool) -> Expr:
         raise InvalidRequest(f"cannot cast type record to {shown(kind)}", "42846")
     args = []
     for arg, (name, field) in zip(expr.args, kind.fields, strict=True):
-        if isinstance(arg, Literal) and arg.type == TEXT:
-            arg = Literal(type=UNKNOWN, value=arg.value)
-        args.append(assigned(arg, field, name, later=later))
+        untyped = isinstance(arg, Literal) and arg.type == TEXT
+        value = msgspec.structs.replace(arg, type=UNKNOWN) if untyped else arg
+        args.append(assigned(value, field, name, later=later))
     return Call(type=kind, fn="row", args=tuple(args))
 
 

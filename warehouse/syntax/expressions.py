@@ -44,6 +44,7 @@ OR, AND, NOT, IS, COMPARISON, RANGE, OTHER, SUM, PRODUCT, POWER, ZONE, COLLATE, 
 _COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
 _LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "%": PRODUCT, "^": POWER}
 _MARKS = frozenset((",", "(", ")", "[", "]", ".", ";", ":", "::", ":=", "..", "=>"))
+_NEVER_FIRST = _MARKS | _COMPARISONS | {"*", "/", "%", "^"}
 _RANGE_WORDS = frozenset(("between", "in", "like", "ilike", "similar", "overlaps"))
 _QUERY_WORDS = ("select", "with", "values", "table")
 _BEHIND_QUERY = ("union", "intersect", "except", "order", "limit", "offset", "fetch")
@@ -80,7 +81,7 @@ class ExpressionGrammar(SpecialForms):
 
     def _prefix(self, least: int) -> Any:
         token = self.token
-        if token.kind == "operator" and token.value not in _MARKS:
+        if token.kind == "operator" and token.value not in _NEVER_FIRST:
             self.advance()
             if token.value in ("+", "-"):
                 return self._signed(token.value, token.start)
@@ -223,7 +224,9 @@ class ExpressionGrammar(SpecialForms):
             found = self._in(left, at, negated)
         elif word == "overlaps":
             right = self.expression(OTHER)
-            ends = [*_row_items(left), *_row_items(right)]
+            if not isinstance(left, RowExpr) or not isinstance(right, RowExpr):
+                self.fail("OVERLAPS compares pairs: (start, end) OVERLAPS (start, end)")
+            ends = [*left.items, *right.items]
             found = FuncCall(at, ("overlaps",), self.arguments_of(*ends))
         else:
             if word == "similar":
@@ -367,7 +370,7 @@ class ExpressionGrammar(SpecialForms):
             parts.append(self.label("a name"))
         if self.at_operator("("):
             if len(parts) == 1 and word in NOT_FUNCTIONS - {
-                "coalesce", "greatest", "least", "nullif", "grouping", "float", "none",
+                "coalesce", "json_object", "greatest", "least", "nullif", "grouping", "float", "none",
                 "char", "bit", "time", "timestamp", "interval", "values",
             } and self.tokens[self.index - 1].kind == "word":  # fmt: skip
                 self.fail("expected a value")
@@ -467,7 +470,3 @@ class ExpressionGrammar(SpecialForms):
         if self.at_operator("["):
             return self._array_items(self.token.start)
         return self.expression()
-
-
-def _row_items(node: Any) -> tuple[Any, ...]:
-    return node.items if isinstance(node, RowExpr) else (node,)

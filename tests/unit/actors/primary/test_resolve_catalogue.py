@@ -288,9 +288,10 @@ def test_identities_that_are_refused(operation: NewTable, sqlstate: str, message
     refused(operation, EMPTY, sqlstate, message)
 
 
-def test_drop_table_if_exists_still_needs_the_schema() -> None:
+def test_drop_table_if_exists_needs_neither_table_nor_schema() -> None:
     assert after(DropTable(schema="public", name="t", if_exists=True)) == EMPTY
-    refused(DropTable(schema="x", name="t", if_exists=True), EMPTY, "3F000", "schema x")
+    assert after(DropTable(schema="x", name="t", if_exists=True)) == EMPTY
+    refused(DropTable(schema="x", name="t"), EMPTY, "3F000", "schema x")
 
 
 # --- comments -------------------------------------------------------------------------------------

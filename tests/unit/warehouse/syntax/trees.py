@@ -53,6 +53,12 @@ def shown(node: Any) -> str:
             return ".".join((*node.parts, "*"))
         case tree.ParameterRef():
             return f"${node.name}"
+        case _:
+            return _operation(node)
+
+
+def _operation(node: Any) -> str:
+    match node:
         case tree.Operator(args=(left, right)):
             return f"({shown(left)} {node.op} {shown(right)})"
         case tree.Operator(args=(only,)):
@@ -96,6 +102,12 @@ def _other(node: Any) -> str:
         case tree.CaseExpr():
             whens = " ".join(f"when {shown(a)} then {shown(b)}" for a, b in node.branches)
             return f"case {shown(node.operand)} {whens} else {shown(node.default)} end"
+        case _:
+            return _part(node)
+
+
+def _part(node: Any) -> str:
+    match node:
         case tree.Collate():
             return f"({shown(node.arg)} collate {'.'.join(node.name)})"
         case tree.Subscript():
