@@ -29,9 +29,10 @@ CHARACTERS_MAX = 2_000  # of an operand's text, below which it is written out ag
 
 def _simple(expr: pl.Expr) -> bool:
     """Short, or a constant: a struct of constants alone would be one row."""
-    if expr.meta.is_column() or not expr.meta.root_names():
+    if expr.meta.is_column():
         return True
-    return len(str(expr)) < CHARACTERS_MAX
+    text = str(expr)
+    return len(text) < CHARACTERS_MAX or (not expr.meta.root_names() and "field(" not in text)
 
 
 def packs(expr: pl.Expr) -> bool:
