@@ -18,6 +18,7 @@ from actors.messages import (
 )
 from storage.log.record import GroupHeader
 from storage.snapshot.model import Receipt, Snapshot
+from storage.sources_format import PARQUET_READING, SourceReading
 
 __all__ = ["BatchSource", "Engine", "Progress", "WarehouseClient"]
 
@@ -94,9 +95,16 @@ class Engine(Protocol):
         ...
 
     def prepare_load(
-        self, info: TableInfo, sources: Sequence[str], progress: Progress
+        self,
+        info: TableInfo,
+        sources: Sequence[str],
+        progress: Progress,
+        reading: SourceReading = PARQUET_READING,
     ) -> AppendFiles:
-        """Turn source files into micropartitions, in parallel; commits nothing."""
+        """Turn source files into micropartitions, in parallel; commits nothing.
+
+        Args: reading: how they are read, all of them.
+        """
         ...
 
     def snapshot(self) -> Snapshot:

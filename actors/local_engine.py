@@ -6,7 +6,6 @@ primary that runs elsewhere. Reads before that run on a reader of our own.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import os
 import socket
@@ -19,6 +18,7 @@ import pyarrow as pa
 from actors.client import Progress
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.loads import load_sources
 from actors.loop import LoopThread
 from actors.messages import (
     AppendFiles,
@@ -34,61 +34,14 @@ from actors.planner import Planner
 from actors.service import CoordinatorService, PrimaryService, open_worker
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
-from storage.ids import Ids
-from storage.ingest import load_file
 from storage.log.epoch import Owner
-from storage.objects import ObjectStore
 from storage.snapshot.changes import VirtualWarehouse
-from storage.snapshot.files import FileRow
 from storage.snapshot.model import Receipt
+from storage.sources_format import PARQUET_READING, SourceReading
 
-__all__ = ["LocalEngine", "load_sources"]
+__all__ = ["LocalEngine"]
 
 _OWN = "(this process)"
-LOADS_MAX = 2  # source files read at once
-
-
-async def load_sources(
-    store: ObjectStore,
-    node: NodeSettings,
-    infos: Sequence[TableInfo],
-    sources: Sequence[str],
-    *,
-    progress: Progress,
-    ids: Ids,
-) -> list[FileRow]:
-    """Turn source files into micropartitions, a few at a time; all or an error.
-
-    Args: infos: of the table, one for each source.
-    """
-    gate = asyncio.Semaphore(LOADS_MAX)
-    rows_done = dict.fromkeys(range(len(sources)), 0)
-    files_done = 0
-
-    async def one(index: int, url: str, info: TableInfo) -> list[FileRow]:
-        nonlocal files_done
-
-        def report(rows: int) -> None:
-            rows_done[index] = rows
-            progress(sum(rows_done.values()), files_done)
-
-        async with gate:
-            rows = await load_file(
-                store, url, info.target, ids=ids, source_options=node.store, progress=report
-            )
-        files_done += 1
-        progress(sum(rows_done.values()), files_done)
-        return rows
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(one(i, url, info))
-                for i, (url, info) in enumerate(zip(sources, infos, strict=True))
-            ]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [row for task in tasks for row in task.result()]
 
 
 class _LocalWorker:
@@ -145,11 +98,23 @@ class LocalEngine(StoreClient):
         return self._loop.run(self._writer().reserve(sequence_id, count))
 
     def prepare_load(
-        self, info: TableInfo, sources: Sequence[str], progress: Progress
+        self,
+        info: TableInfo,
+        sources: Sequence[str],
+        progress: Progress,
+        reading: SourceReading = PARQUET_READING,
     ) -> AppendFiles:
-        infos = self._numbered_sources(info, sources)
+        infos = self._numbered_sources(info, sources, reading)
         files = self._loop.run(
-            load_sources(self.store, self._node, infos, sources, progress=progress, ids=self._ids)
+            load_sources(
+                self.store,
+                self._node,
+                infos,
+                sources,
+                reading=reading,
+                progress=progress,
+                ids=self._ids,
+            )
         )
         return AppendFiles(table_id=info.table_id, files=tuple(files))
 

@@ -1,7 +1,7 @@
 """What travels between clients, primary, coordinators and workers: frozen, picklable values.
 
 Every request carries its `Session`; every write its ingest token. A `Fragment` names everything a
-worker needs (files, bitmap versions, deltas, SQL), so that workers hold no snapshot and any worker
+worker needs (files, bitmap versions, deltas, program), so that workers hold no snapshot and any worker
 can run any fragment.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.exports import ExportTarget
 from storage.schema import Check, Column, EnumType, SqlType, StructType
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.files import FileRow
@@ -347,11 +348,13 @@ class ScanInput:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """Where a fragment's rows go. "gather" returns them to the coordinator's caller; partitioned
-    outputs ("hash" by `columns` into `partitions`) belong to distributed plans."""
+    outputs ("hash" by `columns` into `partitions`) belong to distributed plans. "export" writes
+    them to `export` and returns how many they were."""
 
     kind: str = "gather"
     columns: tuple[str, ...] = ()
     partitions: int = 1
+    export: ExportTarget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -412,9 +415,11 @@ class QueryReply:
     """Rows for a client (pa.Table, or on Ray a reference to one) and what they cost.
 
     `names` are those of the columns where they differ from the table's own, which are distinct:
-    SQL allows a name twice, and Ray's serialisation of Arrow tables does not.
+    SQL allows a name twice, and Ray's serialisation of Arrow tables does not. `tag`: of a statement
+    without rows of its own, what it did (`COPY 3`).
     """
 
     rows: pa.Table | Any
     stats: QueryStats
     names: tuple[str, ...] = ()
+    tag: str = ""

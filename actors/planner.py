@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from actors.messages import NewTable, Operation, QueryStats, Statement
 from storage.errors import MobulaError
+from storage.exports import ExportTarget
 from storage.schema import Column
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Snapshot, TableState
 from storage.snapshot.ranges import ColumnRange
+from storage.sources_format import SourceReading
 from storage.sources_scan import SourceScan
 from storage.target import RowRules
 
@@ -27,6 +29,8 @@ __all__ = [
     "AtLsn",
     "AtTimestamp",
     "CallPlan",
+    "CopyFromPlan",
+    "CopyToPlan",
     "CreateAsPlan",
     "ExplainPlan",
     "InputFrame",
@@ -218,6 +222,24 @@ class CreateAsPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyFromPlan:
+    """COPY table FROM files."""
+
+    table: TableState
+    schema: str
+    files: tuple[str, ...]
+    reading: SourceReading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyToPlan:
+    """COPY table or query TO a file."""
+
+    query: QueryPlan
+    target: ExportTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallPlan:
     """CALL procedure(arguments)."""
 
@@ -225,7 +247,17 @@ class CallPlan:
     arguments: tuple[Any, ...]
 
 
-Plan = QueryPlan | ExplainPlan | RowsPlan | WritePlan | InsertPlan | CreateAsPlan | CallPlan
+Plan = (
+    QueryPlan
+    | ExplainPlan
+    | RowsPlan
+    | WritePlan
+    | InsertPlan
+    | CreateAsPlan
+    | CopyFromPlan
+    | CopyToPlan
+    | CallPlan
+)
 
 
 class Planner(Protocol):

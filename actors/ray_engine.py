@@ -36,6 +36,7 @@ from storage.clock import SystemClock
 from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
 from storage.snapshot.files import FileRow
 from storage.snapshot.model import Receipt
+from storage.sources_format import PARQUET_READING, SourceReading
 
 __all__ = ["RayEngine", "ensure_ray"]
 
@@ -154,11 +155,16 @@ class RayEngine(StoreClient):
         return first
 
     def prepare_load(
-        self, info: TableInfo, sources: Sequence[str], progress: Progress
+        self,
+        info: TableInfo,
+        sources: Sequence[str],
+        progress: Progress,
+        reading: SourceReading = PARQUET_READING,
     ) -> AppendFiles:
-        infos = self._numbered_sources(info, sources)
+        infos = self._numbered_sources(info, sources, reading)
         started = [
-            spawn.start_load(self._node, own, url) for own, url in zip(infos, sources, strict=True)
+            spawn.start_load(self._node, own, url, reading)
+            for own, url in zip(infos, sources, strict=True)
         ]
         loads = _Loads(started, progress)
         return AppendFiles(table_id=info.table_id, files=tuple(loads.finish()))

@@ -23,6 +23,7 @@ from actors.compute.pool import WorkerHandle, WorkerPool
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.loads import load_sources, numbered_sources
 from actors.messages import (
     AppendFiles,
     AppendRows,
@@ -35,7 +36,15 @@ from actors.messages import (
     Transaction,
 )
 from actors.numbering import with_numbers
-from actors.planner import CallPlan, CreateAsPlan, InsertPlan, Planner, QueryPlan, WritePlan
+from actors.planner import (
+    CallPlan,
+    CopyFromPlan,
+    CreateAsPlan,
+    InsertPlan,
+    Planner,
+    QueryPlan,
+    WritePlan,
+)
 from actors.primary.primary import Primary
 from actors.settings import NodeSettings
 from actors.temporary import SILENT_MS, left_behind
@@ -257,6 +266,8 @@ class PrimaryService:
                 return await self._insert(plan, snapshot, statement)
             case CreateAsPlan():
                 return await self._create_as(plan, snapshot, statement)
+            case CopyFromPlan():
+                return await self._copy_from(plan, statement)
             case CallPlan():
                 return await self._call(plan, statement.session)
             case _:
@@ -337,6 +348,26 @@ class PrimaryService:
         operation = await self._appended(_ruled(info, plan.rules), rows)
         receipt = await self._commit((operation,), statement)
         return CommitReply(receipt=receipt, tag=f"INSERT 0 {sum(receipt.row_counts)}")
+
+    async def _copy_from(self, plan: CopyFromPlan, statement: Statement) -> CommitReply:
+        """The files are read in this process; a load of the client's has tasks of its own."""
+        info = self.table(plan.schema, plan.table.name)
+        if info.table_id != plan.table.id:
+            raise Conflict(f"table {plan.table.name} was replaced meanwhile; nothing was written")
+        files, reading = plan.files, plan.reading
+        infos = await numbered_sources(self._node, info, files, reading, self._primary.numbered)
+        rows = await load_sources(
+            self._store,
+            self._node,
+            infos,
+            files,
+            reading=reading,
+            progress=lambda rows, files: None,
+            ids=self._ids,
+        )
+        operation = AppendFiles(table_id=info.table_id, files=tuple(rows))
+        receipt = await self._commit((operation,), statement)
+        return CommitReply(receipt=receipt, tag=f"COPY {sum(receipt.row_counts)}")
 
     async def _create_as(
         self, plan: CreateAsPlan, snapshot: Snapshot, statement: Statement

@@ -46,6 +46,7 @@ from storage.objects import open_store
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.files import FileRow
 from storage.snapshot.model import Receipt
+from storage.sources_format import SourceReading
 
 __all__ = ["CoordinatorShell", "PrimaryShell", "RayWorker", "WorkerShell", "load_source"]
 
@@ -234,9 +235,7 @@ class _StreamingShell:
         """Its client has read enough."""
         await asyncio.wrap_future(self._loop.start(self._streams.close(key)))
 
-    async def _opened(
-        self, opening: Coroutine[Any, Any, BatchStream]
-    ) -> tuple[str, pa.Schema]:
+    async def _opened(self, opening: Coroutine[Any, Any, BatchStream]) -> tuple[str, pa.Schema]:
         async def add() -> tuple[str, pa.Schema]:
             stream = await opening
             return self._streams.add(stream), stream.schema
@@ -412,7 +411,7 @@ async def _started(actor: Any) -> RayWorker:
 
 
 def load_source(
-    node: NodeSettings, info: TableInfo, url: str
+    node: NodeSettings, info: TableInfo, url: str, reading: SourceReading
 ) -> Iterator[int | list[FileRow] | MobulaError]:
     """A Ray task: turn one source file into micropartitions. Yields the rows done so far, again
     and again, and at last the file rows. An error is yielded too, as itself, so that it keeps its
@@ -428,6 +427,7 @@ def load_source(
                     url,
                     info.target,
                     ids=RandomIds(),
+                    reading=reading,
                     source_options=node.store,
                     progress=steps.put,
                 )

@@ -20,6 +20,7 @@ from actors.planner import Planner
 from actors.settings import NodeSettings
 from actors.shells import CoordinatorShell, PrimaryShell, WorkerShell, load_source
 from storage.snapshot.changes import VirtualWarehouse
+from storage.sources_format import SourceReading
 
 __all__ = [
     "find_primary",
@@ -133,7 +134,7 @@ def _worker(node: NodeSettings, cpus: float, cache_bytes: int, resources: dict[s
     )
 
 
-def start_load(node: NodeSettings, info: Any, url: str) -> Any:
+def start_load(node: NodeSettings, info: Any, url: str, reading: SourceReading) -> Any:
     """A task that loads one source file; an `ObjectRefGenerator` of `load_source`'s steps."""
     return (
         ray.remote(load_source)
@@ -142,5 +143,5 @@ def start_load(node: NodeSettings, info: Any, url: str) -> Any:
             num_returns="streaming",
             max_retries=2,
         )
-        .remote(node, info, url)
+        .remote(node, info, url, reading)
     )

@@ -6,12 +6,14 @@ values of identity columns, need the primary.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from actors.append import append_operation
+from actors.loads import numbered_sources
 from actors.loop import LoopThread
 from actors.messages import AppendFiles, AppendRows, TableInfo
 from actors.settings import NodeSettings
@@ -22,7 +24,7 @@ from storage.log.reader import LogReader
 from storage.log.record import GroupHeader
 from storage.objects import ObjectStore, open_store
 from storage.snapshot.model import Snapshot
-from storage.sources import count_rows, read_columns
+from storage.sources_format import SourceReading
 from storage.target import to_number
 
 __all__ = ["StoreClient"]
@@ -69,15 +71,15 @@ class StoreClient(ABC):
         target = dataclasses.replace(info.target, identity_first=first)
         return dataclasses.replace(info, target=target) if first else info
 
-    def _numbered_sources(self, info: TableInfo, sources: Sequence[str]) -> list[TableInfo]:
+    def _numbered_sources(
+        self, info: TableInfo, sources: Sequence[str], reading: SourceReading
+    ) -> list[TableInfo]:
         """One for each source file, each with values of its own."""
-        if all(column.identity is None for column in info.target.schema.columns):
-            return [info] * len(sources)
-        store = self._node.store
-        return [
-            self._numbered(info, read_columns(url, store).names, count_rows(url, store))
-            for url in sources
-        ]
+
+        async def number(info: TableInfo, names: Iterable[str], row_count: int) -> TableInfo:
+            return await asyncio.to_thread(self._numbered, info, list(names), row_count)
+
+        return self._loop.run(numbered_sources(self._node, info, sources, reading, number))
 
     def snapshot(self) -> Snapshot:
         return self._loop.run(self._look())

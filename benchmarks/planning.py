@@ -2,8 +2,8 @@
 
     python -m benchmarks.planning --scale 0.01
 
-First time means parsing, binding, optimising and pruning with nothing kept from before. The worker's
-own part, lowering the plan to Polars, is measured beside it.
+First time means parsing, binding, optimising and pruning with nothing kept from before. The
+worker lowers the plan to Polars each time; that is part of the execution time of a query.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Load Parquet files into a table, as a Ray job:
+"""Load Parquet, CSV or NDJSON files into a table, as a Ray job:
 
     ray job submit --working-dir . -- \\
         python -m jobs.load --root s3://bucket/db --table orders --source 's3://in/*.parquet'
@@ -17,9 +17,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import warehouse
+from storage.sources_format import FORMATS
 from warehouse.infer import files_of, made_for_load
+from warehouse.planning.source_options import load_format
 
 __all__ = ["main"]
+
+_CSV = {
+    "header": "the first line names the columns",
+    "delimiter": "between fields, a comma by default",
+    "null": "the text that is NULL where it is not quoted, empty by default",
+    "quote": 'around fields, " by default',
+    "escape": "before a quote inside quotes, the quote itself by default",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,12 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _load(options: argparse.Namespace) -> warehouse.Commit:
     sql = _statement(options.create_table_sql) if options.create_table_sql else None
     creates = options.create or sql is not None
-    files = files_of(options.source)
+    told = {name: getattr(options, name) for name in _CSV}
+    files = files_of(options.source, kind=options.format)
+    form = load_format(files, options.format, told)
     with (
         warehouse.connect(options.root, engine=options.engine, create=creates) as db,
-        made_for_load(db, options.table, files, infer=options.create, sql=sql),
+        made_for_load(db, options.table, files, infer=options.create, sql=sql, format=form),
     ):
-        return db.load(options.table, files, progress=True)
+        return db.load(options.table, files, progress=True, format=options.format, **told)
 
 
 def _statement(path: Path) -> str:
@@ -69,8 +81,19 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="URL",
-        help="Parquet file: a path that every node sees, or s3://…; wildcards allowed; repeatable",
+        help="file: a path that every node sees, or s3://…; wildcards allowed; repeatable",
     )
+    parser.add_argument(
+        "--format", choices=FORMATS, help="of the files; by default what their names say"
+    )
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="CSV: the first line names the columns (the default)",
+    )
+    for name, text in _CSV.items():
+        if name != "header":
+            parser.add_argument(f"--{name}", help=f"CSV: {text}")
     creation = parser.add_mutually_exclusive_group()
     creation.add_argument(
         "--create", action="store_true", help="make the table with the columns of the first file"

@@ -169,7 +169,9 @@ def _compressed(url: str, raw: Any) -> Any:
 def _parquet(
     file: Any, target: ExportTarget, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
 ) -> int:
-    named = pa.schema([field.with_name(n) for field, n in zip(schema, target.names, strict=True)])
+    named = pa.schema(
+        [(name, field.type) for field, name in zip(schema, target.names, strict=True)]
+    )
     count = 0
     with pq.ParquetWriter(file, named, compression="zstd") as writer:
         for batch in batches:

@@ -26,6 +26,7 @@ __all__ = ["csv_batches", "csv_count", "csv_names"]
 
 _BOM = b"\xef\xbb\xbf"
 _LF, _CR = 10, 13
+_TWICE = 'column "{}" is named twice in the header; if it is none, say header => false'
 
 
 def csv_names(stream: BinaryIO, url: str, options: SourceFormat) -> list[str]:
@@ -115,7 +116,7 @@ def _check_header(
     if names is None:
         doubled = next((name for name in found if found.count(name) > 1), None)
         if doubled is not None:
-            raise bad_file(url, 1, f'column "{doubled}" is named twice in the header', "42701")
+            raise bad_file(url, 1, _TWICE.format(doubled), "42701")
         return
     if not options.match:
         return

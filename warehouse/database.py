@@ -35,7 +35,10 @@ from storage.objects import StoreOptions, open_store
 from storage.snapshot.changes import VirtualWarehouse as WarehouseSettings
 from storage.snapshot.model import IngestToken, Snapshot
 from storage.sources import count_rows, expand_source
-from warehouse.planning.planner import SqlPlanner
+from storage.sources_format import SourceReading
+from warehouse.planning.planner import SqlPlanner, utc_now
+from warehouse.planning.source_options import load_format
+from warehouse.planning.texts import SqlTextParser
 from warehouse.progress import loading
 from warehouse.result import Commit, Result
 from warehouse.session import Parameters, SqlSession, Told
@@ -250,24 +253,47 @@ class Database:
         *,
         progress: bool = False,
         token: IngestToken | None = None,
+        format: str | None = None,  # noqa: A002 (what SQL and the command call it)
+        header: bool | None = None,
+        delimiter: str | None = None,
+        null: str | None = None,
+        quote: str | None = None,
+        escape: str | None = None,
     ) -> Commit:
-        """Load Parquet files as one commit: all their rows or none.
+        """Load Parquet, CSV or NDJSON files as one commit: all their rows or none.
 
         Args:
             sources: paths, `file://` or `s3://` URLs, with wildcards or without.
             progress: show a bar.
+            format: "parquet", "csv" or "ndjson"; None: what the names of the files say, Parquet
+                where they say nothing.
+            header: of CSV: the first line names the columns (True unless it is said); without, they
+                are the table's, in their order.
+            delimiter, null, quote, escape: of CSV; a comma, the empty text, `"`, the quote.
         Raises:
-            InvalidRequest: no file matches, a file does not read or does not fit; names it.
+            InvalidRequest: no file matches, a file does not read or does not fit; names it, and of
+                text formats the line.
         """
         urls = [sources] if isinstance(sources, str) else list(sources)
         if not urls:
             raise InvalidRequest(f"load into {table}: no source given")
         store = self._node.store
-        files = [_from_here(file) for url in urls for file in expand_source(url, store)]
-        rows_total = sum(count_rows(file, store) for file in files)
+        files = [_from_here(file) for url in urls for file in expand_source(url, store, format)]
+        told = {
+            "header": header,
+            "delimiter": delimiter,
+            "null": null,
+            "quote": quote,
+            "escape": escape,
+        }
+        found = load_format(files, format, told)
+        reading = SourceReading(format=found, parser=SqlTextParser(utc_now(SystemClock())))
+        rows_total = None
+        if found.kind == "parquet":
+            rows_total = sum(count_rows(file, store) for file in files)
         info = self._engine.table(*split_name(table, self._session.current))
         with loading(table, rows_total, shown=progress) as report:
-            operation = self._engine.prepare_load(info, files, report)
+            operation = self._engine.prepare_load(info, files, report, reading)
             return self._commit([operation], token)
 
     def transaction(self, *, token: IngestToken | None = None, retry: int = 0) -> TransactionScope:

@@ -1,7 +1,8 @@
-"""A table made from the Parquet files that are loaded into it.
+"""A table made from the files that are loaded into it.
 
 Columns are named as in the first file, in lower case where that keeps them apart, because SQL reads
-unquoted names so. All are nullable. A type that no column here can hold is refused by name.
+unquoted names so. All are nullable. Types are those of a Parquet file, or those that the first rows
+of a CSV or NDJSON file have. A type that no column here can hold is refused by name.
 """
 
 from __future__ import annotations
@@ -14,25 +15,31 @@ import pyarrow as pa
 from storage.errors import InvalidRequest
 from storage.objects import StoreOptions
 from storage.schema import SqlType, type_name
-from storage.sources import expand_source, read_columns
+from storage.sources import expand_source
+from storage.sources_format import SourceFormat
+from storage.sources_rows import source_schema
 from warehouse.database import Database
+from warehouse.planning.source_options import load_format
 from warehouse.planning.source_types import folded_names, sql_type
 from warehouse.table import split_name
 
 __all__ = ["create_table_sql", "files_of", "made_for_load"]
 
 
-def files_of(sources: Sequence[str], store: StoreOptions | None = None) -> list[str]:
+def files_of(
+    sources: Sequence[str], store: StoreOptions | None = None, kind: str | None = None
+) -> list[str]:
     """The files behind paths, URLs and patterns, sorted within each.
 
     Args:
         store: how to reach S3; None: as the AWS_… environment variables say.
+        kind: their format; None: as their names say.
     Raises:
         InvalidRequest: a source that matches nothing, or an empty file; names it.
         Unavailable: the server does not answer.
     """
     options = store or StoreOptions.from_environment()
-    return [file for source in sources for file in expand_source(source, options)]
+    return [file for source in sources for file in expand_source(source, options, kind)]
 
 
 def create_table_sql(table: str, columns: pa.Schema, source: str) -> str:
@@ -64,6 +71,7 @@ def made_for_load(
     infer: bool = False,
     sql: str | None = None,
     store: StoreOptions | None = None,
+    format: SourceFormat | None = None,  # noqa: A002 (what SQL and the command call it)
 ) -> Iterator[None]:
     """Make a table for the load inside the block, unless it exists.
 
@@ -75,6 +83,7 @@ def made_for_load(
         infer: make it with the columns of the first file.
         sql: make it with this CREATE TABLE statement instead.
         store: how to reach files on S3; None: as the AWS_… environment variables say.
+        format: of the files; None: as `Database.load` finds it.
     Raises:
         InvalidRequest: see `create_table_sql`, and whatever the statement is refused for.
     """
@@ -83,7 +92,10 @@ def made_for_load(
         yield
         return
     options = store or StoreOptions.from_environment()
-    db.sql(sql or create_table_sql(table, read_columns(files[0], options), files[0]))
+    if sql is None:
+        columns = source_schema(files[0], options, format or load_format(files))
+        sql = create_table_sql(table, columns, files[0])
+    db.sql(sql)
     try:
         yield
     except InvalidRequest:

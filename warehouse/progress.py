@@ -19,12 +19,13 @@ __all__ = ["loading"]
 
 Report = Callable[[int, int], None]
 LINES_MAX = 10  # of one load, where lines stay
+FIRST_LINE_ROWS = 1_000_000  # after which a load of unknown size is told of
 
 
 @contextmanager
-def loading(label: str, rows_total: int, *, shown: bool) -> Iterator[Report]:
-    """Show how a load of `rows_total` rows goes, on stderr; yields report(rows so far, files so
-    far).
+def loading(label: str, rows_total: int | None, *, shown: bool) -> Iterator[Report]:
+    """Show how a load of `rows_total` rows (None: not known) goes, on stderr; yields report(rows so
+    far, files so far).
 
     Args:
         shown: False yields a report that does nothing.
@@ -36,9 +37,10 @@ def loading(label: str, rows_total: int, *, shown: bool) -> Iterator[Report]:
         with _bar(console) as progress:
             task = progress.add_task(label, total=rows_total)
             yield lambda rows, files: progress.update(task, completed=rows)
-            progress.update(task, completed=rows_total)
+            if rows_total is not None:
+                progress.update(task, completed=rows_total)
     else:
-        yield _lines(console, label, rows_total)
+        yield _growing(console, label) if rows_total is None else _lines(console, label, rows_total)
 
 
 def _has_widgets(console: Console) -> bool:
@@ -55,6 +57,19 @@ def _bar(console: Console) -> Progress:
         TimeElapsedColumn(),
         console=console,
     )
+
+
+def _growing(console: Console, label: str) -> Report:
+    """A report that prints a line whenever the rows have doubled."""
+    printed = 0
+
+    def report(rows: int, files: int) -> None:
+        nonlocal printed
+        if rows >= max(2 * printed, FIRST_LINE_ROWS):
+            printed = rows
+            console.print(f"{label}: {rows:,} rows", markup=False, highlight=False, soft_wrap=True)
+
+    return report
 
 
 def _lines(console: Console, label: str, rows_total: int) -> Report:

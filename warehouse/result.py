@@ -68,7 +68,8 @@ class Result:
     def of(cls, reply: QueryReply) -> Result:
         """The result of a read whose rows are here."""
         rows: pa.Table = reply.rows
-        return cls(rows.rename_columns(list(reply.names)) if reply.names else rows, reply.stats)
+        named = rows.rename_columns(list(reply.names)) if reply.names else rows
+        return cls(named, reply.stats, tag=reply.tag or None)
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table; DECIMAL is decimal128, TEXT large_string."""

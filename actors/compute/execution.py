@@ -25,10 +25,11 @@ from actors.compute.sources import source_input, source_rows, with_place
 from actors.messages import Fragment, ScanInput
 from actors.planner import InputFrame, Program
 from storage.errors import CorruptData, InternalError, InvalidRequest, MobulaError, ObjectMissing
+from storage.exports import write_export
 from storage.micropartition.reader import ScanFile, ScanGroup, scan
 from storage.sources_scan import ScanTally
 
-__all__ = ["batches", "execute", "optimizations"]
+__all__ = ["batches", "execute", "export", "optimizations"]
 
 BATCH_ROWS = 32_768
 BATCH_BYTES = 16 << 20
@@ -59,6 +60,27 @@ def execute(
     return rows, sum(_rows_of(i, tallies) for i in fragment.inputs)
 
 
+def export(
+    fragment: Fragment,
+    paths: Mapping[str, Path],
+    resolve_rows: Callable[[object], pa.Table] = lambda rows: rows,
+) -> tuple[pa.Table, int]:
+    """Run a fragment and write its rows to `fragment.output.export`, in bounded memory.
+
+    Arguments and errors as of `execute`.
+    Returns: a table of one number, how many rows were written, and the rows that were read.
+    """
+    target = fragment.output.export
+    if target is None:
+        raise InternalError("an export without a target")
+    tallies: dict[str, ScanTally] = {}
+    program: Program = fragment.program
+    rows = _batches(fragment, paths, resolve_rows, tallies)
+    count = write_export(target, program.schema(), rows)
+    scanned = sum(_rows_of(i, tallies) for i in fragment.inputs)
+    return pa.table({"o0": pa.array([count], pa.int64())}), scanned
+
+
 def batches(
     fragment: Fragment,
     paths: Mapping[str, Path],
@@ -66,8 +88,16 @@ def batches(
 ) -> Generator[pa.RecordBatch, None, None]:
     """Run a fragment, its rows batch by batch in their order; Polars runs ahead of them by a few.
     Arguments, names and errors as of `execute`. Closing the generator ends the query."""
+    return _batches(fragment, paths, resolve_rows, {})
+
+
+def _batches(
+    fragment: Fragment,
+    paths: Mapping[str, Path],
+    resolve_rows: Callable[[object], pa.Table],
+    tallies: dict[str, ScanTally],
+) -> Generator[pa.RecordBatch, None, None]:
     program: Program = fragment.program
-    tallies: dict[str, ScanTally] = {}
     with _translated(fragment, tallies), small_morsels():
         found = _frame(fragment, paths, resolve_rows, tallies).collect_batches(
             chunk_size=BATCH_ROWS,

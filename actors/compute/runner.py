@@ -17,10 +17,19 @@ import pyarrow as pa
 from actors.compute.deltas import DeltaStage
 from actors.compute.pool import WorkerPool
 from actors.compute.streams import BatchStream, listed
-from actors.messages import FileInput, Fragment, QueryReply, QueryStats, ScanInput, Statement
+from actors.messages import (
+    FileInput,
+    Fragment,
+    Output,
+    QueryReply,
+    QueryStats,
+    ScanInput,
+    Statement,
+)
 from actors.planner import (
     AtLsn,
     AtTimestamp,
+    CopyToPlan,
     ExplainPlan,
     Latest,
     Parsed,
@@ -42,6 +51,7 @@ from storage.snapshot.ranges import column_ranges
 
 __all__ = ["QueryRunner"]
 
+GATHER = Output()
 HISTORY_MAX = 16  # snapshots of earlier LSNs kept for AS OF
 
 
@@ -95,6 +105,8 @@ class QueryRunner:
                 return QueryReply(rows=rows, stats=base)
             case QueryPlan():
                 return await self._query(plan, base)
+            case CopyToPlan():
+                return await self._copy_to(plan, base)
             case ExplainPlan(query=query, analyze=False):
                 return QueryReply(rows=self._planner.explain(query, None), stats=base)
             case ExplainPlan(query=query):
@@ -125,7 +137,13 @@ class QueryRunner:
             rows = (await self.run(plan, snapshot, 0.0)).rows
         return BatchStream(rows.schema, listed(rows.to_batches()), timeout_ms)
 
-    def _fragment(self, plan: QueryPlan) -> Fragment:
+    async def _copy_to(self, plan: CopyToPlan, base: QueryStats) -> QueryReply:
+        output = Output(kind="export", export=plan.target)
+        reply = await self._query(plan.query, base, output)
+        count = reply.rows.column(0)[0].as_py()
+        return QueryReply(rows=pa.table({}), stats=reply.stats, tag=f"COPY {count}")
+
+    def _fragment(self, plan: QueryPlan, output: Output = GATHER) -> Fragment:
         return Fragment(
             query_id=self._ids.new(),
             attempt=1,
@@ -134,10 +152,13 @@ class QueryRunner:
                 *(self._scan_input(scan) for scan in plan.scans),
                 *(_source_input(source) for source in plan.sources),
             ),
+            output=output,
         )
 
-    async def _query(self, plan: QueryPlan, base: QueryStats) -> QueryReply:
-        fragment = self._fragment(plan)
+    async def _query(
+        self, plan: QueryPlan, base: QueryStats, output: Output = GATHER
+    ) -> QueryReply:
+        fragment = self._fragment(plan, output)
         started_ms = self._clock.monotonic_ms()
         result = await self._pool.run(fragment)
         elapsed_ms = self._clock.monotonic_ms() - started_ms

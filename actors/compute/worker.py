@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from actors.compute.execution import batches, execute
+from actors.compute.execution import batches, execute, export
 from actors.compute.streams import stepwise
 from actors.messages import FileInput, Fragment, FragmentResult, QueryStats
 from storage.cache import FileCache
@@ -60,9 +60,8 @@ class Worker:
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
             paths, hits = await self._fetch(list(files.values()), leases)
             cost = self._store.counts() - before
-            rows, rows_scanned = await asyncio.to_thread(
-                execute, fragment, paths, self._resolve_rows
-            )
+            run = export if fragment.output.kind == "export" else execute
+            rows, rows_scanned = await asyncio.to_thread(run, fragment, paths, self._resolve_rows)
             return FragmentResult(
                 rows=rows,
                 stats=QueryStats(
@@ -118,5 +117,5 @@ def _outside_bytes(fragment: Fragment) -> int:
 
 
 def _check(fragment: Fragment) -> None:
-    if fragment.output.kind != "gather" or fragment.memory_bytes is not None:
+    if fragment.output.kind not in ("gather", "export") or fragment.memory_bytes is not None:
         raise NotYet("fragments with a partitioned output or a memory budget are not there yet")

@@ -30,6 +30,9 @@ TYPES = (
 )  # fmt: skip
 UNITS = ("'year'", "'week'", "'hour'")
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
+FORMS = (
+    "{}", "{}", "{}", "ROLLUP ({})", "CUBE ({})", "GROUPING SETS ({}, ())", "GROUPING SETS (({}), ())"
+)  # fmt: skip
 NUMBERS = ("integer", "bigint", "numeric", "double precision")
 SUMS = {
     "integer": "bigint", "bigint": "numeric", "numeric": "numeric",
@@ -80,6 +83,8 @@ class Generator:
             sql = self.core(types, self.size, ())
         if self.chance(0.15) and self.size > 1:
             sql = f"WITH c AS ({sql}) SELECT * FROM c"
+            if self.chance(0.4):
+                sql += f" {self.rng.choice(('UNION', 'UNION ALL', 'EXCEPT'))} SELECT * FROM c"
         if not self.chance(0.5):
             return Query(sql, False)
         return Query(f"SELECT * FROM ({sql}) q{self.order(width)}", True)
@@ -93,7 +98,9 @@ class Generator:
         return f" ORDER BY {keys}{limit}" + (f" OFFSET {self.rng.randint(0, 3)}" * self.chance(0.2))
 
     def set_operation(self, types: list[str], depth: int) -> str:
-        operation = self.rng.choice(("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT ALL"))
+        operation = self.rng.choice(
+            ("UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL")
+        )
         left, right = (self.core(types, depth - 1, ()) for _ in range(2))
         return f"({left}) {operation} ({right})"
 
@@ -124,7 +131,7 @@ class Generator:
             items.append(f"{sql or self.aggregate(inner, kind)} AS c{place}")
         having = f" HAVING {self.aggregate(inner, 'boolean')}" if self.chance(0.2) else ""
         group = ", ".join(dict.fromkeys(sql for sql, _ in keys)) if keys else "()"
-        form = self.rng.choice(("{}", "{}", "{}", "ROLLUP ({})", "CUBE ({})")) if keys else "{}"
+        form = self.rng.choice(FORMS) if keys else "{}"
         return f"SELECT {', '.join(items)} {sources}{self.where(scope)} GROUP BY " + (
             form.format(group) + having
         )
@@ -164,12 +171,35 @@ class Generator:
             if kind != "CROSS JOIN":
                 sql += f" ON {self.join_condition(columns, added, plain=kind == 'FULL JOIN')}"
             columns, key = columns + added, None
-        if depth > 1 and self.chance(0.1):
+        if depth > 1 and self.chance(0.15):
             alias = self.alias()
-            value = self.expression("integer", Scope(columns), 1)
-            sql = f"{sql} CROSS JOIN LATERAL (SELECT {value} AS v) {alias}"
+            kind = self.rng.choice(("JOIN", "LEFT JOIN"))
+            sql = f"{sql} {kind} LATERAL ({self.lateral(columns)}) {alias} ON true"
             columns += (Column(f"{alias}.v", "integer", False),)
+            key = None
         return f"FROM {sql}", Scope(columns, outer, key)
+
+    def lateral(self, columns: tuple[Column, ...]) -> str:
+        """A query of one column, v, about each row of what stands before it."""
+        if self.chance(0.4):
+            return f"SELECT {self.expression('integer', Scope(columns), 1)} AS v"
+        table, inside = self.inner_table(Scope(columns))
+        own, condition = Scope(inside.columns), self.correlation(inside)
+        value = self.column_expression("integer", own)
+        if self.chance(0.5):
+            return f"SELECT max({value}) AS v FROM {table}{condition}"
+        limit = f" ORDER BY v NULLS FIRST LIMIT {self.rng.randint(0, 3)}" * self.chance(0.5)
+        return f"SELECT {value} AS v FROM {table}{condition}{limit}"
+
+    def recursion(self) -> str:
+        """A query of one integer column, c0."""
+        start, step = self.rng.randint(-2, 2), self.rng.randint(1, 3)
+        union = self.rng.choice(("UNION", "UNION ALL"))
+        first = self.rng.choice((f"SELECT {start}", "SELECT i FROM t1"))
+        return (
+            f"WITH RECURSIVE r(c0) AS ({first} {union} SELECT c0 + {step} FROM r WHERE c0 < 4) "
+            "SELECT * FROM r"
+        )
 
     def source(self, depth: int) -> tuple[str, tuple[Column, ...], str | None]:
         alias = self.alias()
@@ -182,6 +212,8 @@ class Generator:
             )
             columns = tuple(Column(f"{alias}.c{n}", t, False) for n, t in enumerate(types))
             return f"({made}) {alias}", columns, None
+        if depth > 1 and self.chance(0.04):
+            return f"({self.recursion()}) {alias}", (Column(f"{alias}.c0", "integer", True),), None
         columns = tuple(Column(f"{alias}.{c.name}", c.type, c.tame) for c, _ in COLUMNS)
         table = self.rng.choices(TABLES, (12, 10, 6, 1))[0]
         return f"{table} {alias}", columns, f"{alias}.id"
@@ -264,16 +296,24 @@ class Generator:
             if into == kind
         ]
         if scope.key is not None:
-            start, end = self.rng.choice(
-                (("2 PRECEDING", "CURRENT ROW"), ("1 PRECEDING", "1 FOLLOWING"),
-                 ("UNBOUNDED PRECEDING", "1 PRECEDING"), ("CURRENT ROW", "UNBOUNDED FOLLOWING"))
-            )  # fmt: skip
-            rows = f"OVER ({partition}ORDER BY {scope.key} ROWS BETWEEN {start} AND {end})"
+            mode, frame = self.rng.choice(("ROWS", "ROWS", "RANGE", "GROUPS")), self.frame()
+            rows = f"OVER ({partition}ORDER BY {scope.key} {mode} {frame})"
+            groups = f"OVER ({partition}ORDER BY {other}{direction} GROUPS {frame})"
+            options += [f"{most}({value}) {groups}", f"count(*) {groups}"][: 1 + (kind == "bigint")]
             total = f"OVER ({partition}ORDER BY {scope.key})"
             options += [f"{most}({value}) {rows}", f"first_value({value}) {rows}"]
             options += [f"lag({value}) {total}", f"lead({value}, 2) {total}"]
             options += [f"row_number() {total}"] * (kind == "bigint")
         return self.rng.choice(options)
+
+    def frame(self) -> str:
+        """The bounds of a window frame, without its mode."""
+        start, end = self.rng.choice(
+            (("2 PRECEDING", "CURRENT ROW"), ("1 PRECEDING", "1 FOLLOWING"),
+             ("UNBOUNDED PRECEDING", "1 PRECEDING"), ("CURRENT ROW", "UNBOUNDED FOLLOWING"))
+        )  # fmt: skip
+        exclude = self.rng.choice(("", "", "", " EXCLUDE CURRENT ROW", " EXCLUDE TIES"))
+        return f"BETWEEN {start} AND {end}{exclude}"
 
     def approximate(self, scope: Scope) -> str:
         """An output that is rounded somewhere."""
@@ -365,7 +405,7 @@ class Generator:
                 lambda: f"left({inner('text')}, {self.rng.randint(-2, 3)})",
                 lambda: f"replace({inner('text')}, 'a', 'xy')",
                 lambda: f"trim({inner('text')})",
-                lambda: f"({small('numeric')})::text",
+                lambda: f"round({small('numeric')}, 1)::text",
                 lambda: f"{inner('date')}::text",
                 lambda: f"{inner('boolean')}::text",
                 lambda: f"concat({inner('text')}, {inner('integer')}, {inner('date')})",
@@ -406,6 +446,7 @@ class Generator:
         form = self.rng.choice(
             ("({a} {o} {b})", "({a} {o} {b})", "({a} IS NULL)", "({a} IS DISTINCT FROM {b})",
              "({a} BETWEEN {b} AND {c})", "({a} NOT BETWEEN SYMMETRIC {b} AND {c})",
+             "({a} = ANY (ARRAY[{b}, {c}]))", "({a} > ALL (ARRAY[{b}, {c}]))",
              "({a} IN ({b}, {c}))", "({a} NOT IN ({b}, {c}))", "(({a}, {b}) = ({c}, {b}))")
         )  # fmt: skip
         return form.format(a=a, b=b, c=c, o=self.rng.choice(COMPARISONS))

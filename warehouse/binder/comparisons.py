@@ -24,8 +24,9 @@ from warehouse.binder.objects import numbers
 from warehouse.binder.resolve import coerce
 from warehouse.binder.types import common_type, implicit
 
-__all__ = ["comparable", "compare", "negation_of", "row_parts"]
+__all__ = ["COMPARISONS", "comparable", "compare", "negation_of", "row_parts"]
 
+COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
 _DATES = ("date", "timestamp", "timestamptz")
 _NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _STRICT = {"<": "<", "<=": "<", ">": ">", ">=": ">"}
@@ -78,10 +79,6 @@ def comparable(
         kind = common_type([a, b], op)
         return coerce(left, kind), coerce(right, kind)
     if base_name(a) == base_name(b) == "record":
-        if len(getattr(a, "fields", ())) != len(getattr(b, "fields", ())):
-            raise InvalidRequest(
-                f"cannot compare record types with different numbers of columns{place()}", "42804"
-            )
         return left, right
     if category(a) != "S" and category(b) != "S":
         if implicit(a, base_name(b)):

@@ -16,13 +16,10 @@ from warehouse.algebra import types
 from warehouse.algebra.expressions import (
     Call,
     Case,
-    Cast,
     Expr,
-    InList,
     Literal,
     Subquery,
 )
-from warehouse.algebra.relations import Project
 from warehouse.algebra.types import (
     BOOLEAN,
     BYTEA,
@@ -31,13 +28,13 @@ from warehouse.algebra.types import (
     AnyType,
     RecordType,
     base_name,
-    is_decimal,
     is_integer,
     shown,
 )
 from warehouse.binder.calls import CallBinder
-from warehouse.binder.comparisons import comparable, compare, row_parts
+from warehouse.binder.comparisons import COMPARISONS, compare, row_parts
 from warehouse.binder.constants import number
+from warehouse.binder.memberships import MembershipBinder, negated
 from warehouse.binder.objects import OBJECT_TYPES, number_of
 from warehouse.binder.resolve import coerce, resolve, settled
 from warehouse.binder.types import common_type, resolve_type
@@ -50,11 +47,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ExpressionBinder"]
 
-_COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
 _LIKE = {"like": "~~", "ilike": "~~*"}
 
 
-class ExpressionBinder(CallBinder):
+class ExpressionBinder(MembershipBinder, CallBinder):
     """Binds expressions of one clause.
 
     Args:
@@ -237,26 +233,8 @@ class ExpressionBinder(CallBinder):
             left = self._binary(operator, left, right)
         return left
 
-    def _row_of(self, node: tree.QueryExpr) -> Expr:
-        """`(SELECT a, b …)` beside a row: the columns of its only row."""
-        relation = self._queries(node.query, self.scope)
-        whole = self.row([settled(column) for column in relation.columns])
-        column = self.binding.column(whole.type, "row")
-        project = Project(input=relation, items=((column, whole),))
-        value = Subquery(type=whole.type, kind="scalar", relation=project, columns=(column,))
-        assert isinstance(whole.type, RecordType)
-        fields = [
-            Call(
-                type=kind,
-                fn="field",
-                args=(value, Literal(type=types.INTEGER, value=position)),
-            )
-            for position, kind in enumerate(whole.type.fields, 1)
-        ]
-        return self.row(list(fields))
-
     def _binary(self, node: tree.Operator, left: Expr, right: Expr) -> Expr:
-        if node.op in _COMPARISONS:
+        if node.op in COMPARISONS:
             self._same_width(left, right, node)
             return compare(node.op, left, right, self._place_of(node))
         return self._resolved(node.op, [left, right], node, operator=True)
@@ -300,7 +278,7 @@ class ExpressionBinder(CallBinder):
         found = within(low, high)
         if node.symmetric:
             found = Call(type=BOOLEAN, fn="or", args=(found, within(high, low)))
-        return _negated(found) if node.negated else found
+        return negated(found) if node.negated else found
 
     def _like(self, node: tree.LikeTest) -> Expr:
         arg, pattern = self.bind(node.arg), self.bind(node.pattern)
@@ -313,124 +291,7 @@ class ExpressionBinder(CallBinder):
             if escape is not None:
                 pattern = self._resolved("like_escape", [pattern, escape], node)
             found = self._resolved(_LIKE[node.kind], [arg, pattern], node, operator=True)
-        return _negated(found) if node.negated else found
-
-    # --- IN, ANY, ALL -----------------------------------------------------------------------------
-
-    def _in(self, node: tree.InTest) -> Expr:
-        arg = self.bind(node.arg)
-        if node.query is not None:
-            found = self._membership("=", False, arg, node.query, node)
-            return _negated(found) if node.negated else found
-        items = [self.bind(item) for item in node.items]
-        place = self._place_of(node)
-        if row_parts(arg) is not None or any(row_parts(item) is not None for item in items):
-            for item in items:
-                self._same_width(arg, item, node)
-            return self._any_of([compare("=", arg, item, place) for item in items], node.negated)
-        if all(isinstance(item, Literal) for item in items):
-            found = self._constant_list(arg, items, node)
-            if found is not None:
-                return found
-        return self._any_of([compare("=", arg, item, place) for item in items], node.negated)
-
-    def _any_of(self, tests: list[Expr], negated: bool) -> Expr:
-        found = tests[0] if len(tests) == 1 else Call(type=BOOLEAN, fn="or", args=tuple(tests))
-        return _negated(found) if negated else found
-
-    def _constant_list(self, arg: Expr, items: list[Expr], node: tree.InTest) -> Expr | None:
-        """`arg IN (constants)` with one type for all; None if they need comparisons one by one."""
-        place = self._place_of(node)
-        left = arg
-        pairs = [comparable("=", arg, item, place) for item in items]
-        pairs = [(left, _as_double(right)) for left, right in pairs]
-        lefts = {pair[0].type for pair in pairs}
-        if len(lefts) != 1 or any(not isinstance(right, Literal) for _, right in pairs):
-            return None
-        left = pairs[0][0]
-        kind = left.type
-        rights = [right for _, right in pairs]
-        if base_name(kind) == "record" or isinstance(kind, ArrayType):
-            return None
-        found = {right.type for right in rights if right.value is not None}  # type: ignore[attr-defined]
-        exact = all(is_integer(one) or is_decimal(one) for one in (kind, *found))
-        if not exact and any(base_name(one) != base_name(kind) for one in found):
-            return None
-        return InList(type=BOOLEAN, arg=left, items=tuple(rights), negated=node.negated)
-
-    def _quantified(self, node: tree.Quantified) -> Expr:
-        left = self.bind(node.left)
-        if node.query is not None:
-            if node.op not in _COMPARISONS:
-                return self._pattern_membership(node, left)
-            return self._membership(node.op, node.every, left, node.query, node)
-        word = "all" if node.every else "any"
-        if node.op not in _COMPARISONS and isinstance(node.array, tree.ArrayExpr):
-            tests = [
-                self._resolved(node.op, [left, self.bind(item)], node, operator=True)
-                for item in node.array.items
-            ]
-            if len(tests) == 1:
-                return tests[0]
-            return Call(type=BOOLEAN, fn="and" if node.every else "or", args=tuple(tests))
-        array = self.bind(node.array)
-        if array.type == UNKNOWN:
-            element = TEXT if left.type == UNKNOWN else left.type
-            array = coerce(array, ArrayType(element=element))  # type: ignore[arg-type]
-        if not isinstance(array.type, ArrayType):
-            raise InvalidRequest(
-                f"op ANY/ALL (array) requires array on right side{self.binding.place(node)}",
-                "42809",
-            )
-        left, probe = (
-            comparable(
-                node.op, left, Literal(type=array.type.element, value=None), self._place_of(node)
-            )
-            if node.op in _COMPARISONS
-            else (self.typed(left), Literal(type=array.type.element, value=None))
-        )
-        if probe.type != array.type.element:
-            array = coerce(array, ArrayType(element=probe.type))  # type: ignore[arg-type]
-        return self._resolved(f"{word} {node.op}", [left, array], node)
-
-    def _pattern_membership(self, node: tree.Quantified, left: Expr) -> Expr:
-        raise NotYet(f"{node.op} ANY or ALL of a query is not available{self.binding.place(node)}")
-
-    def _membership(
-        self, op: str, every: bool, left: Expr, query: tree.QueryNode, node: Any
-    ) -> Expr:
-        relation = self._queries(query, self.scope)
-        parts = row_parts(left)
-        lefts = [left] if parts is None else list(parts)
-        columns = relation.columns
-        if len(lefts) != len(columns):
-            many = "many" if len(columns) > len(lefts) else "few"
-            raise InvalidRequest(
-                f"subquery has too {many} columns{self.binding.place(node)}", "42601"
-            )
-        if len(lefts) > 1 and (op, every) not in (("=", False), ("<>", True)):
-            raise NotYet(f"a row {op} {'ALL' if every else 'ANY'} (query) is not available")
-        bound = [
-            comparable(op, a, column, self._place_of(node))
-            for a, column in zip(lefts, columns, strict=True)
-        ]
-        relation, refs = self._with_casts(relation, [right for _, right in bound])
-        return Subquery(
-            type=BOOLEAN,
-            kind="all" if every else "any",
-            relation=relation,
-            columns=refs,
-            left=tuple(a for a, _ in bound),
-            ops=(op,) * len(bound),
-        )
-
-    def _single(self, query: tree.QueryNode, node: Any) -> Relation:
-        relation = self._queries(query, self.scope)
-        if len(relation.columns) != 1:
-            raise InvalidRequest(
-                f"subquery must return only one column{self.binding.place(node)}", "42601"
-            )
-        return relation
+        return negated(found) if node.negated else found
 
     # --- CASE, casts, arrays, rows ----------------------------------------------------------------
 
@@ -568,19 +429,6 @@ class ExpressionBinder(CallBinder):
         if name.lower() not in ("c", "posix", "default", "ucs_basic"):
             raise NotYet(f'COLLATE "{name}" is not available; texts compare as in collation "C"')
         return arg
-
-
-def _as_double(expr: Expr) -> Expr:
-    """An exact number that is compared with floats, as one of them."""
-    if isinstance(expr, Cast) and expr.type == types.DOUBLE and isinstance(expr.arg, Literal):
-        exact = is_integer(expr.arg.type) or is_decimal(expr.arg.type)
-        if exact and expr.arg.value is not None:
-            return Literal(type=types.DOUBLE, value=float(expr.arg.value))
-    return expr
-
-
-def _negated(expr: Expr) -> Expr:
-    return Call(type=BOOLEAN, fn="not", args=(expr,))
 
 
 def _with_unit(node: tree.TypeCast) -> tree.Constant:

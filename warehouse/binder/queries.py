@@ -9,20 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from storage.errors import InvalidRequest, NotYet
 from warehouse.algebra import relations as algebra
-from warehouse.algebra.expressions import ColumnRef, Expr, Literal, SortKey, Subquery
+from warehouse.algebra.expressions import ColumnRef, Expr, Literal, SortKey
 from warehouse.algebra.relations import Query, Relation
 from warehouse.algebra.types import (
     BIGINT,
-    NUMERIC,
     TEXT,
     UNKNOWN,
     AnyType,
     base_name,
-    is_decimal,
     is_numeric,
     shown,
 )
@@ -30,13 +26,14 @@ from warehouse.algebra.walk import (
     columns_used,
     map_expressions,
     map_outputs,
-    nodes,
     transform,
     transform_relation,
 )
 from warehouse.binder.calls import nulls_first
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
+from warehouse.binder.inlining import inlined
+from warehouse.binder.recursion import RecursionBinder, mentions
 from warehouse.binder.resolve import coerce
 from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.select import SelectBinder, position_of
@@ -80,10 +77,10 @@ def bind_query(
         labels=dict(binding.labels),
         next_id=binding.next_id,
     )
-    return _inlined(query)
+    return inlined(query)
 
 
-class QueryBinder:
+class QueryBinder(RecursionBinder):
     """Binds queries of one statement."""
 
     def __init__(self, binding: Binding) -> None:
@@ -362,7 +359,7 @@ class QueryBinder:
                     "42712",
                 )
             seen.add(definition.name)
-            recursive = node.recursive and _mentions(definition.query, definition.name)
+            recursive = node.recursive and mentions(definition.query, definition.name)
             bind = self._recursive if recursive else self._plain_cte
             known[definition.name] = bind(definition, scope, known)
         return known
@@ -386,101 +383,6 @@ class QueryBinder:
                 "42P10",
             )
         return (*given, *names[len(given) :])
-
-    def _recursive(self, definition: tree.CteDef, scope: Scope | None, ctes: _Ctes) -> KnownCte:
-        node = definition.query
-        body = node.body
-        while isinstance(body, tree.QueryNode) and not (body.with_ or body.order or body.limit):
-            body = body.body
-        if (
-            not isinstance(body, tree.SetOp)
-            or body.op != "union"
-            or _mentions(body.left, definition.name)
-        ):
-            raise InvalidRequest(
-                f'recursive query "{definition.name}" does not have the form'
-                " non-recursive-term UNION [ALL] recursive-term",
-                "42P19",
-            )
-        if node.order or node.limit is not None or node.offset is not None:
-            raise NotYet("ORDER BY, LIMIT or OFFSET in a recursive query is not implemented")
-        inner = self._with(node, scope, ctes) if node.with_ else ctes
-        base, names = self.query(body.left, scope, inner)
-        names = self._cte_names(definition, names)
-        kinds = tuple(column.type for column in base.columns)
-        number = len(self._binding.ctes) + 1
-        self._binding.ctes[number] = algebra.Cte(name=definition.name, relation=base)
-        step = self._step(
-            body.right, definition, scope, inner, KnownCte(number, names, kinds, True)
-        )
-        widened = self._recursion_types(definition, kinds, step)
-        if widened != kinds:
-            base, kinds = self._cast_columns(base, widened), widened
-            step = self._step(
-                body.right, definition, scope, inner, KnownCte(number, names, kinds, True)
-            )
-            step = self._cast_columns(step, kinds)
-        outputs = tuple(
-            self._binding.column(kind, name) for kind, name in zip(kinds, names, strict=True)
-        )
-        relation = algebra.Recursive(
-            id=number, base=base, step=step, outputs=outputs, distinct=not body.all
-        )
-        self._binding.ctes[number] = algebra.Cte(name=definition.name, relation=relation)
-        return KnownCte(number, names, kinds)
-
-    def _step(
-        self,
-        node: tree.QueryNode,
-        definition: tree.CteDef,
-        scope: Scope | None,
-        ctes: _Ctes,
-        working: KnownCte,
-    ) -> Relation:
-        step, names = self.query(node, scope, {**ctes, definition.name: working}, keep_unknown=True)
-        if len(names) != len(working.kinds):
-            raise InvalidRequest("each UNION query must have the same number of columns", "42601")
-        wanted = [
-            kind if column.type == UNKNOWN else column.type
-            for column, kind in zip(step.columns, working.kinds, strict=True)
-        ]
-        return self._cast_columns(step, wanted)
-
-    def _recursion_types(
-        self, definition: tree.CteDef, kinds: tuple[AnyType, ...], step: Relation
-    ) -> tuple[AnyType, ...]:
-        """The types of all rounds: exact numbers whose scale grows become NUMERIC."""
-        found: list[AnyType] = []
-        for position, (kind, column) in enumerate(zip(kinds, step.columns, strict=True)):
-            if base_name(kind) == base_name(column.type):
-                found.append(_of_both_rounds(kind, column.type))
-                continue
-            raise InvalidRequest(
-                f'recursive query "{definition.name}" column {position + 1} has type'
-                f" {shown(kind)} in non-recursive term but type {shown(column.type)} overall;"
-                " cast the output of the non-recursive term to the correct type",
-                "42804",
-            )
-        if tuple(found) == kinds and any(
-            column.type != kind for column, kind in zip(step.columns, kinds, strict=True)
-        ):
-            found = [
-                NUMERIC if is_decimal(kind) and column.type != kind else kind
-                for kind, column in zip(kinds, step.columns, strict=True)
-            ]
-        return tuple(found)
-
-
-def _of_both_rounds(base: AnyType, step: AnyType) -> AnyType:
-    if base == step:
-        return base
-    if is_decimal(base) or base == NUMERIC:
-        return NUMERIC if _scale(step) > _scale(base) else base
-    return common_type([base, step], "UNION")
-
-
-def _scale(kind: AnyType) -> int:
-    return int(getattr(kind, "scale", 99))
 
 
 def _literals(relation: Relation) -> list[Expr] | None:
@@ -512,51 +414,3 @@ def _without_unknown(relation: algebra.Project, columns: Sequence[ColumnRef]) ->
         return map_outputs(changed, lambda column: unknown.get(column.id, column))
 
     return transform_relation(relation, node)
-
-
-def _mentions(node: Any, name: str) -> bool:
-    """Does the syntax tree name a table `name`?"""
-    if isinstance(node, tree.TableRef) and node.name == (name,):
-        return True
-    if isinstance(node, msgspec.Struct):
-        return any(_mentions(getattr(node, field), name) for field in node.__struct_fields__)
-    if isinstance(node, tuple):
-        return any(_mentions(item, name) for item in node)
-    return False
-
-
-# --- CTEs that are used once ----------------------------------------------------------------------
-
-
-def _inlined(query: Query) -> Query:
-    """CTEs with one reference in its place, those without any dropped."""
-    if not query.ctes:
-        return query
-    counts: dict[int, int] = {}
-    roots = [query.relation, *(cte.relation for cte in query.ctes.values())]
-    for root in roots:
-        for node in nodes(root):
-            if isinstance(node, algebra.CteScan):
-                counts[node.cte] = counts.get(node.cte, 0) + 1
-
-    def inline(node: Relation) -> Relation:
-        if isinstance(node, algebra.CteScan) and counts.get(node.cte) == 1:
-            definition = whole(query.ctes[node.cte].relation)
-            items = tuple(zip(node.outputs, definition.columns, strict=True))
-            return algebra.Project(input=definition, items=items)
-        return map_expressions(node, lambda expr: transform(expr, inside))
-
-    def inside(expr: Expr) -> Expr:
-        if isinstance(expr, Subquery):
-            return msgspec.structs.replace(expr, relation=whole(expr.relation))
-        return expr
-
-    def whole(relation: Relation) -> Relation:
-        return transform_relation(relation, inline)
-
-    kept = {
-        number: msgspec.structs.replace(cte, relation=whole(cte.relation))
-        for number, cte in query.ctes.items()
-        if counts.get(number, 0) > 1
-    }
-    return msgspec.structs.replace(query, relation=whole(query.relation), ctes=kept)

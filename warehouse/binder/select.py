@@ -89,9 +89,7 @@ class SelectBinder:
         grouping = Grouping(self._binding, self._scope, self._binder, outputs)
         grouping.read(node)
         having = self._having(node, collector)
-        keys = [
-            key for item in order for key in self._order_keys(item, outputs, binder, node)
-        ]
+        keys = [key for item in order for key in self._order_keys(item, outputs, binder, node)]
         distinct_on = self._distinct_on(node, outputs, binder)
         fix: Callable[[Expr], Expr] = _unchanged
         if node.group or collector.aggregates or node.having is not None:
@@ -105,7 +103,7 @@ class SelectBinder:
         if collector.tables:
             items = tuple((columns, fix(array)) for columns, array in collector.tables)
             relation = algebra.Unnest(input=relation, items=items)
-        return self._finish(node, relation, outputs, keys, distinct_on, fix)
+        return self._finish(node, relation, outputs, keys, distinct_on, fix=fix)
 
     # --- clauses ----------------------------------------------------------------------------------
 
@@ -196,8 +194,7 @@ class SelectBinder:
             )
         if base_name(expr.type) == "json":
             raise UnknownObject(
-                "could not identify an ordering operator for type json"
-                f"{self._binding.place(item)}",
+                f"could not identify an ordering operator for type json{self._binding.place(item)}",
                 "42883",
             )
         if isinstance(expr, Call) and expr.fn == "row":
@@ -244,6 +241,7 @@ class SelectBinder:
         outputs: list[Output],
         keys: list[SortKey],
         distinct_on: list[Expr],
+        *,
         fix: Callable[[Expr], Expr],
     ) -> tuple[Relation, tuple[str, ...], tuple[SortKey, ...]]:
         exprs = [fix(output.expr) for output in outputs]

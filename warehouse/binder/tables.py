@@ -46,15 +46,15 @@ from warehouse.syntax.keywords import FILE_FUNCTIONS
 __all__ = ["KnownCte", "TableBinder"]
 
 # Functions whose one column has a name of its own.
-_VALUE_COLUMNS = {
-    name: "value"
-    for name in (
+_VALUE_COLUMNS = dict.fromkeys(
+    (
         "json_array_elements",
         "json_array_elements_text",
         "jsonb_array_elements",
         "jsonb_array_elements_text",
-    )
-}
+    ),
+    "value",
+)
 
 # Functions that need a column definition list, and what gives their objects.
 _RECORDS = {
@@ -277,7 +277,9 @@ class TableBinder:
             key = Literal(type=types.TEXT, value=label)
             entry, bound, found = resolve(arrow, [object_, key], operator=True)
             field = Call(type=found, fn=entry.signature.key, args=bound)
-            items.append((self._binding.column(wanted, label), coerce(field, wanted, explicit=True)))
+            items.append(
+                (self._binding.column(wanted, label), coerce(field, wanted, explicit=True))
+            )
         unnest = Unnest(input=Empty(), items=(((object_,), array),))
         relation = Project(input=unnest, items=tuple(items))
         names = [label for label, _ in node.definitions]

@@ -218,10 +218,11 @@ def castable(source: AnyType, target: AnyType) -> bool:
     a, b = base_name(source), base_name(target)
     if a == b and a == "enum":
         return source == target
-    if a == b or a == "unknown":
+    if a in (b, "unknown"):
         return True
     if a.startswith("_") and b.startswith("_"):
-        assert isinstance(source, ArrayType) and isinstance(target, ArrayType)
+        assert isinstance(source, ArrayType)
+        assert isinstance(target, ArrayType)
         return castable(source.element, target.element)
     if category(target) == "S" or category(source) == "S":
         return True
@@ -278,14 +279,15 @@ def _wider(a: AnyType, b: AnyType, context: str) -> AnyType:
 def _wider_number(a: AnyType, b: AnyType) -> AnyType:
     if is_integer(a) and is_integer(b):
         order = (SMALLINT, INTEGER, BIGINT)
-        return max(a, b, key=order.index)  # type: ignore[arg-type]
+        return max(a, b, key=order.index)
     if is_float(a) or is_float(b):
         return DOUBLE if DOUBLE in (a, b) else REAL
     if NUMERIC in (a, b):
         return NUMERIC
     one = a if is_decimal(a) else integer_as_decimal(a)
     two = b if is_decimal(b) else integer_as_decimal(b)
-    assert isinstance(one, DecimalType) and isinstance(two, DecimalType)
+    assert isinstance(one, DecimalType)
+    assert isinstance(two, DecimalType)
     scale = max(one.scale, two.scale)
     digits = max(one.precision - one.scale, two.precision - two.scale)
     return DecimalType(precision=min(PRECISION_MAX, digits + scale), scale=scale)

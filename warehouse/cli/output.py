@@ -19,8 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from storage.errors import MobulaError
+from warehouse.cli.texts import value_text
 
-__all__ = ["Format", "say", "say_error", "show", "size_text"]
+__all__ = ["Format", "records_of", "say", "say_error", "show", "size_text", "table_of"]
 
 ROWS_SHOWN_MAX = 1_000
 PIPE_COLUMNS = 10_000  # nothing is folded on its way into a file or another program
@@ -58,7 +59,9 @@ def say_error(error: MobulaError) -> None:
 
 
 def show(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format = Format.table
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    output: Format = Format.table,
 ) -> None:
     """Print rows on stdout."""
     match output:
@@ -90,18 +93,36 @@ def _write(lines: Iterable[str]) -> None:
 
 
 def _show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    table = Table(box=box.ROUNDED, header_style="bold")
-    for position, name in enumerate(columns):
-        is_number = all(_is_number(row[position]) for row in rows)
-        table.add_column(Text(name), justify="right" if rows and is_number else "left")
-    for row in rows[:ROWS_SHOWN_MAX]:
-        table.add_row(*(_cell(value) for value in row))
-    _console().print(table)
+    _console().print(table_of(columns, rows[:ROWS_SHOWN_MAX]))
     if len(rows) > ROWS_SHOWN_MAX:
         say(
             f"{len(rows) - ROWS_SHOWN_MAX:,} more rows are not shown; "
             "--format csv and --format json print all"
         )
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Rows as a table, numbers to the right."""
+    table = Table(box=box.ROUNDED, header_style="bold")
+    for position, name in enumerate(columns):
+        is_number = all(_is_number(row[position]) for row in rows)
+        table.add_column(Text(name), justify="right" if rows and is_number else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def records_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Each row as lines of column and value, as psql's expanded display."""
+    table = Table(box=box.ROUNDED, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for number, row in enumerate(rows, 1):
+        table.add_row(Text(f"row {number:,}", style="dim"), "")
+        for name, value in zip(columns, row, strict=True):
+            table.add_row(Text(name), _cell(value))
+        table.add_section()
+    return table
 
 
 def _is_number(value: Any) -> bool:
@@ -111,29 +132,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _cell(value: Any) -> Text:
-    return _NULL if value is None else Text(_text(value))
-
-
-def _text(value: Any) -> str:
-    """A value as PostgreSQL prints it."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case bytes():
-            return "\\x" + value.hex()
-        case Decimal():
-            return format(value, "f")
-        case datetime.datetime():
-            return value.isoformat(sep=" ")
-        case _:
-            return str(value)
+    return _NULL if value is None else Text(value_text(value))
 
 
 # --- CSV and JSON ---------------------------------------------------------------------------------
 
 
 def _csv_line(values: Sequence[Any]) -> str:
-    return ",".join("" if value is None else _csv_field(_text(value)) for value in values)
+    return ",".join("" if value is None else _csv_field(value_text(value)) for value in values)
 
 
 def _csv_field(text: str) -> str:
@@ -152,4 +158,15 @@ def _json_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[s
 
 
 def _json_value(value: Any) -> Any:
-    return _text(value) if isinstance(value, bytes | datetime.datetime) else value
+    """Lists and objects as such, whatever JSON lacks as text."""
+    match value:
+        case list() | tuple():
+            return [_json_value(item) for item in value]
+        case dict():
+            return {name: _json_value(item) for name, item in value.items()}
+        case None | bool() | int() | float() | Decimal() | str():
+            return value
+        case datetime.date() | datetime.time() if not isinstance(value, datetime.datetime):
+            return value
+        case _:
+            return value_text(value)

@@ -11,13 +11,15 @@ from typing import Annotated
 import typer
 
 from actors.messages import QueryStats, Statement
-from storage.errors import InvalidRequest, MobulaError, NotYet
+from storage.errors import InvalidRequest, MobulaError
 from warehouse.cli.arguments import FormatOption, Root
 from warehouse.cli.command import RootCommand
 from warehouse.cli.output import Format, say, show, size_text
 from warehouse.cli.session import Session
-from warehouse.result import Result
+from warehouse.cli.shell import Shell
+from warehouse.database import Database
 from warehouse.planning.parse import StatementParser, split_statements
+from warehouse.result import Result
 from warehouse.syntax.commands import CreateTable
 
 __all__ = ["register"]
@@ -54,8 +56,12 @@ def sql(
 ) -> None:
     """Run SQL statements, in order, until one fails. Each commits by itself.
 
-    CREATE TABLE makes the database too, if ROOT is empty.
+    CREATE TABLE makes the database too, if ROOT is empty. Without statements, at a terminal, a
+    prompt asks for them.
     """
+    if text is None and file is None and _is_terminal():
+        _prompt(context, root, vw, output, stats)
+        return
     statements = _checked(split_statements(_script(text, file)))
     creates = vw is None and any(is_create for _, is_create in statements)
     with Session.of(context).open(root, create=creates) as db:
@@ -75,12 +81,26 @@ def _script(text: str | None, file: Path | None) -> str:
         return text
     if file is not None and str(file) != "-":
         return _decoded(_read(file), str(file))
-    if file is None and _is_terminal():
-        raise NotYet(
-            "the interactive prompt is not there yet; give statements as an argument, "
-            "with --file, or on standard input"
-        )
     return _decoded(sys.stdin.buffer.read(), "standard input")
+
+
+def _prompt(context: typer.Context, root: str, vw: str | None, output: Format, stats: bool) -> None:
+    from warehouse.cli.prompt import interact
+
+    with _opened(Session.of(context), root, may_create=vw is None) as db:
+        interact(Shell(db, warehouse=vw, output=output, stats=stats))
+
+
+def _opened(session: Session, root: str, *, may_create: bool) -> Database:
+    """The database; at a place that has none, a new one if the user wants it."""
+    try:
+        return session.open(root)
+    except InvalidRequest as error:
+        if error.sqlstate != "3D000" or not may_create:
+            raise
+        if not typer.confirm(f"There is no database at {root}. Make one?", err=True):
+            raise
+    return session.open(root, create=True)
 
 
 def _is_terminal() -> bool:

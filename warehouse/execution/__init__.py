@@ -1,1 +1,3 @@
 """Running the algebra on Polars: expressions, relations and results."""
+
+__all__: list[str] = []

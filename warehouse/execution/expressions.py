@@ -129,7 +129,7 @@ def _call(expr: Call, environment: Environment) -> Value:
     if entry.kind not in ("scalar", "table"):
         raise InternalError(f"{expr.fn} is not a scalar function")
     made = _applied(entry, args, expr.type, environment)
-    return made if entry.volatile else _folded(made, args)
+    return made if entry.volatile or entry.kind == "table" else _folded(made, args)
 
 
 def _applied(entry: Function, args: list[Value], kind: AnyType, environment: Environment) -> Value:

@@ -143,7 +143,10 @@ def _wide(value: Value) -> Value:
 
 def case(branches: list[tuple[Value, Value]], default: Value, kind: AnyType) -> Value:
     """CASE WHEN … THEN … ELSE default END."""
+    branches, default = _reachable(branches, default)
     *results, default = unified([*(result for _, result in branches), default], kind)
+    if not results:
+        return _alone(default, kind)
     conditions = [condition for condition, _ in branches]
     chain: Any = pl
     for condition, result in zip(conditions, results, strict=True):
@@ -157,6 +160,26 @@ def case(branches: list[tuple[Value, Value]], default: Value, kind: AnyType) -> 
         wide=default.wide,
         fault=_case_fault(conditions, results, default),
     )
+
+
+def _reachable(
+    branches: list[tuple[Value, Value]], default: Value
+) -> tuple[list[tuple[Value, Value]], Value]:
+    """Without branches that constants exclude, and those after one that is always taken."""
+    kept = []
+    for condition, result in branches:
+        if not condition.constant or condition.fault is not None:
+            kept.append((condition, result))
+        elif condition.literal is True:
+            return kept, result
+    return kept, default
+
+
+def _alone(value: Value, kind: AnyType) -> Value:
+    """The only value that a conditional expression of this type can have."""
+    if value.type == kind:
+        return value
+    return replace(value, type=kind, constant=False, literal=None)
 
 
 def _case_fault(conditions: list[Value], results: list[Value], default: Value) -> pl.Expr | None:
@@ -188,7 +211,9 @@ def _range(values: list[Value]) -> Range | None:
 
 def coalesce(args: list[Value], kind: AnyType) -> Value:
     """The first argument that is not NULL."""
-    args = unified(args, kind)
+    args = unified(_until_certain(args), kind)
+    if len(args) == 1:
+        return _alone(args[0], kind)
     faults = [args[0].fault]
     missing = args[0].expr.is_null()
     for arg in args[1:]:
@@ -203,6 +228,17 @@ def coalesce(args: list[Value], kind: AnyType) -> Value:
         wide=args[0].wide,
         fault=any_fault(faults),
     )
+
+
+def _until_certain(args: list[Value]) -> list[Value]:
+    """The arguments up to a constant that is not NULL, without constant NULLs."""
+    kept: list[Value] = []
+    for arg in args:
+        if not arg.constant or arg.fault is not None:
+            kept.append(arg)
+        elif arg.literal is not None:
+            return [*kept, arg]
+    return kept or args[:1]
 
 
 def nullif(left: Value, right: Value, kind: AnyType) -> Value:

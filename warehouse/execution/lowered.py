@@ -159,9 +159,9 @@ def materialised(frame: pl.LazyFrame, items: Mapping[int, Value]) -> Lowered:
 
 def exactly(frame: pl.LazyFrame, made: Sequence[pl.Expr]) -> pl.LazyFrame:
     """These named expressions over the frame, for as many rows as it has."""
-    if any(expr.meta.root_names() for expr in made):
+    if any(expr.meta.undo_aliases().meta.is_column() for expr in made):
         return frame.select(made)
-    # Constants alone would be one row in a select.
+    # Constants alone would be one row in a select, and so would be what Polars makes constant.
     if not made:
         made = [pl.lit(True).alias(PRESENT)]
     return frame.with_columns(made).select([expr.meta.output_name() for expr in made])

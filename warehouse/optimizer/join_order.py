@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import Call, ColumnRef, Expr, both, conjuncts
-from warehouse.algebra.relations import Filter, Join, Query, Relation
+from warehouse.algebra.relations import Filter, Join, Query, Recursive, Relation, SetOperation
 from warehouse.algebra.types import BOOLEAN, is_integer, is_text
-from warehouse.algebra.walk import columns_used, map_inputs, replace
+from warehouse.algebra.walk import columns_used, map_inputs, narrow, replace
 from warehouse.optimizer.cardinality import Estimate
 from warehouse.optimizer.estimates import Estimator
 from warehouse.optimizer.join_graph import JoinGraph
@@ -39,7 +39,7 @@ def ordered_joins(query: Query, tables: Mapping[str, TableState]) -> Query:
     """The query with every group of inner joins in its best order."""
     order = _Orderer(Estimator(tables, query.ctes))
     ctes = {
-        number: replace(cte, relation=order.ordered(cte.relation))
+        number: replace(cte, relation=order.in_place(cte.relation))
         for number, cte in query.ctes.items()
     }
     return replace(query, relation=order.ordered(query.relation), ctes=ctes)
@@ -54,7 +54,14 @@ class _Orderer:
             return self._semi(node)
         if _is_group(node):
             return self._group(node).written({})
-        return map_inputs(node, self.ordered)
+        by_position = isinstance(node, SetOperation | Recursive)
+        return map_inputs(node, self.in_place if by_position else self.ordered)
+
+    def in_place(self, node: Relation) -> Relation:
+        """Ordered, for a reader that takes columns by position: they stay where they were."""
+        found = self.ordered(node)
+        same = [c.id for c in found.columns] == [c.id for c in node.columns]
+        return found if same else narrow(found, node.columns)
 
     def _group(self, node: Relation) -> _Group:
         leaves: list[Relation] = []

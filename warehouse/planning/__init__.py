@@ -1,1 +1,3 @@
 """Statements to plans: `SqlPlanner` and what it needs of the catalogue."""
+
+__all__: list[str] = []

@@ -19,7 +19,7 @@ from storage.schema import ArrayType, EnumType, Kind, ScalarType, StructType
 from storage.snapshot.model import TableState
 from storage.sources import expand_source
 from storage.sources_format import SourceFormat, SourceReading
-from warehouse.algebra.expressions import Cast, ColumnRef, Expr
+from warehouse.algebra.expressions import Call, Cast, ColumnRef, Expr
 from warehouse.algebra.relations import Project, Query
 from warehouse.algebra.types import (
     BOOLEAN,
@@ -32,7 +32,6 @@ from warehouse.algebra.types import (
     is_numeric,
 )
 from warehouse.binder.context import Binding
-from warehouse.functions.registry import functions_named
 from warehouse.planning.catalogue import find_table
 from warehouse.planning.files import absolute
 from warehouse.planning.query import QueryPlanner
@@ -40,6 +39,7 @@ from warehouse.planning.source_options import copy_format
 from warehouse.planning.texts import SqlTextParser
 from warehouse.syntax import commands
 from warehouse.syntax.statements import StatementGrammar
+from warehouse.syntax.tree import QueryNode
 
 __all__ = ["plan_copy"]
 
@@ -113,7 +113,7 @@ def _to(tree: commands.CopyNode, queries: QueryPlanner) -> CopyToPlan:
     return CopyToPlan(query=plan, target=target)
 
 
-def _select(table: tuple[str, ...], columns: tuple[str, ...]) -> commands.QueryNode:
+def _select(table: tuple[str, ...], columns: tuple[str, ...]) -> QueryNode:
     listed = ", ".join(_quoted(name) for name in columns)
     place = ".".join(_quoted(part) for part in table)
     return StatementGrammar(f"SELECT {listed} FROM {place}").query()
@@ -166,8 +166,8 @@ def _json_value(output: ColumnRef) -> tuple[Expr, JsonKind]:
         return output, "text"
     if isinstance(kind, EnumType) or not _is_made_json(kind):
         return Cast(type=TEXT, arg=output), "text"
-    entry = next(iter(functions_named("to_json")))
-    return Cast(type=TEXT, arg=entry.call((output,), JSON)), "json"
+    made = Call(type=JSON, fn="to_json(anyelement)", args=(output,))
+    return Cast(type=TEXT, arg=made), "json"
 
 
 def _is_made_json(kind: AnyType) -> bool:

@@ -27,6 +27,7 @@ from storage.objects.options import StoreOptions
 from storage.snapshot.model import Snapshot, TableState
 from storage.target import RowRules
 from warehouse.planning.catalogue import find_table, table_path
+from warehouse.planning.copy import plan_copy
 from warehouse.planning.create_table import plan_create_table, plan_create_table_as
 from warehouse.planning.definitions import (
     plan_comment,
@@ -44,7 +45,7 @@ from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
 from warehouse.syntax.tree import QueryNode
 
-__all__ = ["SqlPlanner"]
+__all__ = ["SqlPlanner", "utc_now"]
 
 PLANS_MAX = 64
 RULES_MAX = 256
@@ -110,6 +111,8 @@ class SqlPlanner:
             case commands.Insert():
                 table = find_table(latest, tree.table, session)
                 return plan_insert(tree, queries, self._rules(table, latest, queries.now), table)
+            case commands.CopyNode():
+                return plan_copy(tree, queries)
             case _:
                 return _definition(tree, queries, latest)
 
@@ -125,7 +128,7 @@ class SqlPlanner:
         )
 
     def _now(self) -> datetime.datetime:
-        return EPOCH + datetime.timedelta(milliseconds=self._clock.now_ms())
+        return utc_now(self._clock)
 
     def _rules(
         self, table: TableState, snapshot: Snapshot, now: datetime.datetime | None
@@ -166,6 +169,11 @@ class SqlPlanner:
             while len(self._plans) > PLANS_MAX:
                 self._plans.popitem(last=False)
         return plan
+
+
+def utc_now(clock: Clock) -> datetime.datetime:
+    """The time in UTC, without a zone, as programs have it."""
+    return EPOCH + datetime.timedelta(milliseconds=clock.now_ms())
 
 
 def _definition(tree: Any, queries: QueryPlanner, latest: Snapshot) -> Plan:

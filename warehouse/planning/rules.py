@@ -99,8 +99,13 @@ class TableRules:
         used = set().union(*(columns_used(check.condition) for check in self.conditions))
         columns = [column for column in target.schema.columns if column.id in used]
         environment = Environment(columns={c.id: _value(c) for c in columns}, now=self.now)
-        frame = carrier_frame(rows, columns).rename({c.name: f"c{c.id}" for c in columns})
-        frame = frame.with_columns(pl.repeat(True, rows.num_rows, dtype=pl.Boolean).alias(_ROWS))
+        carried = carrier_frame(rows, columns).get_columns()
+        frame = pl.DataFrame(
+            [
+                pl.repeat(True, rows.num_rows, dtype=pl.Boolean, eager=True).alias(_ROWS),
+                *(s.alias(f"c{c.id}") for s, c in zip(carried, columns, strict=True)),
+            ]
+        )
         made = [
             raised(lower(check.condition, environment)).alias(f"o{i}")
             for i, check in enumerate(self.conditions)

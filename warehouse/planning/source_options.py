@@ -17,7 +17,7 @@ from storage.nearest import nearest
 from storage.schema import SqlType
 from storage.sources_format import SourceFormat, format_of_name
 
-__all__ = ["Given", "copy_format", "read_options"]
+__all__ = ["Given", "copy_format", "load_format", "read_options"]
 
 _TEXTS = {
     "delim": "delimiter",
@@ -137,6 +137,38 @@ def copy_format(path: str, options: Sequence[tuple[str, Any]], *, reads: bool) -
     if base.kind != "csv" and found:
         raise InvalidRequest(f"COPY {next(iter(found)).upper()} requires CSV mode", "0A000")
     return replace(base, skip_blank=False, **_csv_options(found, reads=reads))
+
+
+def load_format(
+    files: Sequence[str], kind: str | None = None, options: Mapping[str, Any] | None = None
+) -> SourceFormat:
+    """The format of files that are loaded together: what is said, else what their names say.
+
+    A CSV file begins with names unless `header` says otherwise.
+    Args:
+        options: header, delimiter, null, quote, escape; those that are None are as if left out.
+    Raises InvalidRequest: formats differ or are not known, an option makes no sense; names a file.
+    """
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    wanted = None if kind is None else _FORMATS.get(kind.lower(), kind.lower())
+    known = [format_of_name(file) for file in files]
+    if wanted is not None:
+        first = next((found for found in known if found and found.kind == wanted), None)
+        base = first or SourceFormat(kind=wanted)
+    else:
+        # A file of any other name is Parquet, as it was before there were other formats.
+        formats = [found or SourceFormat(kind="parquet") for found in known]
+        base = formats[0]
+        for file, found in zip(files, formats, strict=True):
+            if found != base:
+                raise InvalidRequest(
+                    f"{files[0]} and {file} are of different formats; load them apart", "22023"
+                )
+    if base.kind != "csv":
+        if given:
+            raise InvalidRequest(f"{next(iter(given))} is of CSV, and {files[0]} is {base.kind}")
+        return base
+    return replace(base, **_csv_options({"header": True, **given}, reads=True))
 
 
 def _csv_options(found: Mapping[str, Any], *, reads: bool) -> dict[str, Any]:

@@ -1,1 +1,3 @@
 """PostgreSQL's regular expressions: parsed, printed for the engines, or matched exactly."""
+
+__all__: list[str] = []

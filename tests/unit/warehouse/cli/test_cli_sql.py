@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 import warehouse
 from tests.unit.warehouse.cli.conftest import Mobula, is_empty
 
@@ -72,13 +70,6 @@ def test_text_and_file_together_are_a_usage_error(
 def test_stats_say_what_a_statement_cost(mobula: Mobula, orders: str) -> None:
     found = mobula("sql", orders, SELECT, "--stats")
     assert "rows_scanned 3, bytes_fetched 0," in found.stderr
-
-
-def test_a_terminal_is_told_that_the_prompt_comes_later(
-    mobula: Mobula, orders: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("warehouse.cli.sql._is_terminal", lambda: True)
-    assert "interactive prompt is not there yet" in mobula("sql", orders).error
 
 
 def test_reading_creates_no_database(mobula: Mobula, root: str) -> None:

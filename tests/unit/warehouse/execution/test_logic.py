@@ -236,11 +236,30 @@ def test_a_wide_branch_makes_all_wide() -> None:
 def test_the_range_of_branches_is_their_union() -> None:
     expr = Case(
         type=INTEGER,
-        branches=((lit(None, BOOLEAN), lit(5)), (column(0, BOOLEAN), lit(-3))),
+        branches=((column(1, BOOLEAN), lit(5)), (column(0, BOOLEAN), lit(-3))),
         default=lit(None),
     )
-    value = lower(expr, Environment(columns={0: Value(pl.col("c0"), BOOLEAN)}))
+    columns = {key: Value(pl.col(f"c{key}"), BOOLEAN) for key in (0, 1)}
+    value = lower(expr, Environment(columns=columns))
     assert value.range == Range(-3, 5)
+
+
+def test_branches_that_constants_decide_are_left_out() -> None:
+    environment = Environment(columns={0: Value(pl.col("c0"), INTEGER)})
+
+    def case(condition: bool | None) -> Value:
+        branch = (lit(condition, BOOLEAN), lit(5))
+        return lower(Case(type=INTEGER, branches=(branch,), default=column(0)), environment)
+
+    assert case(False).expr.meta.is_column()
+    assert case(None).expr.meta.is_column()
+    assert (case(True).constant, case(True).literal) == (True, 5)
+    first = lower(call("coalesce", lit(None), lit(7), column(0), kind=INTEGER), environment)
+    assert (first.constant, first.literal) == (True, 7)
+    second = lower(call("coalesce", column(0), lit(7), column(0), kind=INTEGER), environment)
+    frame = pl.DataFrame({"c0": [None, 1]}, schema={"c0": pl.Int64()})
+    assert frame.select(second.expr).to_series().to_list() == [7, 1]
+    assert not second.nullable
 
 
 def test_faults_count_only_where_sql_looks() -> None:

@@ -111,7 +111,8 @@ class Database:
     ) -> None:
         self.directory = directory
         self.snapshots: dict[Version, Snapshot] = {**versions, Latest(): snapshot}
-        self.planner = SqlPlanner(FakeClock())
+        self.clock = FakeClock()
+        self.planner = SqlPlanner(self.clock)
 
     def plan(self, sql: str, *parameters: Any, session: Session | None = None) -> Plan:
         statement = Statement(sql=sql, parameters=parameters, session=session or Session())

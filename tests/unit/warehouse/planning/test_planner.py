@@ -8,12 +8,30 @@ from typing import Any
 
 import pytest
 
-from actors.messages import DropTable, NewColumn, NewTable, QueryStats, Statement
-from actors.planner import CallPlan, InsertPlan, Latest, Planner, RowsPlan, WritePlan
+from actors.messages import (
+    DropTable,
+    NewColumn,
+    NewIdentity,
+    NewTable,
+    QueryStats,
+    Session,
+    Statement,
+)
+from actors.planner import (
+    AtLsn,
+    CallPlan,
+    CreateAsPlan,
+    InsertPlan,
+    Latest,
+    Planner,
+    QueryPlan,
+    RowsPlan,
+    WritePlan,
+)
 from storage.errors import InternalError, InvalidRequest, NotYet, UnknownObject
-from storage.schema import DecimalType, Kind, ScalarType, VarCharType
-from tests.unit.warehouse.planning.database import Database, snapshot_of
-from warehouse.planning.planner import SqlPlanner
+from storage.schema import ArrayType, CharType, DecimalType, Kind, ScalarType, VarCharType
+from tests.unit.warehouse.planning.database import Database, program_of, snapshot_of
+from warehouse.planning.planner import PLANS_MAX, SqlPlanner
 
 
 def operation(database: Database, sql: str) -> Any:
@@ -114,22 +132,24 @@ def test_types_with_arguments(database: Database) -> None:
         ("a DECIMAL(39, 2)", InvalidRequest, "precision of 1 to 38"),
         ("a DECIMAL(5, 6)", InvalidRequest, "scale of 0 to the precision"),
         ("a VARCHAR(0)", InvalidRequest, "at least 1"),
-        ("a CHAR(3)", NotYet, r"CHAR\(n\)"),
-        ("a TIMESTAMPTZ", NotYet, "TIMESTAMPTZ"),
-        ("a TIMESTAMP WITH TIME ZONE", NotYet, "TIMESTAMPTZ"),
         ("a TIMESTAMP(3)", NotYet, "precision"),
-        ("a UUID", NotYet, "UUID"),
-        ("a INT[]", NotYet, "arrays"),
-        ("a JSONB", NotYet, "JSONB"),
         ("a SERIAL", NotYet, "SERIAL"),
-        ("a nonsense", InvalidRequest, "unknown type"),
-        ("a INT, A BIGINT", InvalidRequest, "column a is given twice"),
+        ("a nonsense", UnknownObject, 'type "nonsense" does not exist'),
+        ("a INT[][]", NotYet, "more than one dimension"),
+        ("a NUMERIC[]", NotYet, "precision"),
+        ("a TIMETZ", NotYet, "timetz"),
+        ("a CHAR(0)", InvalidRequest, "at least 1"),
+        ("a INT DEFAULT 'x'", InvalidRequest, "invalid input syntax"),
+        ("a INT DEFAULT b", InvalidRequest, "cannot use column reference in DEFAULT"),
+        ("a DATE DEFAULT 5", InvalidRequest, "is of type date but"),
+        ("a INT CHECK (b > 5)", UnknownObject, "column b does not exist"),
+        ("a INT CHECK (a)", InvalidRequest, "must be type boolean"),
+        ("a INT CHECK (sum(a) > 5)", InvalidRequest, "not allowed in check constraints"),
+        ("a TEXT GENERATED ALWAYS AS IDENTITY", InvalidRequest, "smallint, integer, or bigint"),
+        ("a INT, A BIGINT", InvalidRequest, 'column "a" specified more than once'),
         ("a INT PRIMARY KEY", NotYet, "column a: PRIMARY KEY"),
-        ("a INT DEFAULT 5", NotYet, "column a: DEFAULT"),
-        ("a INT CHECK (a > 5)", NotYet, "column a: CHECK"),
         ("a INT UNIQUE", NotYet, "column a: UNIQUE"),
         ("a INT REFERENCES b (c)", NotYet, "column a: REFERENCES"),
-        ("a INT GENERATED ALWAYS AS IDENTITY", NotYet, "column a: GENERATED"),
         ("a INT, PRIMARY KEY (a)", NotYet, "PRIMARY KEY"),
         ("a INT, FOREIGN KEY (a) REFERENCES b (c)", NotYet, "FOREIGN KEY"),
     ],
@@ -150,7 +170,6 @@ def test_columns_that_are_refused(
         ("WITH (micropartition_rows = 0)", InvalidRequest, "expected 1 to"),
         ("WITH (micropartition_rows = 'x')", InvalidRequest, "expected 1 to"),
         ("PARTITION BY HASH (a) PARTITIONS 4", NotYet, "PARTITION BY"),
-        ("AS SELECT 1 AS a", NotYet, "CREATE TABLE AS"),
     ],
 )
 def test_clauses_that_are_refused(
@@ -180,12 +199,12 @@ def test_show_and_describe(database: Database) -> None:
     assert shown(database, "SHOW SCHEMAS") == [("public", 2)]
     assert shown(database, "SHOW WAREHOUSES") == []
     assert shown(database, "DESCRIBE TABLE Items") == [
-        ("a", "INTEGER", True, 2),
-        ("b", "BIGINT", True, None),
-        ("d", "DECIMAL(15,2)", True, None),
-        ("f", "DOUBLE PRECISION", True, None),
-        ("s", "VARCHAR(20)", True, None),
-        ("t", "DATE", True, 1),
+        ("a", "INTEGER", True, None, 2),
+        ("b", "BIGINT", True, None, None),
+        ("d", "DECIMAL(15,2)", True, None, None),
+        ("f", "DOUBLE PRECISION", True, None, None),
+        ("s", "VARCHAR(20)", True, None, None),
+        ("t", "DATE", True, None, 1),
     ]
     with pytest.raises(UnknownObject):
         database.plan("DESCRIBE nope")
@@ -197,8 +216,12 @@ def test_call(database: Database) -> None:
         procedure="compact",
         arguments=("items", 5, Decimal("1.5"), None, datetime.date(2026, 1, 1), "x"),
     )
-    with pytest.raises(InvalidRequest, match="no constant"):
+    with pytest.raises(InvalidRequest, match="column items does not exist"):
         database.plan("CALL compact(items)")
+    with pytest.raises(InvalidRequest, match="no constant"):
+        database.plan("CALL compact(random())")
+    with pytest.raises(InvalidRequest, match="constants, not queries"):
+        database.plan("CALL compact((SELECT 1))")
 
 
 # --- INSERT ---------------------------------------------------------------------------------------
@@ -213,8 +236,8 @@ def test_insert_values(database: Database) -> None:
     )
     assert columns == ("t", "a", "d", "s")
     assert rows == [
-        (datetime.date(2026, 5, 6), 2, Decimal("-1.505"), "x"),
-        (None, 7, Decimal("2.000"), None),
+        (datetime.date(2026, 5, 6), 2, Decimal("-1.51"), "x"),
+        (None, 7, Decimal("2.00"), None),
     ]
 
 
@@ -244,9 +267,7 @@ def test_insert_of_expressions_and_of_queries(database: Database) -> None:
         ("INSERT INTO items (a) VALUES (1, 2)", InvalidRequest, "2 values for 1 columns"),
         ("INSERT INTO items (a, b) VALUES (1)", InvalidRequest, "names 2 columns"),
         ("INSERT INTO items VALUES (1), (1, 2)", InvalidRequest, "same length"),
-        ("INSERT INTO items VALUES (DEFAULT)", NotYet, "DEFAULT"),
-        ("INSERT INTO items VALUES (foo)", InvalidRequest, "names a column, foo"),
-        ("INSERT INTO items DEFAULT VALUES", NotYet, "DEFAULT"),
+        ("INSERT INTO items VALUES (foo)", InvalidRequest, "column foo does not exist"),
         ("INSERT INTO items VALUES (1) RETURNING a", NotYet, "RETURNING"),
         ("INSERT INTO items VALUES (1) ON CONFLICT DO NOTHING", NotYet, "CONFLICT"),
     ],
@@ -258,23 +279,75 @@ def test_inserts_that_are_refused(
         database.plan(sql)
 
 
+def test_insert_of_defaults(database: Database) -> None:
+    assert inserted(database, "INSERT INTO items (a) VALUES (DEFAULT)") == (("a",), [(None,)])
+    _, rows = inserted(database, "INSERT INTO items DEFAULT VALUES")
+    assert len(rows) == 1
+
+
+def test_create_table_as_takes_the_types_of_the_query(database: Database) -> None:
+    plan = database.plan(
+        "CREATE TABLE n AS SELECT a, sum(d) AS total, 'x' AS t FROM items GROUP BY a"
+    )
+    assert isinstance(plan, CreateAsPlan)
+    assert [column.name for column in plan.table.columns] == ["a", "total", "t"]
+    assert plan.query is not None
+
+
+def test_types_of_every_kind(database: Database) -> None:
+    sql = "a CHAR(3), b TIMESTAMPTZ, c UUID, d INT[], e JSONB, f TIME, g INTERVAL, h JSON"
+    columns = operation(database, f"CREATE TABLE n ({sql})").columns
+    assert [c.type for c in columns] == [
+        CharType(length=3),
+        ScalarType(kind=Kind.TIMESTAMPTZ),
+        ScalarType(kind=Kind.UUID),
+        ArrayType(element=ScalarType(kind=Kind.INTEGER)),
+        ScalarType(kind=Kind.JSONB),
+        ScalarType(kind=Kind.TIME),
+        ScalarType(kind=Kind.INTERVAL),
+        ScalarType(kind=Kind.JSON),
+    ]
+
+
+def test_defaults_checks_and_identity(database: Database) -> None:
+    found = operation(
+        database,
+        "CREATE TABLE n (a INT DEFAULT 2 + 3, b BIGINT GENERATED ALWAYS AS IDENTITY (START 5),"
+        " CONSTRAINT small CHECK (a < 10), CHECK (b > 0))",
+    )
+    a, b = found.columns
+    assert a.default == "2 + 3"
+    assert b.identity == NewIdentity(always=True, start=5, increment=1)
+    assert not b.nullable
+    assert [(check.name, check.sql) for check in found.checks] == [
+        ("small", "a < 10"),
+        ("n_b_check", "b > 0"),
+    ]
+
+
 # --- EXPLAIN and the cache ------------------------------------------------------------------------
 
 
 def test_explain_says_what_is_read_and_run(database: Database) -> None:
-    lines = database.explain("EXPLAIN SELECT sum(b) FROM items WHERE t > '2026-03-01'")
-    assert lines[:7] == [
-        "scan public.items at LSN 7 as items",
-        "  columns: b, t",
-        "  micropartitions: 0 of 1",
-        "  stripes: 0 of 1",
-        "  rows in micropartitions: 0 of 2",
-        "  deltas: 1 with 1 rows",
-        "  pruned by: \"t\" > CAST('2026-03-01' AS DATE)",
-    ]
-    assert lines[7] == "one worker runs"
-    assert any("HUGEINT" in line for line in lines)
-    assert not any("statistics" in line for line in lines)
+    text = (
+        "EXPLAIN SELECT s, sum(b) AS total FROM items JOIN days ON items.a = days.a"
+        " WHERE items.t > '2026-03-01' GROUP BY s ORDER BY total DESC LIMIT 3"
+    )
+    assert "\n".join(database.explain(text)) == EXPLAINED.strip()
+
+
+def test_explain_without_a_table(database: Database) -> None:
+    lines = database.explain("EXPLAIN SELECT 1 AS one")
+    assert lines == ["no table is read", "one worker runs", "  Project one#1 := 1", "    Empty"]
+
+
+def test_explain_shows_versions_and_table_expressions(database: Database) -> None:
+    database.snapshots[AtLsn(7)] = database.snapshots[Latest()]
+    lines = database.explain(
+        "EXPLAIN WITH q AS (SELECT a FROM items AS OF LSN 7) SELECT 1 FROM q x, q y WHERE x.a = y.a"
+    )
+    assert lines[0] == "scan public.items at LSN 7 (AS OF LSN 7) as items"
+    assert "  cte 1 q:" in lines
 
 
 def test_explain_analyze_adds_the_statistics(database: Database) -> None:
@@ -286,13 +359,80 @@ def test_explain_analyze_adds_the_statistics(database: Database) -> None:
     assert "  execute_ms: 1.2" in lines
 
 
+def is_kept(one: QueryPlan, other: QueryPlan) -> bool:
+    """Was the second made of the first, not planned anew?"""
+    return program_of(one).query is program_of(other).query and one.scans is other.scans
+
+
 def test_a_plan_is_used_again_until_a_commit_or_other_parameters(database: Database) -> None:
     sql = "SELECT a FROM items WHERE a = $1"
-    first = database.plan(sql, 1)
-    assert database.plan(sql, 1) is first
-    assert database.plan(sql, True) is not first
-    assert database.plan(sql, Decimal("1")) is not first
-    assert database.plan(sql, Decimal("1.0")) is not database.plan(sql, Decimal("1"))
+    first = database.query(sql, 1)
+    assert is_kept(first, database.query(sql, 1))
+    assert not is_kept(first, database.query(sql, Decimal("1")))
+    assert not is_kept(database.query(sql, Decimal("1.0")), database.query(sql, Decimal("1")))
+    assert not is_kept(first, database.query(f"{sql} ", 1))
     tables = database.snapshots[Latest()].tables.values()
     database.snapshots[Latest()] = snapshot_of(*tables, lsn=8)
-    assert database.plan(sql, 1) is not first
+    assert not is_kept(first, database.query(sql, 1))
+
+
+def test_a_plan_is_used_only_on_the_very_same_snapshots(database: Database) -> None:
+    sql = "SELECT a FROM items AS OF LSN 5"
+    tables = database.snapshots[Latest()].tables.values()
+    database.snapshots[AtLsn(5)] = snapshot_of(*tables, lsn=5)
+    first = database.query(sql)
+    assert is_kept(first, database.query(sql))
+    database.snapshots[AtLsn(5)] = snapshot_of(*tables, lsn=5)  # equal, but another object
+    assert not is_kept(first, database.query(sql))
+
+
+def test_a_plan_belongs_to_the_session_it_was_made_for(database: Database) -> None:
+    sql = "SELECT a FROM items"
+    first = database.query(sql)
+    other = Session(schema_path=("nowhere", "public"))
+    assert not is_kept(first, database.query(sql, session=other))
+    assert is_kept(first, database.query(sql))
+
+
+def test_a_kept_plan_runs_at_the_time_of_the_statement(database: Database) -> None:
+    sql = "SELECT now()"
+    first = database.query(sql)
+    database.clock.moved_ms += 5_000
+    again = database.query(sql)
+    assert is_kept(first, again)
+    early, late = (database.run(plan)["now"][0].as_py() for plan in (first, again))
+    assert late - early == datetime.timedelta(seconds=5)
+
+
+def test_few_plans_are_kept(database: Database) -> None:
+    first = database.query("SELECT 0")
+    for number in range(1, PLANS_MAX + 1):
+        database.query(f"SELECT {number}")
+    assert not is_kept(first, database.query("SELECT 0"))
+
+
+EXPLAINED = """
+scan public.items at LSN 7 as items
+  columns: a, b, s, t
+  micropartitions: 0 of 1
+  stripes: 0 of 1
+  rows in micropartitions: 0 of 2
+  deltas: 1 with 1 rows
+  pruned by: (t#6 > 2026-03-01)
+scan public.days at LSN 7 as days
+  columns: a
+  micropartitions: 1 of 1
+  stripes: 1 of 1
+  rows in micropartitions: 1 of 1
+  deltas: 0 with 0 rows
+  pruned by: nothing
+one worker runs
+  Limit 3
+    Sort total#13 desc nulls first
+      Project s#12 := key#11, total#13 := sum#10
+        Aggregate by key#11 := s#5: sum#10 := sum(b#2)
+          Join inner on (a#1 = a#9)
+            Filter (t#6 > 2026-03-01)
+              Scan items [a#1, b#2, s#5, t#6]
+            Scan days [a#9]
+"""
