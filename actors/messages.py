@@ -1,8 +1,8 @@
 """What travels between clients, primary, coordinators and workers: frozen, picklable values.
 
 Every request carries its `Session`; every write its ingest token. A `Fragment` names everything a
-worker needs (files, bitmap versions, deltas, program), so that workers hold no snapshot and any worker
-can run any fragment.
+worker needs (files, bitmap versions, deltas, program), so that workers hold no snapshot and any
+worker can run any fragment.
 """
 
 from __future__ import annotations

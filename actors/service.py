@@ -46,6 +46,7 @@ from actors.planner import (
     WritePlan,
 )
 from actors.primary.primary import Primary
+from actors.primary.reign import reign_of
 from actors.settings import NodeSettings
 from actors.temporary import SILENT_MS, left_behind
 from actors.virtual_warehouse.coordinator import Coordinator
@@ -54,11 +55,10 @@ from storage.cache import own_directory, remove_stale
 from storage.clock import Clock
 from storage.errors import Conflict, InvalidRequest, MobulaError, Unavailable, UnknownObject
 from storage.ids import Ids
-from storage.log.epoch import Owner, newest_epoch, read_owner
+from storage.log.epoch import Owner
 from storage.log.reader import LogReader
-from storage.log.takeover import Reign, take_over
 from storage.nearest import nearest
-from storage.objects import CountingStore, HeldLock, LocalStore, ObjectStore, open_store
+from storage.objects import CountingStore, HeldLock, open_store
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Receipt, Snapshot
 from storage.target import RowRules
@@ -66,7 +66,6 @@ from storage.target import RowRules
 __all__ = ["CoordinatorService", "PrimaryService", "StartWorker", "open_worker"]
 
 StartWorker = Callable[[], Awaitable[WorkerHandle]]
-PRIMARY_LOCK = "primary"
 _PROCEDURES = {
     "mobula.checkpoint": "mobula.checkpoint()",
     "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
@@ -97,54 +96,6 @@ def open_worker(
         cache_bytes=cache_bytes,
         resolve_rows=resolve_rows,
     )
-
-
-async def _lock(store: ObjectStore) -> HeldLock | None:
-    """On a directory: the file lock that proves that no other primary lives. Others: None.
-
-    Raises:
-        Unavailable: somebody holds it; names the holder.
-    """
-    if not isinstance(store, LocalStore):
-        return None
-    lock = store.try_lock(PRIMARY_LOCK)
-    if lock is None:
-        epoch = await newest_epoch(store)
-        holder = await read_owner(store, epoch) if epoch else None
-        who = f"{holder.id} at {holder.address} (epoch {epoch})" if holder else "just starting"
-        raise Unavailable(
-            f"{store.url} has a primary: {who}. Write through it, or stop it first; "
-            "reading needs no primary"
-        )
-    return lock
-
-
-async def _reign(
-    store: CountingStore,
-    reader: LogReader,
-    *,
-    owner: Owner,
-    clock: Clock,
-    ids: Ids,
-) -> tuple[Reign, HeldLock | None]:
-    """Take over; releases what it holds when that fails."""
-    lock: HeldLock | None = None
-    try:
-        lock = await _lock(store.inner)
-        reign = await take_over(
-            store,
-            reader,
-            owner=owner,
-            clock=clock,
-            ids=ids,
-            predecessor_is_dead=lock is not None,
-        )
-    except BaseException:
-        if lock is not None:
-            lock.release()
-        await store.close()
-        raise
-    return reign, lock
 
 
 class PrimaryService:
@@ -198,7 +149,7 @@ class PrimaryService:
             Unavailable: another primary is alive; names it.
         """
         store, reader = _open(node, clock)
-        reign, lock = await _reign(store, reader, owner=owner, clock=clock, ids=ids)
+        reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids)
         primary = Primary(
             reign,
             store=store,
@@ -208,16 +159,10 @@ class PrimaryService:
             limits=node.settings.sequencer,
         )
         pool = WorkerPool(1, start_worker, clock)
-
-        async def latest(min_lsn: int | None, timeout_ms: int) -> Snapshot:
-            if min_lsn is not None and min_lsn > primary.snapshot.lsn:
-                raise Unavailable(f"LSN {min_lsn} is not committed; is it of this database?")
-            return primary.snapshot
-
         runner = QueryRunner(
             planner=planner,
             reader=reader,
-            latest=latest,
+            latest=_latest(primary),
             pool=pool,
             share=share,
             clock=clock,
@@ -405,6 +350,17 @@ class PrimaryService:
 
     def _receipt(self, lsn: int) -> Receipt:
         return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
+
+
+def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]]:
+    """The primary's own snapshot is the newest there is."""
+
+    async def latest(min_lsn: int | None, timeout_ms: int) -> Snapshot:
+        if min_lsn is not None and min_lsn > primary.snapshot.lsn:
+            raise Unavailable(f"LSN {min_lsn} is not committed; is it of this database?")
+        return primary.snapshot
+
+    return latest
 
 
 def _ruled(info: TableInfo, rules: RowRules | None) -> TableInfo:

@@ -10,15 +10,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from storage.sources_csv_rows import CsvRow, csv_rows
+from storage.sources_csv_rows import CsvRow, csv_rows, first_line_end
 from storage.sources_format import SourceFormat
 from storage.sources_text import BLOCK_BYTES, TextBatch, bad_file, blocks
 
@@ -32,9 +32,10 @@ _TWICE = 'column "{}" is named twice in the header; if it is none, say header =>
 def csv_names(stream: BinaryIO, url: str, options: SourceFormat) -> list[str]:
     """The names of a file's columns: of its header, or `column1`, `column2`, …; none if the file
     is empty. Raises InvalidRequest."""
-    for block, last in blocks(stream, url, _cutter(options), 64 << 10):
-        whole = block.removeprefix(_BOM)
-        for row in csv_rows(whole, url, options, final=last, first_line=1):
+    cutter = _Cutter(options)
+    for data, last in blocks(stream, url, cutter, 64 << 10):
+        block = _Block(data.removeprefix(_BOM), url, options, 1, last, cutter.returns)
+        for row in block.rows():
             fields = row.fields
             if not options.header:
                 return [f"column{number}" for number in range(1, len(fields) + 1)]
@@ -68,11 +69,11 @@ def csv_batches(
             no UTF-8; with file and line.
     """
     line, rows_before, header = 1, 0, options.header
-    first = True
-    for given, last in blocks(stream, url, _cutter(options), block_bytes):
-        block = _Block(given.removeprefix(_BOM) if first else given, url, options, line, last)
-        line += _lines(given)
-        first = False
+    cutter = _Cutter(options)
+    for given, last in blocks(stream, url, cutter, block_bytes):
+        data = given.removeprefix(_BOM) if line == 1 else given
+        block = _Block(data, url, options, line, last, cutter.returns)
+        line += given.count(b"\r" if cutter.returns else b"\n")
         if names is None or header:
             found = next(block.rows(), None)
             if found is None:
@@ -84,7 +85,7 @@ def csv_batches(
                     for label, name in zip(labels, found.fields, strict=True)
                 ]
                 _check_header(labels, names, url, options)
-                block = _Block(block.data[found.end :], url, options, found.next_line, last)
+                block = replace(block, data=block.data[found.end :], line=found.next_line)
                 header = False
             names = labels if names is None else names
         if block.data:
@@ -95,16 +96,25 @@ def csv_batches(
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Whole rows of a file, from a line on; `last`: the file ends with them."""
+    """Whole rows of a file, from a line on; `last`: the file ends with them; `returns`: see
+    `_Cutter`."""
 
     data: bytes
     url: str
     options: SourceFormat
     line: int
     last: bool
+    returns: bool | None
 
     def rows(self) -> Iterator[CsvRow]:
-        return csv_rows(self.data, self.url, self.options, final=self.last, first_line=self.line)
+        return csv_rows(
+            self.data,
+            self.url,
+            self.options,
+            final=self.last,
+            first_line=self.line,
+            returns=self.returns,
+        )
 
     def line_of(self, row: int) -> int:
         return next(found.line for position, found in enumerate(self.rows()) if position == row)
@@ -136,37 +146,40 @@ def _check_header(
             )
 
 
-def _lines(block: bytes) -> int:
-    count = block.count(b"\n")
-    return count or block.count(b"\r")
-
-
 # --- cutting --------------------------------------------------------------------------------------
 
 
-def _cutter(options: SourceFormat) -> Callable[[bytes, bool], int]:
-    """Finds the end of the last whole row of some bytes that begin with a row."""
-    quote = options.quote.encode()
-    regular = options.escape in (options.quote, "")
+class _Cutter:
+    """Finds the end of the last whole row of some bytes that begin with a row.
 
-    def end(data: bytes, final: bool) -> int:
-        if quote and not regular and quote in data:
-            ends = [row.end for row in csv_rows(data, "", options, final=False, first_line=1)]
-            return ends[-1] if ends else 0
-        newline = _newline(data)
+    `returns`: lines end with CR alone, as the file's first one does; None until that is known.
+    """
+
+    def __init__(self, options: SourceFormat) -> None:
+        self._options = options
+        self._quote = options.quote.encode()
+        self._regular = options.escape in (options.quote, "")
+        self.returns: bool | None = None
+
+    def __call__(self, data: bytes, final: bool) -> int:
+        if self.returns is None:
+            found = first_line_end(data, self._quote)
+            if found is None:
+                return 0
+            self.returns = found == b"\r"
+        quote = self._quote
+        if quote and not self._regular and quote in data:
+            rows = csv_rows(
+                data, "", self._options, final=False, first_line=1, returns=self.returns
+            )
+            return max((row.end for row in rows), default=0)
+        newline = b"\r" if self.returns else b"\n"
         if not quote or quote not in data:
             return data.rfind(newline) + 1
         codes = np.frombuffer(data, np.uint8)
         inside = np.cumsum(codes == quote[0], dtype=np.uint8) & 1
         ends_at = np.flatnonzero((codes == newline[0]) & (inside == 0))
         return int(ends_at[-1]) + 1 if len(ends_at) else 0
-
-    return end
-
-
-def _newline(data: bytes) -> bytes:
-    """Lines end with LF or CR LF, or all with CR."""
-    return b"\r" if b"\n" not in data and b"\r" in data[:-1] else b"\n"
 
 
 # --- splitting ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from storage.sources_format import SourceFormat
 from storage.sources_text import bad_file
 
-__all__ = ["CsvRow", "csv_rows"]
+__all__ = ["CsvRow", "csv_rows", "first_line_end"]
 
 _LF, _CR = 0x0A, 0x0D
 
@@ -32,14 +32,26 @@ class CsvRow:
 
 
 def csv_rows(
-    data: bytes, url: str, options: SourceFormat, *, final: bool, first_line: int
+    data: bytes,
+    url: str,
+    options: SourceFormat,
+    *,
+    final: bool,
+    first_line: int,
+    returns: bool | None = None,
 ) -> Iterator[CsvRow]:
     """The rows of some bytes that begin with a row.
 
-    Args: final: whether the file ends with the bytes; else a row that is cut off is left out.
+    Args:
+        final: whether the file ends with the bytes; else a row that is cut off is left out.
+        returns: whether lines end with CR alone; None: as the first one does.
     Raises InvalidRequest with file and line.
     """
-    reader = _Reader(data, url, options, first_line)
+    if returns is None:
+        quote = options.quote.encode()
+        found = first_line_end(data, quote)
+        returns = found == b"\r" or (found is None and data.endswith(b"\r"))
+    reader = _Reader(data, url, options, first_line, returns)
     while (row := reader.row(final)) is not None:
         blank = row.fields in ([""], [None]) and not reader.quoted
         if blank and options.skip_blank and reader.width > 1:
@@ -48,7 +60,9 @@ def csv_rows(
 
 
 class _Reader:
-    def __init__(self, data: bytes, url: str, options: SourceFormat, first_line: int) -> None:
+    def __init__(
+        self, data: bytes, url: str, options: SourceFormat, first_line: int, returns: bool
+    ) -> None:
         self._data = data
         self._url = url
         self._delimiter = ord(options.delimiter)
@@ -57,7 +71,7 @@ class _Reader:
         self._null = options.null
         self._at = 0
         self._line = first_line
-        self._returns = _ends_with_return(data, self._quote)
+        self._returns = returns
         self.width = 0  # of the widest row so far, or to come
         self.quoted = False  # whether the newest row has quotes
         self._widen()
@@ -141,14 +155,17 @@ class _Reader:
         return None if not seen and text == self._null else text
 
 
-def _ends_with_return(data: bytes, quote: int) -> bool:
-    """Whether the first line end outside quotes is a CR alone."""
+def first_line_end(data: bytes, quote: bytes) -> bytes | None:
+    """The first line end outside quotes: LF, CR LF or CR; None if there is none, or one that the
+    next byte may make longer."""
     inside = False
     for at, code in enumerate(data):
-        if code == quote:
+        if quote and code == quote[0]:
             inside = not inside
         elif not inside and code == _LF:
-            return False
+            return b"\n"
         elif not inside and code == _CR:
-            return data[at + 1 : at + 2] != b"\n"
-    return False
+            if at + 1 == len(data):
+                return None
+            return b"\r\n" if data[at + 1] == _LF else b"\r"
+    return None

@@ -31,7 +31,8 @@ TYPES = (
 UNITS = ("'year'", "'week'", "'hour'")
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 FORMS = (
-    "{}", "{}", "{}", "ROLLUP ({})", "CUBE ({})", "GROUPING SETS ({}, ())", "GROUPING SETS (({}), ())"
+    "{}", "{}", "{}", "ROLLUP ({})", "CUBE ({})", "GROUPING SETS ({}, ())",
+    "GROUPING SETS (({}), ())",
 )  # fmt: skip
 NUMBERS = ("integer", "bigint", "numeric", "double precision")
 SUMS = {

@@ -9,8 +9,10 @@ import msgspec
 
 from storage.errors import InvalidRequest, NotYet
 from warehouse.algebra import relations as algebra
+from warehouse.algebra.expressions import Subquery
 from warehouse.algebra.relations import Relation
 from warehouse.algebra.types import NUMERIC, UNKNOWN, AnyType, base_name, is_decimal, shown
+from warehouse.algebra.walk import expressions, nodes, subexpressions
 from warehouse.binder.tables import KnownCte
 from warehouse.binder.types import common_type
 from warehouse.syntax import tree
@@ -97,6 +99,7 @@ class RecursionBinder:
         step, names = self.query(node, scope, {**ctes, definition.name: working}, keep_unknown=True)
         if len(names) != len(working.kinds):
             raise InvalidRequest("each UNION query must have the same number of columns", "42601")
+        _check_step(step, definition.name, working.id)
         wanted = [
             kind if column.type == UNKNOWN else column.type
             for column, kind in zip(step.columns, working.kinds, strict=True)
@@ -149,3 +152,53 @@ def mentions(node: Any, name: str) -> bool:
     if isinstance(node, tuple):
         return any(mentions(item, name) for item in node)
     return False
+
+
+# --- where a step may refer to itself -------------------------------------------------------------
+
+
+def _check_step(step: Relation, name: str, number: int) -> None:
+    """Raises InvalidRequest (42P19) for a reference that rounds cannot compute.
+
+    Source: PostgreSQL, checkWellFormedRecursion in parse_cte.c.
+    """
+
+    def refused(where: str) -> InvalidRequest:
+        return InvalidRequest(
+            f'recursive reference to query "{name}" must not appear {where}', "42P19"
+        )
+
+    if _references(step, number) > 1:
+        raise refused("more than once")
+    for node in nodes(step, subqueries=False):
+        for expr in expressions(node):
+            for part in subexpressions(expr):
+                if isinstance(part, Subquery) and _references(part.relation, number):
+                    raise refused("within a subquery")
+        match node:
+            case algebra.Aggregate() if _references(node.input, number):
+                raise InvalidRequest(
+                    "aggregate functions are not allowed in a recursive query's recursive term",
+                    "42P19",
+                )
+            case algebra.Join(kind="left", right=side) if _references(side, number):
+                raise refused("within an outer join")
+            case algebra.Join(kind="right", left=side) if _references(side, number):
+                raise refused("within an outer join")
+            case algebra.Join(kind="full") if _references(node, number):
+                raise refused("within an outer join")
+            case algebra.SetOperation(kind="except", right=side) if _references(side, number):
+                raise refused("within EXCEPT")
+            case algebra.Sort() | algebra.Limit() if _references(node, number):
+                raise NotYet(
+                    f"ORDER BY or LIMIT in the recursive term of {name} is not implemented"
+                )
+            case _:
+                pass
+
+
+def _references(relation: Relation, number: int) -> int:
+    """How often the working table stands in the relation, subqueries included."""
+    return sum(
+        isinstance(node, algebra.WorkingTable) and node.id == number for node in nodes(relation)
+    )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
-from storage.schema import ArrayType, DecimalType, EnumType, StructType
+from storage.schema import ArrayType, DecimalType, EnumType, StructType, VarCharType
 from warehouse.algebra import types
 from warehouse.algebra.expressions import Call, Cast, Expr, Literal
 from warehouse.algebra.types import (
@@ -131,6 +131,10 @@ def resolve(
         for entry in functions_named(name)
         if entry.kind in kinds and entry.signature.arguments != ("*",)
     ]
+    if operator and len(args) == 1 and args[0].type == UNKNOWN and len(entries) > 1:
+        raise InvalidRequest(
+            f"operator is not unique: {name} unknown{place()}; add a cast", "42725"
+        )
     found = _exact(entries, args, operator)
     if found is None and operator:
         found = _as_the_other(entries, args)
@@ -380,6 +384,8 @@ def _result(entry: Function, args: Sequence[Expr], expected: Sequence[str]) -> A
             return RecordType(fields=())
         return _BY_BASE[returns]
     element = _element_of(args, expected)
+    if entry.kind == "aggregate" and isinstance(element, VarCharType):
+        element = TEXT  # PostgreSQL has min(text) and the like for all texts
     if returns in _ARRAYS:
         return ArrayType(element=_stored(element))  # type: ignore[arg-type]
     return element

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from storage.errors import InvalidRequest, UnknownObject
+from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from storage.schema import ArrayType, StructType
 from warehouse.algebra import types
@@ -311,6 +311,9 @@ class TableBinder:
         return outputs, array, [label for label, _ in fields]
 
     def _files(self, node: tree.FunctionRef, name: str) -> Bound:
+        if node.ordinality or len(node.calls) > 1:
+            what = "WITH ORDINALITY" if node.ordinality else "ROWS FROM"
+            raise NotYet(f"{what} of {name} is not available{self._binding.place(node)}")
         binder = self._expressions(Scope(parent=None), name)
         arguments: list[Any] = []
         options: dict[str, Any] = {}

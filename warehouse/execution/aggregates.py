@@ -20,7 +20,6 @@ import warehouse.functions.aggregates  # noqa: F401 - registers them
 from storage.errors import InternalError
 from warehouse.algebra.expressions import AggregateCall, ColumnRef, Expr
 from warehouse.algebra.relations import Aggregate
-from warehouse.algebra.types import INTERVAL
 from warehouse.execution.groups import Aggregated, Group
 from warehouse.execution.keys import Order, equality_key, order_key
 from warehouse.execution.lowered import (
@@ -187,9 +186,10 @@ def _aggregated(
         return frame.select(parts) if parts else pl.LazyFrame({PRESENT: [True]})
     by, kept = [], []
     for key in keys:
-        if key.type == INTERVAL:
+        equal = equality_key(key)
+        if equal is not key.expr:
             name = key.expr.meta.output_name()
-            by.append(equality_key(key).alias(f"k_{name}"))
+            by.append(equal.alias(f"k_{name}"))
             kept.append(pl.col(name).first())
         else:
             by.append(key.expr)

@@ -30,6 +30,7 @@ from warehouse.algebra.types import (
     BOOLEAN,
     INTERVAL,
     JSON,
+    JSONB,
     NUMERIC,
     REAL,
     AnyType,
@@ -37,6 +38,7 @@ from warehouse.algebra.types import (
     is_float,
     is_integer,
 )
+from warehouse.execution.json_keys import jsonb_equality, jsonb_order
 from warehouse.execution.kernels import rowwise
 from warehouse.execution.literals import EXACT, fields_of, to_carrier, unscaled
 from warehouse.execution.ordering import ordering_key
@@ -48,6 +50,7 @@ __all__ = ["OPERATORS", "compare", "field_of", "in_list", "in_literals", "interv
 
 OPERATORS = ("=", "<>", "<", "<=", ">", ">=", "is distinct", "is not distinct")
 
+_EQUALITIES = ("=", "<>", "is distinct", "is not distinct")
 _NATIVE: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
     "<>": operator.ne,
@@ -69,7 +72,7 @@ def compare(op: str, left: Value, right: Value, *, by_field: bool = False) -> Va
     fields = _field_count(left.type)
     if fields is not None and _field_count(right.type) is not None:
         return _compare_rows(op, left, right, by_field=by_field)
-    a, b = _comparable(left, right)
+    a, b = _comparable(op, left, right)
     if isinstance(left.type, ArrayType) and not _plain_array(op, left.type):
         return _compare_keys(op, left, right)
     return _compared(_NATIVE[op](a, b), op, left, right)
@@ -85,7 +88,7 @@ def _compared(expr: pl.Expr, op: str, left: Value, right: Value) -> Value:
     )
 
 
-def _comparable(left: Value, right: Value) -> tuple[pl.Expr, pl.Expr]:
+def _comparable(op: str, left: Value, right: Value) -> tuple[pl.Expr, pl.Expr]:
     """Two expressions that Polars compares as SQL does the values."""
     a, b = left.type, right.type
     if _exact(a) and _exact(b):
@@ -96,6 +99,9 @@ def _comparable(left: Value, right: Value) -> tuple[pl.Expr, pl.Expr]:
         return (left.expr, right.expr) if a == b else (_float(left), _float(right))
     if a == INTERVAL:
         return interval_key(left.expr), interval_key(right.expr)
+    if a == JSONB:
+        key = jsonb_equality if op in _EQUALITIES else jsonb_order
+        return key(left.expr), key(right.expr)
     return left.expr, right.expr
 
 
@@ -151,9 +157,9 @@ def interval_key(expr: pl.Expr) -> pl.Expr:
 
 def _plain_array(op: str, kind: ArrayType) -> bool:
     """Does Polars compare the lists as PostgreSQL the arrays?"""
-    equality = op in ("=", "<>", "is distinct", "is not distinct")
+    equality = op in _EQUALITIES
     scalar = not isinstance(kind.element, ArrayType | StructType | RecordType)
-    return equality and scalar and kind.element != INTERVAL
+    return equality and scalar and kind.element not in (INTERVAL, JSONB)
 
 
 def _compare_keys(op: str, left: Value, right: Value) -> Value:
@@ -260,7 +266,7 @@ def _settable(arg: Value, items: Sequence[Value | _Constant]) -> bool:
     mixed = any(item.type != arg.type and not _exact(item.type) for item in items)
     apart = mixed or (not _exact(arg.type) and any(_exact(item.type) for item in items))
     faulty = any(item.fault is not None or not item.constant for item in items)
-    return not (nested or apart or faulty or arg.type in (INTERVAL, JSON))
+    return not (nested or apart or faulty or arg.type in (INTERVAL, JSON, JSONB))
 
 
 def _set_member(arg: Value, items: Sequence[Value | _Constant]) -> Value:

@@ -1,7 +1,8 @@
 """Values as keys: of joins, groups, orders; and one carrier for the same column of many rows.
 
 `equality_key` and `order_key` give an expression that Polars compares as PostgreSQL compares the
-values: '1 month' equals '30 days' and CHAR comes without its blanks. Polars' own NULL = NULL in
+values: '1 month' equals '30 days', JSONB 1 equals 1.0, CHAR comes without its blanks, and NULL
+inside an array or row is greater than everything else there. Polars' own NULL = NULL in
 groups, NaN = NaN and NaN greatest, -0 = 0, texts by code point and labels of an ENUM by position
 are PostgreSQL's as well.
 """
@@ -14,7 +15,6 @@ from typing import Any
 
 import polars as pl
 
-from storage.errors import NotYet
 from storage.schema import (
     ArrayType,
     CharType,
@@ -33,6 +33,8 @@ from warehouse.algebra.types import (
     is_integer,
     shown,
 )
+from warehouse.execution.json_keys import jsonb_equality, jsonb_order
+from warehouse.execution.literals import fields_of
 from warehouse.execution.lowered import Context, Lowered
 from warehouse.execution.ranges import bounds_of, multiplied
 from warehouse.execution.value import INT64, Range, Value, raised
@@ -79,15 +81,57 @@ def order_of(keys: Sequence[SortKey], lowered: Lowered, context: Context) -> Ord
 
 
 def equality_key(value: Value) -> pl.Expr:
-    """Equal where PostgreSQL's `=` finds the values equal."""
-    return _span(value.expr) if value.type == INTERVAL else value.expr
+    """Equal where PostgreSQL's `=` finds the values equal; the value itself if it is."""
+    return _equal(value.expr, value.type) if _has_own_equality(value.type) else value.expr
+
+
+def _has_own_equality(kind: AnyType) -> bool:
+    if is_nested(kind):
+        return any(_has_own_equality(part) for part in _parts(kind))
+    return kind in (INTERVAL, JSONB)
+
+
+def _equal(expr: pl.Expr, kind: AnyType) -> pl.Expr:
+    if kind == INTERVAL:
+        return _span(expr)
+    if kind == JSONB:
+        return jsonb_equality(expr)
+    if isinstance(kind, ArrayType):
+        return expr.list.eval(_equal(pl.element(), kind.element))
+    fields = fields_of(kind)
+    if fields is None:
+        return expr
+    made = [_equal(expr.struct.field(name), inner).alias(name) for name, inner in fields]
+    return pl.when(expr.is_not_null()).then(pl.struct(made))
 
 
 def order_key(value: Value) -> pl.Expr:
-    """Ordered as the values are. Raises NotYet for types whose order Polars does not have."""
-    if value.type == JSONB:
-        raise NotYet("an order by jsonb values is not supported; order by a cast, such as ::text")
-    return equality_key(value)
+    """Ordered as the values are, and equal where they are."""
+    return _ordered(value.expr, value.type)
+
+
+def _ordered(expr: pl.Expr, kind: AnyType) -> pl.Expr:
+    if kind == JSONB:
+        return jsonb_order(expr)
+    if isinstance(kind, ArrayType):
+        return expr.list.eval(_null_last(pl.element(), kind.element))
+    fields = fields_of(kind)
+    if fields is None:
+        return _equal(expr, kind)
+    parts = [(name, expr.struct.field(name), inner) for name, inner in fields]
+    made = [_null_last(part, inner).alias(name) for name, part, inner in parts]
+    return pl.when(expr.is_not_null()).then(pl.struct(made))
+
+
+def _null_last(expr: pl.Expr, kind: AnyType) -> pl.Expr:
+    """A member of an array or row: NULL is the greatest one, whatever the direction."""
+    return pl.struct(expr.is_null().alias("missing"), _ordered(expr, kind).alias("value"))
+
+
+def _parts(kind: AnyType) -> list[AnyType]:
+    if isinstance(kind, ArrayType):
+        return [kind.element]
+    return [inner for _, inner in fields_of(kind) or []]
 
 
 def is_nested(kind: AnyType) -> bool:

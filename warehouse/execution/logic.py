@@ -22,6 +22,7 @@ from storage.schema import ArrayType, DecimalType, StructType
 from warehouse.algebra.types import (
     BOOLEAN,
     INTERVAL,
+    JSONB,
     NUMERIC,
     AnyType,
     RecordType,
@@ -252,7 +253,7 @@ def nullif(left: Value, right: Value, kind: AnyType) -> Value:
 def extreme(op: str, args: list[Value], kind: AnyType) -> Value:
     """GREATEST (`op` ">") or LEAST ("<"); NULLs do not take part."""
     args = unified(args, kind)
-    if isinstance(kind, ArrayType | StructType | RecordType) or kind == INTERVAL:
+    if isinstance(kind, ArrayType | StructType | RecordType) or kind in (INTERVAL, JSONB):
         key = ordering_key(kind)
         choose = max if op == ">" else min
 

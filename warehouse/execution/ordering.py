@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from storage.schema import ArrayType, EnumType, StructType
-from warehouse.algebra.types import INTERVAL, NUMERIC, AnyType, RecordType, is_float
+from warehouse.algebra.types import INTERVAL, JSONB, NUMERIC, AnyType, RecordType, is_float
+from warehouse.execution.json_keys import order_bytes
 
 __all__ = ["interval_length", "ordering_key"]
 
@@ -32,6 +33,8 @@ def ordering_key(kind: AnyType) -> _Key:
             return {label: i for i, label in enumerate(labels)}.__getitem__
         case _ if kind == INTERVAL:
             return interval_length
+        case _ if kind == JSONB:
+            return order_bytes
         case _ if is_float(kind) or kind == NUMERIC:
             return _float_key
         case _:

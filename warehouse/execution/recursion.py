@@ -18,12 +18,11 @@ import polars as pl
 
 from warehouse.algebra.expressions import ColumnRef
 from warehouse.algebra.relations import Recursive, Relation, WorkingTable
-from warehouse.execution.keys import equality_key
-from warehouse.execution.lowered import Context, Lowered, collected, materialised
+from warehouse.execution.lowered import Context, Lowered, collected, materialised, narrowed
 from warehouse.execution.ranges import type_range
 from warehouse.execution.relations import lower_relation
 from warehouse.execution.scaled import canonical
-from warehouse.execution.sets import distinct_rows
+from warehouse.execution.sets import distinct_rows, matched
 from warehouse.execution.value import Value
 
 __all__ = ["first_rows", "lower_recursive"]
@@ -81,11 +80,10 @@ def _frame(lowered: Lowered) -> pl.DataFrame:
 
 
 def _new(step: Lowered, seen: pl.DataFrame) -> Lowered:
-    on = [equality_key(value) for value in step.columns.values()]
-    if not on:
+    if not step.columns:
         return Lowered(step.frame.head(0) if seen.height else step.frame, step.columns)
-    kept = step.frame.join(seen.lazy(), left_on=on, right_on=on, how="anti", nulls_equal=True)
-    return Lowered(kept, step.columns)
+    kept = matched(step.frame, seen.lazy(), list(step.columns.values()), "anti")
+    return narrowed(kept, step.columns)
 
 
 # --- what the rounds share ------------------------------------------------------------------------

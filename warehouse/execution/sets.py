@@ -6,7 +6,7 @@ row occurs on either side, and repeat it min(l, r) or max(l - r, 0) times.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import polars as pl
@@ -25,7 +25,7 @@ from warehouse.execution.lowered import (
 from warehouse.execution.relations import lower_relation
 from warehouse.execution.value import Value, raised
 
-__all__ = ["distinct_rows", "lower_distinct", "lower_set_operation"]
+__all__ = ["distinct_rows", "lower_distinct", "lower_set_operation", "matched"]
 
 
 def lower_distinct(node: Distinct, context: Context) -> Lowered:
@@ -63,7 +63,8 @@ def distinct_rows(below: Lowered) -> Lowered:
     if all(keys[key] is below.columns[key].expr for key in keys):
         return Lowered(below.frame.unique(), below.columns)
     marked = below.frame.with_columns([expr.alias(f"k{key}") for key, expr in keys.items()])
-    kept = marked.unique(subset=[f"k{key}" for key in keys], keep="any")
+    # Equal values may look different: the first row is the one to show.
+    kept = marked.unique(subset=[f"k{key}" for key in keys], keep="first")
     return narrowed(kept, below.columns)
 
 
@@ -104,9 +105,24 @@ def _union_columns(left: Lowered, right: Lowered) -> Mapping[int, Value]:
 
 
 def _joined(left: Lowered, right: Lowered, how: Literal["semi", "anti"]) -> Lowered:
-    on = [equality_key(value) for value in left.columns.values()]
-    found = left.frame.join(right.frame, left_on=on, right_on=on, how=how, nulls_equal=True)
-    return Lowered(found, left.columns)
+    found = matched(left.frame, right.frame, list(left.columns.values()), how)
+    return narrowed(found, left.columns)
+
+
+def matched(
+    left: pl.LazyFrame, right: pl.LazyFrame, values: Sequence[Value], how: Literal["semi", "anti"]
+) -> pl.LazyFrame:
+    """The rows on the left that have (or lack) an equal one on the right.
+
+    `values` are columns of both. Adds columns to compare by.
+    """
+    keys = {f"k{i}": equality_key(value) for i, value in enumerate(values)}
+    plain = [value.expr.meta.output_name() for value in values]
+    if all(key is value.expr for key, value in zip(keys.values(), values, strict=True)):
+        return left.join(right, on=plain, how=how, nulls_equal=True)
+    made = [key.alias(name) for name, key in keys.items()]
+    ours, theirs = left.with_columns(made), right.select(made)
+    return ours.join(theirs, on=list(keys), how=how, nulls_equal=True)
 
 
 def _counted(kind: str, left: Lowered, right: Lowered) -> Lowered:

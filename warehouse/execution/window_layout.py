@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from storage.errors import NotYet
 from storage.schema import ArrayType, StructType
 from warehouse.algebra.types import DOUBLE, INTERVAL, JSONB, REAL, AnyType, NumericType, RecordType
 from warehouse.execution.literals import from_carrier
@@ -157,9 +156,7 @@ def comparable_columns(values: pl.Series, kind: AnyType) -> list[pl.Series]:
     """Columns that Polars sorts as PostgreSQL sorts the values, the first one first."""
     if kind == INTERVAL:
         return _interval_columns(values)
-    if kind == JSONB:
-        raise NotYet("an order by jsonb values is not supported; order by a cast, such as ::text")
-    if isinstance(kind, ArrayType | StructType | RecordType):
+    if isinstance(kind, ArrayType | StructType | RecordType) or kind == JSONB:
         return [_nested_codes(values, kind)]
     if kind in (REAL, DOUBLE) or isinstance(kind, NumericType):
         return [values + 0.0]  # -0 becomes 0

@@ -34,7 +34,7 @@ from warehouse.algebra.expressions import (
 )
 from warehouse.algebra.relations import Window
 from warehouse.algebra.types import is_integer
-from warehouse.execution.keys import aligned
+from warehouse.execution.keys import aligned, equality_key
 from warehouse.execution.lowered import Context, Lowered, column_name, column_of
 from warehouse.execution.ranges import type_range
 from warehouse.execution.value import INT64, Range, Value, carrier, raised
@@ -118,7 +118,8 @@ class _Pass:
         for expr in partition:
             value = self._lower(expr)
             if not _is_plain_constant(value):
-                self.partition.append(self._place(raised(value)))
+                equal = replace(value, expr=equality_key(value))
+                self.partition.append(self._place(raised(equal)))
         for key in order:
             value = self._lower(key.expr)
             self.order.append((self._place(raised(value)), value, key))

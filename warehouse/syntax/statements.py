@@ -202,7 +202,10 @@ class StatementGrammar(DefinitionGrammar):
         if self.at_word("stdin", "stdout", "program"):
             raise not_yet(f"COPY … {self.token.value.upper()}")
         path = self.string("a path in quotes")
-        return CopyNode(at, path, reads, table, columns, query, self._copy_options())
+        options = self._copy_options()
+        if self.at_word("where"):
+            raise not_yet("COPY … WHERE")
+        return CopyNode(at, path, reads, table, columns, query, options)
 
     def _copy_options(self) -> tuple[tuple[str, Any], ...]:
         self.take_word("with")
@@ -211,7 +214,7 @@ class StatementGrammar(DefinitionGrammar):
             self.expect_operator(")")
             return options
         options = ()
-        while self.token.kind == "word":
+        while self.token.kind == "word" and not self.at_word("where"):
             word = self.advance().value
             match word:
                 case "csv" | "parquet" | "ndjson" | "json":

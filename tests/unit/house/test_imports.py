@@ -1,4 +1,5 @@
-"""Imports point one way, jobs -> warehouse -> actors -> storage; few may know Ray and SQL."""
+"""Imports point one way, jobs -> warehouse -> actors -> storage, and inside warehouse from the
+grammar to the planner; few modules may know Ray and SQL; none imports in a circle."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.unit.house.source_tree import (
     PACKAGES,
+    ROOT,
     imported_modules,
     imported_packages,
     sources,
@@ -17,6 +19,24 @@ from tests.unit.house.source_tree import (
 MODULES = sources(*PACKAGES)
 RAY_SHELLS = {"actors/shells.py", "actors/spawn.py", "actors/ray_engine.py"}
 OUTSIDE = {"tests", "benchmarks", "notebooks"}
+# Each imports from earlier layers and its own; whatever is in none comes last.
+LAYERS = (
+    {"syntax", "algebra"},
+    {"functions", "execution", "values"},
+    {"binder"},
+    {"optimizer", "catalogue_tables"},
+    {"planning"},
+)
+# Functions that tools call to ask about types and settings share their names with pg_catalog.
+EXCEPTIONS = {
+    "warehouse/functions/catalogue_lookups.py": {
+        "warehouse.catalogue_tables.type_names",
+    },
+    "warehouse/functions/system.py": {
+        "warehouse.catalogue_tables.server",
+        "warehouse.catalogue_tables.type_names",
+    },
+}
 
 
 def test_every_package_is_looked_at() -> None:
@@ -42,7 +62,7 @@ def test_imports_are_absolute(path: str) -> None:
 
 @pytest.mark.parametrize("path", sources("storage"))
 def test_storage_knows_neither_ray_nor_sql(path: str) -> None:
-    assert not imported_packages(path) & {"ray", "sqlglot"}
+    assert "ray" not in imported_packages(path)
     names = {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
     assert not names & {"SQLContext", "sql_expr"}
     assert not {
@@ -59,9 +79,66 @@ def test_each_shell_exists() -> None:
     assert set(sources("actors")) >= RAY_SHELLS
 
 
-@pytest.mark.parametrize("path", sources("actors"))
-def test_actors_never_parse_sql(path: str) -> None:
-    assert "sqlglot" not in imported_packages(path)
+@pytest.mark.parametrize("path", MODULES)
+def test_sql_is_parsed_here_and_run_by_expressions(path: str) -> None:
+    assert not imported_packages(path) & {"sqlglot", "duckdb", "sqlalchemy"}
+    names = {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
+    assert not names & {"SQLContext", "sql_expr"}
+
+
+@pytest.mark.parametrize("path", sources("warehouse"))
+def test_inside_warehouse_imports_point_to_earlier_layers(path: str) -> None:
+    own = layer(path.removesuffix(".py").replace("/", "."))
+    later = {
+        name
+        for name in imported_modules(path)
+        if name.startswith("warehouse.") and layer(name) > own and is_file(name)
+    }
+    assert later == EXCEPTIONS.get(path, set())
+
+
+@pytest.mark.parametrize(("package", "other"), [("syntax", "algebra"), ("algebra", "syntax")])
+def test_trees_of_text_and_of_meaning_know_nothing_of_each_other(package: str, other: str) -> None:
+    for path in sources(f"warehouse/{package}"):
+        assert not [n for n in imported_modules(path) if n.startswith(f"warehouse.{other}")], path
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """By what is imported when a module is; what functions import comes later."""
+    known = {path.removesuffix(".py").replace("/", ".") for path in MODULES}
+    graph = {name: imported_at_once(name) & known for name in known}
+    done: set[str] = set()
+    for name in sorted(known):
+        find_circle(name, graph, done, [])
+
+
+def find_circle(name: str, graph: dict[str, set[str]], done: set[str], way: list[str]) -> None:
+    assert name not in way, " -> ".join([*way[way.index(name) :], name])
+    if name not in done:
+        for following in sorted(graph[name]):
+            find_circle(following, graph, done, [*way, name])
+        done.add(name)
+
+
+def imported_at_once(module: str) -> set[str]:
+    found: set[str] = set()
+    for node in tree(f"{module.replace('.', '/')}.py").body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return found
+
+
+def layer(module: str) -> int:
+    """The layer of a module of `warehouse` by its full name; the last one if it is in none."""
+    part = module.split(".")[1] if "." in module else ""
+    found = [number for number, parts in enumerate(LAYERS) if part in parts]
+    return found[0] if found else len(LAYERS)
+
+
+def is_file(name: str) -> bool:
+    return (ROOT / f"{name.replace('.', '/')}.py").is_file()
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.endswith("/__init__.py")])

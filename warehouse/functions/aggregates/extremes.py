@@ -75,10 +75,11 @@ def _max_of_floats(group: Group) -> Aggregated:
 
 def _extreme_interval(group: Group, *, greatest: bool) -> Aggregated:
     arg = group.args[0]
+    # Of equal intervals ('1 day', '24 hours') the last one.
     ordered = arg.expr.sort_by(
-        order_key(arg), descending=greatest, nulls_last=True, maintain_order=True
+        order_key(arg), descending=not greatest, nulls_last=False, maintain_order=True
     )
-    return group.chosen(ordered.first())
+    return group.chosen(ordered.last())
 
 
 @aggregate("any_value(anyelement) -> anyelement", result=_same)

@@ -201,8 +201,8 @@ def test_every_command_has_a_line_of_help(entered: Typed) -> None:
 
 def test_tables_columns_schemas_and_types_are_listed(entered: Typed) -> None:
     found = entered(
-        "CREATE SCHEMA sales; CREATE TABLE sales.parts (a INT); CREATE TYPE mood AS ENUM ('a', 'b');"
-        " CREATE TYPE place AS (x INT, y TEXT);",
+        "CREATE SCHEMA sales; CREATE TABLE sales.parts (a INT);"
+        " CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TYPE place AS (x INT, y TEXT);",
         "\\d orders",
         "\\dn",
         "\\dT",
