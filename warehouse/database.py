@@ -134,7 +134,7 @@ def _database_id(root: str, options: StoreOptions, *, create: bool) -> str:
 
 
 def _engine(engine: str, node: NodeSettings) -> Engine:
-    make_planner = partial(SqlPlanner, store=node.store)
+    make_planner = partial(SqlPlanner, store=node.store, root=node.root)
     if engine == "local":
         from actors.local_engine import LocalEngine
 

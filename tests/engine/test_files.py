@@ -132,6 +132,7 @@ def test_what_is_wrong_with_files_is_named(local: Database, here: Path) -> None:
         ("SELECT * FROM '[ab].csv'", "42804", 'b.csv has no column "b", which'),
         ("SELECT * FROM 's.parquet'", "0A000", "column s: no SQL type here holds struct"),
         ("SELECT a FROM read_csv('a.csv', hedaer => true)", "42883", "did you mean header"),
+        ("SELECT * FROM read_csv('a.csv') WITH ORDINALITY", "0A000", "WITH ORDINALITY of read_csv"),
         ("SELECT sum(a) FROM 'a.csv'", "22P02", "a.csv, line 400002: column a: invalid input"),
         ("SELECT b FROM 'short.csv'", "22P04", 'short.csv, line 3: missing data for column "b"'),
         ("SELECT * FROM read_csv('a.csv', columns => 'z')", "42703", 'no column "z"'),
@@ -193,12 +194,15 @@ def test_copy_says_what_it_cannot_do(local: Database, here: Path) -> None:
         ("COPY t FROM 'm.csv' (FORMAT text)", "0A000"),
         ("COPY t FROM 'm.csv' (FORCE_NULL true)", "0A000"),
         ("COPY t FROM 'm.csv' (HEADR)", "42601"),
+        ("COPY t FROM 'm.csv' WITH (HEADER) WHERE a > 1", "0A000"),
+        ("COPY t FROM STDIN", "0A000"),
         ("COPY t FROM 'm.csv' (FORMAT parquet, DELIMITER ';')", "0A000"),
         ("COPY t FROM 'm.txt'", "22023"),
         ("COPY t FROM 'm.csv' (HEADER match)", "22P04"),
         ("COPY t TO 'o.csv' (HEADER match)", "22023"),
         ("COPY (SELECT 1 AS a, 2 AS a) TO 'o.parquet'", "42701"),
         ("COPY t TO 'no/o.csv'", "58P01"),
+        ("COPY t TO '../db/log/x.csv'", "42501"),
     ):
         with pytest.raises(InvalidRequest) as caught:
             local.sql(sql)

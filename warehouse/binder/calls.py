@@ -100,15 +100,15 @@ class CallBinder(WindowBinder):
             return self._udf(name, node, *udf)
         if node.over is not None:
             return self._window(name, node, kinds)
+        if "window" in kinds and node.within is None and not (node.args and "aggregate" in kinds):
+            raise InvalidRequest(
+                f"window function {name} requires an OVER clause{self.binding.place(node)}", "42809"
+            )
         if "aggregate" in kinds:
             return self._aggregate(name, node)
         self._refuse_clauses(name, node, kinds)
         if "table" in kinds and "scalar" not in kinds:
             return self._table_function(name, node)
-        if "window" in kinds and "scalar" not in kinds:
-            raise InvalidRequest(
-                f"window function {name} requires an OVER clause{self.binding.place(node)}", "42809"
-            )
         args = self._arguments(name, node)
         if not entries and name in _TYPE_CALLS and len(args) == 1:
             kind = resolve_type(tree.TypeName(node.at, (name,)), {}, ())

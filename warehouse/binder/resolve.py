@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
-from storage.schema import ArrayType, DecimalType, EnumType, StructType, VarCharType
+from storage.schema import ArrayType, DecimalType, EnumType, StructType
 from warehouse.algebra import types
 from warehouse.algebra.expressions import Call, Cast, Expr, Literal
 from warehouse.algebra.types import (
@@ -384,8 +384,6 @@ def _result(entry: Function, args: Sequence[Expr], expected: Sequence[str]) -> A
             return RecordType(fields=())
         return _BY_BASE[returns]
     element = _element_of(args, expected)
-    if entry.kind == "aggregate" and isinstance(element, VarCharType):
-        element = TEXT  # PostgreSQL has min(text) and the like for all texts
     if returns in _ARRAYS:
         return ArrayType(element=_stored(element))  # type: ignore[arg-type]
     return element

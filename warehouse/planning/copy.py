@@ -17,7 +17,7 @@ from storage.exports import ExportTarget, JsonKind
 from storage.nearest import nearest
 from storage.schema import ArrayType, EnumType, Kind, ScalarType, StructType
 from storage.snapshot.model import TableState
-from storage.sources import expand_source
+from storage.sources import expand_source, local_path
 from storage.sources_format import SourceFormat, SourceReading
 from warehouse.algebra.expressions import Call, Cast, ColumnRef, Expr
 from warehouse.algebra.relations import Project, Query
@@ -103,14 +103,29 @@ def _to(tree: commands.CopyNode, queries: QueryPlanner) -> CopyToPlan:
         return _as_texts(bound, binding, kind, kinds)
 
     plan = queries.plan(query, finish=finish)
+    url = absolute(tree.path, queries.session.directory)
+    _check_outside(url, queries.root)
     target = ExportTarget(
-        url=absolute(tree.path, queries.session.directory),
+        url=url,
         format=kind,
         names=plan.result_names,
         kinds=tuple(kinds),
         options=queries.store,
     )
     return CopyToPlan(query=plan, target=target)
+
+
+def _check_outside(url: str, root: str) -> None:
+    """Raises InvalidRequest (42501) for a place among the database's own objects."""
+    if root and _plain(url).startswith(_plain(root).rstrip("/") + "/"):
+        raise InvalidRequest(
+            f"{url} lies in the root of the database, {root}; write to another place", "42501"
+        )
+
+
+def _plain(url: str) -> str:
+    remote = "://" in url and not url.startswith("file://")
+    return url if remote else str(local_path(url).resolve())
 
 
 def _select(table: tuple[str, ...], columns: tuple[str, ...]) -> QueryNode:

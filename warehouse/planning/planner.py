@@ -57,9 +57,15 @@ _Key = tuple[Any, ...]
 class SqlPlanner:
     """Implements `actors.planner.Planner`. May be used from several threads."""
 
-    def __init__(self, clock: Clock | None = None, store: StoreOptions | None = None) -> None:
-        """Args: store: how statements that name files enter S3."""
+    def __init__(
+        self, clock: Clock | None = None, store: StoreOptions | None = None, root: str = ""
+    ) -> None:
+        """Args:
+        store: how statements that name files enter S3.
+        root: the database's, where they may not write.
+        """
         self._store = store
+        self._root = root
         self._clock = clock or SystemClock()
         self._parser = StatementParser()
         self._plans: OrderedDict[_Key, tuple[dict[Version, Snapshot], QueryPlan]] = OrderedDict()
@@ -125,6 +131,7 @@ class SqlPlanner:
             parameters=statement.parameters,
             now=self._now(),
             store=self._store,
+            root=self._root,
         )
 
     def _now(self) -> datetime.datetime:

@@ -50,6 +50,7 @@ class QueryPlanner:
     parameters: Parameters = ()
     now: datetime.datetime | None = None
     store: StoreOptions | None = None
+    root: str = ""
 
     def plan(
         self,

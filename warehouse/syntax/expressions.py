@@ -56,6 +56,12 @@ _BARE_FUNCTIONS = frozenset(
         "system_user",
     )
 )  # fmt: skip
+_NEVER_CALLED = NOT_FUNCTIONS - frozenset(
+    (
+        "bit", "char", "coalesce", "float", "greatest", "grouping", "interval", "json_object",
+        "least", "none", "nullif", "time", "timestamp", "values",
+    )
+)  # fmt: skip
 _TYPE_STARTS = frozenset(
     (
         "timestamp", "time", "double", "float", "numeric", "decimal", "dec", "char", "character",
@@ -93,11 +99,13 @@ class ExpressionGrammar(SpecialForms):
 
     def _signed(self, sign: str, at: int) -> Any:
         operand = self.expression(SIGN)
-        if isinstance(operand, Constant) and operand.kind == "number" and sign == "-":
-            if operand.value.startswith("-"):
-                return Constant(at, "number", operand.value[1:])
-            return Constant(at, "number", f"-{operand.value}")
-        return operand if isinstance(operand, Constant) else Operator(at, sign, (operand,))
+        if not isinstance(operand, Constant) or operand.kind != "number":
+            return Operator(at, sign, (operand,))
+        if sign == "+":
+            return operand
+        if operand.value.startswith("-"):
+            return Constant(at, "number", operand.value[1:])
+        return Constant(at, "number", f"-{operand.value}")
 
     def _infix_level(self) -> int:
         """The level of the operator that comes next; 0 if none does."""
@@ -369,10 +377,8 @@ class ExpressionGrammar(SpecialForms):
                 return Star(at, tuple(parts))
             parts.append(self.label("a name"))
         if self.at_operator("("):
-            if len(parts) == 1 and word in NOT_FUNCTIONS - {
-                "coalesce", "json_object", "greatest", "least", "nullif", "grouping", "float", "none",
-                "char", "bit", "time", "timestamp", "interval", "values",
-            } and self.tokens[self.index - 1].kind == "word":  # fmt: skip
+            unquoted = self.tokens[self.index - 1].kind == "word"
+            if len(parts) == 1 and word in _NEVER_CALLED and unquoted:
                 self.fail("expected a value")
             return self.call_rest(tuple(parts), at)
         if self.token.kind == "string" and len(parts) > 1:  # `schema.type 'text'`

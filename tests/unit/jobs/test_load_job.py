@@ -67,3 +67,10 @@ def test_a_missing_statement_file_is_named(
 ) -> None:
     assert main([*arguments, "--create-table-sql", str(tmp_path / "no.sql")]) == 1
     assert "no.sql" in capsys.readouterr().err
+
+
+def test_text_files_are_loaded_too(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id;note\n7;NA\n")
+    arguments[-1] = str(tmp_path / "a.csv")
+    assert main([*arguments, "--create", "--delimiter", ";", "--null", "NA"]) == 0
+    assert _rows(arguments) == [(7, None)]

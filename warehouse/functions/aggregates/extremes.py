@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from storage.errors import NotYet
+from storage.schema import VarCharType
 from warehouse.algebra.expressions import Expr
-from warehouse.algebra.types import INTERVAL, NUMERIC, AnyType, is_float
+from warehouse.algebra.types import INTERVAL, NUMERIC, TEXT, AnyType, is_float
 from warehouse.execution.groups import Aggregated, Group
 from warehouse.execution.keys import is_nested, order_key
 from warehouse.execution.value import Value, carrier
@@ -39,12 +40,18 @@ def _same(args: Sequence[Expr]) -> AnyType:
     return args[0].type
 
 
-@aggregate(*(f"min({kind}) -> {kind}" for kind in ORDERED), result=_same)
+def _extreme_type(args: Sequence[Expr]) -> AnyType:
+    """The argument's type; of VARCHAR(n) it is TEXT, as PostgreSQL has min and max for texts."""
+    kind = args[0].type
+    return TEXT if isinstance(kind, VarCharType) else kind
+
+
+@aggregate(*(f"min({kind}) -> {kind}" for kind in ORDERED), result=_extreme_type)
 def _min(group: Group) -> Aggregated:
     return _extreme(group, greatest=False)
 
 
-@aggregate(*(f"max({kind}) -> {kind}" for kind in ORDERED), result=_same)
+@aggregate(*(f"max({kind}) -> {kind}" for kind in ORDERED), result=_extreme_type)
 def _max(group: Group) -> Aggregated:
     return _extreme(group, greatest=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -127,3 +128,28 @@ def test_a_table_made_for_a_refused_load_is_taken_back(
     found = mobula("load", orders, "fresh", str(source), str(other), "--create", "--quiet")
     assert "no column 'colour'" in found.error
     assert "fresh" not in mobula("tables", orders).stdout
+
+
+def test_csv_and_ndjson_are_loaded_and_make_tables(
+    mobula: Mobula, root: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("Id,day,note\n1,2024-01-01,x\n2,,\n")
+    found = mobula("load", root, "t", str(tmp_path / "a.csv"), "--create", "--quiet")
+    assert found.status == 0
+    (tmp_path / "b.txt").write_text("3|2024-01-03|NA\n")
+    options = ["--format", "csv", "--no-header", "--delimiter", "|", "--null", "NA"]
+    assert mobula("load", root, "t", str(tmp_path / "b.txt"), *options).status == 0
+    (tmp_path / "c.ndjson").write_text('{"id":4,"note":"é"}\n')
+    assert mobula("load", root, "t", str(tmp_path / "c.ndjson")).status == 0
+    with warehouse.connect(root, engine="local", create=False) as db:
+        assert db.sql("SELECT * FROM t ORDER BY id").rows() == [
+            (1, date(2024, 1, 1), "x"),
+            (2, None, None),
+            (3, date(2024, 1, 3), None),
+            (4, None, "é"),
+        ]
+    (tmp_path / "a.csv").write_text("id\n5\nsix\n")
+    found = mobula("load", root, "t", str(tmp_path / "a.csv"))
+    assert found.status == 1
+    assert 'a.csv, line 3: column id: invalid input syntax for type bigint: "six"' in found.error
+    assert _count(root, "t") == 4

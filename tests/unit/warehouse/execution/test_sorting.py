@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import warehouse.functions.arithmetic
-from storage.errors import InvalidRequest, NotYet
+from storage.errors import InvalidRequest
 from storage.schema import EnumType
 from tests.unit.warehouse.execution.relation_cases import Tables, asc, call, desc, lit
 from warehouse.algebra.expressions import Parameter, SortKey
@@ -49,11 +49,13 @@ def test_keys_are_expressions_and_constants_sort_nothing() -> None:
     assert tables.run(Sort(input=rows, keys=(asc(lit(1)),))) == [(1,), (3,), (2,)]
 
 
-def test_jsonb_has_no_order_yet() -> None:
+def test_jsonb_orders_by_kind_size_and_members() -> None:
     tables = Tables()
-    rows = tables.scan([("{}",)], JSONB)
-    with pytest.raises(NotYet, match="jsonb"):
-        tables.run(Sort(input=rows, keys=(asc(rows.columns[0]),)))
+    texts = ["[]", "null", '"B"', '"a"', "-10", "-1.5", "0", "0.001", "9", "10", "false", "true"]
+    texts += ["[[]]", "[1, 2]", "{}", '{"a": 1}', '{"c": 0}', '{"a": 2, "b": 1}']
+    rows = tables.scan([(text,) for text in reversed(texts)], JSONB)
+    found = tables.run(Sort(input=rows, keys=(asc(rows.columns[0]),)))
+    assert found == [(text,) for text in texts]
 
 
 def limited(relation: Relation, count: int | None, offset: int | None = None, **how: Any) -> Limit:

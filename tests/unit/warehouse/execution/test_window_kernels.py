@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from storage.errors import NotYet
 from storage.schema import ArrayType
 from warehouse.algebra.types import DOUBLE, INTEGER, INTERVAL, JSONB, TEXT
 from warehouse.execution.window_folds import added, fold, moments, with_moments
@@ -138,6 +137,9 @@ def test_null_is_the_greatest_element_of_an_array() -> None:
     assert layout.rows.to_list() == [2, 3, 1, 0, 5, 4]
 
 
-def test_an_order_by_jsonb_is_refused() -> None:
-    with pytest.raises(NotYet):
-        lay_out([], [Key(pl.Series(["1"]), JSONB, False, False)], 1)
+def test_jsonb_values_that_are_equal_are_peers() -> None:
+    keys = pl.Series(["[1]", "1.0", None, "[]", '"z"', "1"])
+    layout = lay_out([], [Key(keys, JSONB, False, False)], 6)
+    assert layout.rows is not None
+    assert layout.rows.to_list() == [3, 4, 1, 5, 0, 2]
+    assert layout.peer_heads.tolist() == [0, 1, 2, 4, 5]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 import warehouse.functions.all  # noqa: F401 (registers every function)
-from storage.errors import MobulaError
 from warehouse.algebra.expressions import Call, Case, Cast, Expr, InList, Literal
 from warehouse.algebra.relations import Project
 from warehouse.binder.context import Binding
@@ -73,15 +72,11 @@ def test_what_fails_stays_for_the_row_that_reaches_it(expression: str) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["now()", "current_date", "random()", "gen_random_uuid()", "clock_timestamp()", "'now'::date",
-     "'today'::timestamp", "' Tomorrow '::date", "ARRAY[1, 2]", "ROW(1, 2)"],
+    ["now()", "current_date", "random()", "gen_random_uuid()", "clock_timestamp()", "'now'::text::date",
+     "' Tomorrow '::text::date", "ARRAY[1, 2]", "ROW(1, 2)"],
 )  # fmt: skip
 def test_what_is_no_constant_stays(expression: str) -> None:
-    try:
-        before = bound(expression)
-    except MobulaError as error:
-        pytest.fail(str(error))
-    assert not isinstance(folded(before), Literal) or isinstance(before, Literal)
+    assert not isinstance(folded(bound(expression)), Literal)
 
 
 def test_constant_parts_fold_inside_what_is_not_constant() -> None:
