@@ -31,11 +31,19 @@ from warehouse.algebra.types import (
     TIMESTAMP,
     UNKNOWN,
     AnyType,
+    base_name,
     is_integer,
     shown,
 )
 
-__all__ = ["decimal_literal", "literal_as", "number", "plain_literal", "value_literal"]
+__all__ = [
+    "CLOCK_WORDS",
+    "decimal_literal",
+    "literal_as",
+    "number",
+    "plain_literal",
+    "value_literal",
+]
 
 DIGITS_MAX = 38
 _BOUNDS = {SMALLINT: 2**15, INTEGER: 2**31, BIGINT: 2**63}
@@ -43,6 +51,8 @@ _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 _DECIMAL = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
 _DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}\s*")
 _TIMESTAMP = re.compile(r"\s*\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?\s*")
+CLOCK_WORDS = frozenset(("now", "today", "tomorrow", "yesterday"))  # mean the statement's time
+_MOMENTS = ("date", "time", "timestamp", "timestamptz")
 _TRUE = frozenset(("t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"))
 _FALSE = frozenset(("f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"))
 
@@ -160,11 +170,12 @@ def literal_as(text: str, kind: AnyType) -> Expr:
     if kind in (TEXT, UNKNOWN):
         return Literal(type=TEXT if kind == UNKNOWN else kind, value=text)
     found = plain_literal(text, kind)
-    return (
-        found
-        if found is not None
-        else fold(Cast(type=kind, arg=Literal(type=TEXT, value=text), explicit=True))
-    )
+    if found is not None:
+        return found
+    cast = Cast(type=kind, arg=Literal(type=TEXT, value=text), explicit=True)
+    if base_name(kind) in _MOMENTS and text.strip().lower() in CLOCK_WORDS:
+        return cast
+    return fold(cast)
 
 
 def plain_literal(text: str, kind: AnyType) -> Literal | None:

@@ -1,9 +1,9 @@
 """Operands computed once, though an expression uses them several times.
 
 A check or a guard names its operand again: `when(x > limit)`, `when(x.is_not_null()).then(f(x))`.
-Polars finds common subexpressions itself, so an operand is written out again as long as it is short.
-In a deeply nested expression each level would multiply the tree, exponentially in the depth: `shared`
-packs long operands into a struct and lets the expression refer to its fields:
+Polars finds common subexpressions itself, so an operand is written out again as long as it is
+short. In a deeply nested expression each level would multiply the tree, exponentially in the depth:
+`shared` packs long operands into a struct and lets the expression refer to its fields:
 
     struct(a0 = x).with_fields(result = … field(a0) … field(a0) …).field(result)
 

@@ -16,7 +16,7 @@ from warehouse.algebra.expressions import Call, Case, Cast, Expr, InList, Litera
 from warehouse.algebra.relations import Query, Relation, Values
 from warehouse.algebra.types import RecordType
 from warehouse.algebra.walk import map_children, map_expressions, replace, transform_relation
-from warehouse.binder.constants import fold
+from warehouse.binder.constants import CLOCK_WORDS, fold
 from warehouse.functions.registry import function
 
 __all__ = ["folded", "folded_query"]
@@ -74,12 +74,7 @@ def _is_constant(expr: Expr) -> bool:
 def _reads_clock(expr: Cast) -> bool:
     """Texts like 'now' and 'today' mean the time of the statement."""
     value = expr.arg.value if isinstance(expr.arg, Literal) else None
-    return isinstance(value, str) and value.strip().lower() in (
-        "now",
-        "today",
-        "tomorrow",
-        "yesterday",
-    )
+    return isinstance(value, str) and value.strip().lower() in CLOCK_WORDS
 
 
 @lru_cache(maxsize=4096)

@@ -72,8 +72,8 @@ def test_what_fails_stays_for_the_row_that_reaches_it(expression: str) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["now()", "current_date", "random()", "gen_random_uuid()", "clock_timestamp()", "'now'::text::date",
-     "' Tomorrow '::text::date", "ARRAY[1, 2]", "ROW(1, 2)"],
+    ["now()", "current_date", "random()", "gen_random_uuid()", "clock_timestamp()",
+     "'now'::text::date", "' Tomorrow '::text::date", "ARRAY[1, 2]", "ROW(1, 2)"],
 )  # fmt: skip
 def test_what_is_no_constant_stays(expression: str) -> None:
     assert not isinstance(folded(bound(expression)), Literal)

@@ -231,7 +231,14 @@ def check(seed: int, directory: Path) -> tuple[int, int, int]:
             expected = bag(db.run(db.unpruned(plan)))
         except InvalidRequest:
             continue  # an error of a row, whatever files are read
-        found = bag(db.run(plan))
+        try:
+            found = bag(db.run(plan))
+        except InvalidRequest as error:
+            # Whether a row that joins with nothing is added to is for the join to say.
+            assert "+ 1 AS b" in sql and error.sqlstate == "22003", (
+                f"seed {seed}, case {case}: {sql}"
+            )
+            continue
         assert found == expected, f"seed {seed}, case {case}: {sql}"
         ran += 1
         total += sum(len(s.table.files) for s in plan.scans)
