@@ -18,6 +18,7 @@ import ray
 
 import warehouse
 from actors import spawn
+from tests.ray_cluster import RayCluster
 from tests.s3_server import S3Server, moto_server
 from warehouse import Database, Fenced, InvalidRequest, UnknownObject, VirtualWarehouse
 
@@ -57,11 +58,14 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def test_second_client_finds_the_same_processes(db: Database, bi: VirtualWarehouse) -> None:
+def test_second_client_finds_the_same_processes(
+    db: Database, bi: VirtualWarehouse, ray_cluster: RayCluster
+) -> None:
     db.table("numbers").append(numbers(1, 2, 3))
     done = subprocess.run(
         [sys.executable, "-c", CLIENT, db.root],
         cwd=REPOSITORY,
+        env=ray_cluster.environment,
         capture_output=True,
         text=True,
         timeout=120,

@@ -69,8 +69,11 @@ def constant_key() -> Key:
 
 
 def computed(keys: Sequence[Key]) -> bool:
-    """Does `equi_join` add columns for them?"""
-    return any(not (_plain(key.left) and _plain(key.right)) for key in keys)
+    """Does `equi_join` add columns for them? Also for a column that is in two keys."""
+    if any(not (_plain(key.left) and _plain(key.right)) for key in keys):
+        return True
+    sides = ([key.left for key in keys], [key.right for key in keys])
+    return any(len({expr.meta.output_name() for expr in side}) < len(keys) for side in sides)
 
 
 def _plain(expr: pl.Expr) -> bool:

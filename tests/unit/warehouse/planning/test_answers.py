@@ -187,3 +187,14 @@ def test_deep_expressions_are_refused_and_long_ones_are_not(database: Database) 
     with pytest.raises(InvalidRequest) as caught:
         database.sql("SELECT " + "-(" * 900 + "1" + ")" * 900 + " FROM items")
     assert caught.value.sqlstate == "54001"
+
+
+def test_a_column_in_two_keys_of_nested_joins(database: Database) -> None:
+    """Keys that a join adds for itself may not reach the joins around it."""
+    sql = (
+        "SELECT count(*) FROM days a JOIN days b ON a.a = b.a AND a.t = b.t"
+        " JOIN days c ON c.a = a.a AND c.a = b.a + 0 JOIN days d ON d.a = c.a AND d.a = a.a + 0"
+        " LEFT JOIN days e ON e.a = d.a AND e.a = c.a AND e.a = b.a"
+        " LEFT JOIN days f ON f.a = e.a AND f.a = d.a AND f.a = c.a"
+    )
+    assert database.rows(sql) == [(1,)]
