@@ -216,7 +216,7 @@ def _iso(parse: Any, text: str, kind: AnyType) -> Literal | None:
 
 
 def fold(expr: Expr) -> Expr:
-    """A constant expression as a Literal. Raises the error that it ends in."""
+    """A constant expression as a Literal, if Python has the value. Raises the error it ends in."""
     from warehouse.execution.expressions import Environment, lower
     from warehouse.execution.literals import from_carrier
     from warehouse.execution.value import fault_of, raised
@@ -229,4 +229,7 @@ def fold(expr: Expr) -> Expr:
         if found is None:
             raise
         raise found from None
-    return Literal(type=expr.type, value=from_carrier(series.to_list()[0], expr.type))
+    try:
+        return Literal(type=expr.type, value=from_carrier(series.to_list()[0], expr.type))
+    except (ValueError, OverflowError):
+        return expr  # a date that Python does not have, years past 9999

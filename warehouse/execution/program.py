@@ -20,6 +20,7 @@ import warehouse.functions.all  # noqa: F401 (registers every function)
 from actors.planner import InputFrame
 from storage.errors import CorruptData, InternalError, InvalidRequest, MobulaError, NotYet
 from storage.schema import SCALED_PRECISION_MAX, DecimalType
+from warehouse.algebra.depth import allow_deep_trees
 from warehouse.algebra.relations import Query
 from warehouse.algebra.types import AnyType
 from warehouse.execution.decode import decode
@@ -58,6 +59,7 @@ class Program:
         Recursive queries run their rounds here. Args: inputs by the names that the scans have.
         Raises: InvalidRequest, NotYet; PolarsError with a fault (`value.fault_of`).
         """
+        allow_deep_trees()
         context = Context(
             inputs={name: _scanned(found) for name, found in inputs.items()},
             parameters=self.parameters,

@@ -26,6 +26,7 @@ from storage.errors import InternalError, InvalidRequest
 from storage.objects.options import StoreOptions
 from storage.snapshot.model import Snapshot, TableState
 from storage.target import RowRules
+from warehouse.algebra.depth import allow_deep_trees
 from warehouse.planning.catalogue import find_table, table_path
 from warehouse.planning.copy import plan_copy
 from warehouse.planning.create_table import plan_create_table, plan_create_table_as
@@ -67,6 +68,7 @@ class SqlPlanner:
         self._store = store
         self._root = root
         self._clock = clock or SystemClock()
+        allow_deep_trees()
         self._parser = StatementParser()
         self._plans: OrderedDict[_Key, tuple[dict[Version, Snapshot], QueryPlan]] = OrderedDict()
         self._bound: OrderedDict[_Key, tuple[_Key, TableRules | None]] = OrderedDict()
