@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
-from storage.schema import ArrayType, DecimalType, EnumType, StructType
+from storage.schema import ArrayType, EnumType, StructType
 from warehouse.algebra import types
 from warehouse.algebra.expressions import Call, Cast, Expr, Literal
 from warehouse.algebra.types import (
@@ -396,10 +396,3 @@ def _element_of(args: Sequence[Expr], expected: Sequence[str]) -> AnyType:
         if base in _POLYMORPHIC and base not in ("any", "anyarray", "anycompatiblearray"):
             return arg.type
     return TEXT
-
-
-def decimal_of(kind: AnyType) -> DecimalType | None:
-    """An exact number's type as DECIMAL; None for NUMERIC, floats and everything else."""
-    if isinstance(kind, DecimalType):
-        return kind
-    return integer_as_decimal(kind) if is_integer(kind) else None
