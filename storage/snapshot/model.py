@@ -95,10 +95,14 @@ class TableState:
         raise KeyError(version)
 
     @property
+    def stored_row_count(self) -> int:
+        """Rows of files and deltas, deleted ones included."""
+        return self.files.row_count + sum(d.row_count for d in self.deltas)
+
+    @property
     def row_count(self) -> int:
         """Live rows: files and deltas less deleted positions."""
-        deleted = sum(bitmap.deleted_count for bitmap in self.bitmaps.values())
-        return self.files.row_count + sum(d.row_count for d in self.deltas) - deleted
+        return self.stored_row_count - sum(b.deleted_count for b in self.bitmaps.values())
 
 
 class UserType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -41,12 +41,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What an input of a query reads: a table's state in one snapshot."""
+    """What an input of a query reads: a table's state in one snapshot.
+
+    `name`: as the statement says it; None for a table of the system's.
+    """
 
     table: TableState
     schema: str
     version: Version
     lsn: int
+    name: tuple[str, ...] | None
 
 
 def find_table(snapshot: Snapshot, name: tuple[str, ...], session: Session) -> TableState:
@@ -148,17 +152,43 @@ class SnapshotCatalogue:
         """The table, its name made an input. Raises UnknownObject, InvalidRequest."""
         version = version_of(as_of, self.parameters)
         snapshot = self.snapshots.get(version) or self.latest
-        schema, state = self._found(name, snapshot)
+        source = self._found(name, version, snapshot)
+        schema, state = source.schema, source.table
         wanted, number = state.name, 1
         while wanted in self.sources:
             number += 1
             wanted = f"{state.name}_{number}"
-        self.sources[wanted] = Source(table=state, schema=schema, version=version, lsn=snapshot.lsn)
+        self.sources[wanted] = source
         columns = tuple((column.name, column.type) for column in state.columns)
         return TableSource(input=wanted, schema=schema, name=state.name, columns=columns)
 
-    def _found(self, name: tuple[str, ...], snapshot: Snapshot) -> tuple[str, TableState]:
-        """A table of the system's or of the user's, and its schema."""
+    @property
+    def is_of_one_snapshot(self) -> bool:
+        """Did the statement ask for what another snapshot may answer otherwise, tables apart?"""
+        asked = self._system is not None or bool(self.outside)
+        return asked or any(source.name is None for source in self.sources.values())
+
+    def again(self, before: Mapping[str, Source]) -> dict[str, Source] | None:
+        """What the same statement reads in the snapshots of this catalogue.
+
+        None if a name means another table now, or the table has other columns.
+        """
+        found = {}
+        for wanted, source in before.items():
+            snapshot = self.snapshots.get(source.version)
+            if snapshot is None or source.name is None:
+                return None
+            try:
+                now = self._found(source.name, source.version, snapshot)
+            except UnknownObject:
+                return None
+            if now.table.id != source.table.id or now.table.columns != source.table.columns:
+                return None
+            found[wanted] = now
+        return found
+
+    def _found(self, name: tuple[str, ...], version: Version, snapshot: Snapshot) -> Source:
+        """A table of the system's or of the user's."""
         if len(name) == 3 and name[0] == DATABASE:
             name = name[1:]
         relation = find_relation(
@@ -167,9 +197,17 @@ class SnapshotCatalogue:
             lambda schema: snapshot.find_table(name[-1], schema) is not None,
         )
         if relation is not None:
-            return relation.schema, system_table(relation, snapshot, self.session)
-        state = find_table(snapshot, name, self.session)
-        return snapshot.schemas[state.schema_id], state
+            schema, state = relation.schema, system_table(relation, snapshot, self.session)
+        else:
+            state = find_table(snapshot, name, self.session)
+            schema = snapshot.schemas[state.schema_id]
+        return Source(
+            table=state,
+            schema=schema,
+            version=version,
+            lsn=snapshot.lsn,
+            name=None if relation is not None else name,
+        )
 
     @property
     def system(self) -> SystemObjects:

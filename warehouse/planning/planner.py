@@ -1,9 +1,7 @@
 """`SqlPlanner`: the planner that `connect` gives the primary and the coordinators.
 
-Statement by statement: parse, then either a query (bind, optimise, prune), a change of the
-catalogue, an answer from it, or a call. Plans of recent queries are kept by text, parameters and
-schema path, and used again only while every snapshot they were made on is the very same object:
-the next commit makes a new plan, for it may bring files and deltas.
+Statement by statement: parse, then either a query, a change of the catalogue, an answer from it,
+or a call. Recent queries are kept by text, parameters and session (`planning.kept`).
 """
 
 from __future__ import annotations
@@ -38,6 +36,7 @@ from warehouse.planning.definitions import (
 )
 from warehouse.planning.explain import explain
 from warehouse.planning.insert import plan_insert
+from warehouse.planning.kept import KeptPlans
 from warehouse.planning.parse import StatementParser
 from warehouse.planning.query import QueryPlanner
 from warehouse.planning.rules import TableRules, table_rules
@@ -48,7 +47,6 @@ from warehouse.syntax.tree import QueryNode
 
 __all__ = ["SqlPlanner", "utc_now"]
 
-PLANS_MAX = 64
 RULES_MAX = 256
 EPOCH = datetime.datetime(1970, 1, 1)
 
@@ -70,7 +68,7 @@ class SqlPlanner:
         self._clock = clock or SystemClock()
         allow_deep_trees()
         self._parser = StatementParser()
-        self._plans: OrderedDict[_Key, tuple[dict[Version, Snapshot], QueryPlan]] = OrderedDict()
+        self._plans = KeptPlans()
         self._bound: OrderedDict[_Key, tuple[_Key, TableRules | None]] = OrderedDict()
         self._lock = Lock()
 
@@ -159,25 +157,16 @@ class SqlPlanner:
     def _query(self, parsed: Parsed, tree: QueryNode, queries: QueryPlanner) -> QueryPlan:
         if parsed.opens_files:  # they may change at any time
             return queries.plan(tree)
-        statement = parsed.statement
-        parameters = _shape(statement.parameters)
-        session = statement.session
-        path = _path(session, queries.snapshots[Latest()])
-        told = (session.user, *sorted(session.settings.items()), *session.functions.items())
-        key = (statement.sql, parameters, path, *told)
-        wanted = {version: queries.snapshots[version] for version in parsed.versions}
-        with self._lock:
-            kept = self._plans.get(key)
-            if kept is not None and all(kept[0].get(v) is wanted[v] for v in wanted):
-                self._plans.move_to_end(key)
-                program = dataclasses.replace(kept[1].program, now=queries.now)  # type: ignore[type-var]
-                return dataclasses.replace(kept[1], program=program)
-        plan = queries.plan(tree)
-        with self._lock:
-            self._plans[key] = (wanted, plan)
-            while len(self._plans) > PLANS_MAX:
-                self._plans.popitem(last=False)
-        return plan
+        statement, session = parsed.statement, parsed.statement.session
+        key = (
+            statement.sql,
+            _shape(statement.parameters),
+            _path(session, queries.snapshots[Latest()]),
+            session.user,
+            *sorted(session.settings.items()),
+            *session.functions.items(),
+        )
+        return self._plans.plan(key, tree, queries, parsed.versions)
 
 
 def utc_now(clock: Clock) -> datetime.datetime:

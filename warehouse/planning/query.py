@@ -1,4 +1,9 @@
-"""From a query's tree to a `QueryPlan`: bind, optimise, prune, share scans."""
+"""From a query's tree to a `QueryPlan`, in two steps.
+
+1. `prepare`: bind and optimise. The result holds for every snapshot in which the same names mean
+   tables of the same columns; statistics only chose the order of its joins.
+2. `finished`: for one snapshot, prune the files of each scan and share equal scans.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ import msgspec
 from actors.messages import Session
 from actors.planner import PlannedScan, QueryPlan, Version
 from storage.objects.options import StoreOptions
-from storage.snapshot.model import Snapshot
+from storage.snapshot.model import Snapshot, TableState, UserType
 from warehouse.algebra.expressions import ColumnRef, Literal
 from warehouse.algebra.relations import Project, Query, Relation, Scan, Values
 from warehouse.algebra.types import AnyType
@@ -28,7 +33,10 @@ from warehouse.planning.files import FoundFiles, plan_files
 from warehouse.planning.versions import Parameters
 from warehouse.syntax.tree import QueryNode
 
-__all__ = ["QueryPlanner", "VersionedScan"]
+__all__ = ["PreparedQuery", "QueryPlanner", "VersionedScan"]
+
+_GROWTH_MAX = 2.0  # a table that grew or shrank more than this since may want other joins
+_SMALL_ROWS = 1000.0  # below, the order of joins is no matter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,30 @@ class VersionedScan(PlannedScan):
     schema: str
     version: Version
     lsn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedQuery:
+    """A query bound and optimised.
+
+    Attributes:
+        sources: what its inputs read in the snapshots that it was prepared on; for `outside`, the
+            inputs that are files of users, see `SnapshotCatalogue`.
+        columns: of each input, the names of those that it is asked for.
+        conditions: see `scan_conditions`.
+        functions: the code of those of the session that it calls.
+        types: the snapshot's, which names of types were looked up in.
+        is_of_one_snapshot: it holds for these snapshots alone.
+    """
+
+    query: Query
+    sources: Mapping[str, Source]
+    outside: Mapping[str, FoundFiles]
+    columns: Mapping[str, tuple[str, ...]]
+    conditions: Mapping[str, list[Any]]
+    functions: Mapping[str, bytes]
+    types: Mapping[int, UserType]
+    is_of_one_snapshot: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,48 +91,67 @@ class QueryPlanner:
         finish: Callable[[Query, Binding], Query] = lambda query, _: query,
         cell: CellBinder | None = None,
     ) -> QueryPlan:
-        """The plan of a query.
+        """The plan of a query. For arguments and errors see `prepare`."""
+        return self.finished(self.prepare(node, kinds, finish, cell))
+
+    def prepare(
+        self,
+        node: QueryNode,
+        kinds: Sequence[AnyType | None] = (),
+        finish: Callable[[Query, Binding], Query] = lambda query, _: query,
+        cell: CellBinder | None = None,
+    ) -> PreparedQuery:
+        """A query bound and optimised.
 
         Args:
             kinds, cell: see `bind_query`.
             finish: changes the bound query before it is optimised (the casts of INSERT).
         Raises UnknownObject, InvalidRequest, NotYet.
         """
-        catalogue = SnapshotCatalogue(
-            self.snapshots, self.session, self.parameters, store=self.store
-        )
+        catalogue = self._catalogue()
         binding = Binding(self.text, catalogue, self.parameters)
         query = finish(bind_query(node, binding, kinds, cell), binding)
         binding.check_parameters()
-        functions = {n: self.session.functions[n].code for n in catalogue.functions}
-        return self.planned(query, catalogue.sources, functions, catalogue.outside)
-
-    def planned(
-        self,
-        query: Query,
-        sources: Mapping[str, Source],
-        functions: Mapping[str, bytes] | None = None,
-        outside: Mapping[str, FoundFiles] | None = None,
-    ) -> QueryPlan:
-        """A bound query as a plan.
-
-        Args:
-            functions: the code of those of the session that it calls.
-            outside: the files of users that are among its inputs.
-        """
-        files = outside or {}
         if not _is_written_out(query):
-            query = optimized(query, {name: source.table for name, source in sources.items()})
-        conditions = scan_conditions(query)
-        columns = _columns(query)
+            tables = {name: source.table for name, source in catalogue.sources.items()}
+            query = optimized(query, tables)
+        return PreparedQuery(
+            query=query,
+            sources=catalogue.sources,
+            outside=catalogue.outside,
+            columns=_columns(query),
+            conditions=scan_conditions(query),
+            functions={n: self.session.functions[n].code for n in catalogue.functions},
+            types=catalogue.latest.types,
+            is_of_one_snapshot=catalogue.is_of_one_snapshot,
+        )
+
+    def again(self, prepared: PreparedQuery) -> QueryPlan | None:
+        """The plan of a query that was prepared on other snapshots; None: it must be prepared anew.
+
+        That is so when names mean something else now, or tables have grown or shrunk by much.
+        """
+        catalogue = self._catalogue()
+        if prepared.is_of_one_snapshot or prepared.types is not catalogue.latest.types:
+            return None
+        sources = catalogue.again(prepared.sources)
+        if sources is None:
+            return None
+        if any(_is_of_other_size(s.table, sources[n].table) for n, s in prepared.sources.items()):
+            return None
+        return self.finished(replace(prepared, sources=sources))
+
+    def finished(self, prepared: PreparedQuery) -> QueryPlan:
+        """The plan of a prepared query for its snapshots."""
+        files, columns = prepared.outside, prepared.columns
         scans = {
-            name: self._scan(name, sources[name], used, conditions.get(name, []))
+            name: self._scan(name, prepared.sources[name], used, prepared.conditions.get(name, []))
             for name, used in columns.items()
             if name not in files
         }
-        query, shared = _shared(query, scans)
+        query, shared = _shared(prepared.query, scans)
         return QueryPlan(
-            program=Program(query=query, udfs=functions or {}, now=self.now),
+            program=Program(query=query, udfs=prepared.functions, now=self.now),
             scans=shared,
             result_names=query.names,
             sources=tuple(
@@ -109,6 +160,9 @@ class QueryPlanner:
                 if name in files
             ),
         )
+
+    def _catalogue(self) -> SnapshotCatalogue:
+        return SnapshotCatalogue(self.snapshots, self.session, self.parameters, store=self.store)
 
     def _scan(
         self, name: str, source: Source, used: Sequence[str], conditions: list[Any]
@@ -128,6 +182,11 @@ class QueryPlanner:
             version=source.version,
             lsn=source.lsn,
         )
+
+
+def _is_of_other_size(before: TableState, now: TableState) -> bool:
+    low, high = sorted(max(float(t.stored_row_count), _SMALL_ROWS) for t in (before, now))
+    return high > low * _GROWTH_MAX
 
 
 def _is_written_out(query: Query) -> bool:

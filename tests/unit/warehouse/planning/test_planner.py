@@ -1,4 +1,4 @@
-"""Statements that are no queries: DDL, INSERT, SHOW, DESCRIBE, CALL, EXPLAIN; the plan cache."""
+"""Statements that are no queries: DDL, INSERT, SHOW, DESCRIBE, CALL, EXPLAIN."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from actors.messages import (
     NewIdentity,
     NewTable,
     QueryStats,
-    Session,
     Statement,
 )
 from actors.planner import (
@@ -24,14 +23,13 @@ from actors.planner import (
     InsertPlan,
     Latest,
     Planner,
-    QueryPlan,
     RowsPlan,
     WritePlan,
 )
 from storage.errors import InternalError, InvalidRequest, NotYet, UnknownObject
 from storage.schema import ArrayType, CharType, DecimalType, Kind, ScalarType, VarCharType
-from tests.unit.warehouse.planning.database import Database, program_of, snapshot_of
-from warehouse.planning.planner import PLANS_MAX, SqlPlanner
+from tests.unit.warehouse.planning.database import Database
+from warehouse.planning.planner import SqlPlanner
 
 
 def operation(database: Database, sql: str) -> Any:
@@ -325,7 +323,7 @@ def test_defaults_checks_and_identity(database: Database) -> None:
     ]
 
 
-# --- EXPLAIN and the cache ------------------------------------------------------------------------
+# --- EXPLAIN -----------------------------------------------------------------------------------
 
 
 def test_explain_says_what_is_read_and_run(database: Database) -> None:
@@ -357,58 +355,6 @@ def test_explain_analyze_adds_the_statistics(database: Database) -> None:
     assert lines[0] == "no table is read"
     assert "  rows_scanned: 3" in lines
     assert "  execute_ms: 1.2" in lines
-
-
-def is_kept(one: QueryPlan, other: QueryPlan) -> bool:
-    """Was the second made of the first, not planned anew?"""
-    return program_of(one).query is program_of(other).query and one.scans is other.scans
-
-
-def test_a_plan_is_used_again_until_a_commit_or_other_parameters(database: Database) -> None:
-    sql = "SELECT a FROM items WHERE a = $1"
-    first = database.query(sql, 1)
-    assert is_kept(first, database.query(sql, 1))
-    assert not is_kept(first, database.query(sql, Decimal("1")))
-    assert not is_kept(database.query(sql, Decimal("1.0")), database.query(sql, Decimal("1")))
-    assert not is_kept(first, database.query(f"{sql} ", 1))
-    tables = database.snapshots[Latest()].tables.values()
-    database.snapshots[Latest()] = snapshot_of(*tables, lsn=8)
-    assert not is_kept(first, database.query(sql, 1))
-
-
-def test_a_plan_is_used_only_on_the_very_same_snapshots(database: Database) -> None:
-    sql = "SELECT a FROM items AS OF LSN 5"
-    tables = database.snapshots[Latest()].tables.values()
-    database.snapshots[AtLsn(5)] = snapshot_of(*tables, lsn=5)
-    first = database.query(sql)
-    assert is_kept(first, database.query(sql))
-    database.snapshots[AtLsn(5)] = snapshot_of(*tables, lsn=5)  # equal, but another object
-    assert not is_kept(first, database.query(sql))
-
-
-def test_a_plan_belongs_to_the_session_it_was_made_for(database: Database) -> None:
-    sql = "SELECT a FROM items"
-    first = database.query(sql)
-    other = Session(schema_path=("nowhere", "public"))
-    assert not is_kept(first, database.query(sql, session=other))
-    assert is_kept(first, database.query(sql))
-
-
-def test_a_kept_plan_runs_at_the_time_of_the_statement(database: Database) -> None:
-    sql = "SELECT now()"
-    first = database.query(sql)
-    database.clock.moved_ms += 5_000
-    again = database.query(sql)
-    assert is_kept(first, again)
-    early, late = (database.run(plan)["now"][0].as_py() for plan in (first, again))
-    assert late - early == datetime.timedelta(seconds=5)
-
-
-def test_few_plans_are_kept(database: Database) -> None:
-    first = database.query("SELECT 0")
-    for number in range(1, PLANS_MAX + 1):
-        database.query(f"SELECT {number}")
-    assert not is_kept(first, database.query("SELECT 0"))
 
 
 EXPLAINED = """
