@@ -7,6 +7,7 @@ worker can run any fragment.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ __all__ = [
     "AppendRows",
     "CommentOnTable",
     "CommitReply",
+    "DeleteRows",
     "DeltaRun",
     "DropSchema",
     "DropTable",
@@ -38,6 +40,7 @@ __all__ = [
     "FragmentResult",
     "NewColumn",
     "NewIdentity",
+    "NewKey",
     "NewSchema",
     "NewTable",
     "NewType",
@@ -52,6 +55,9 @@ __all__ = [
     "Statement",
     "TableInfo",
     "Transaction",
+    "TruncateTable",
+    "WriteMode",
+    "WriteRows",
 ]
 
 
@@ -115,10 +121,20 @@ class NewColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """PRIMARY KEY or UNIQUE of CREATE TABLE, its columns by name; see `schema.Key`."""
+
+    name: str
+    columns: tuple[str, ...]
+    primary: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTable:
     """CREATE TABLE. `cluster_by` holds column names; `order` is "lexical" or "zorder".
 
-    `checks` have distinct names; whoever plans the statement names those that it leaves unnamed.
+    `checks` and `keys` have distinct names; whoever plans the statement names those that it leaves
+    unnamed. Columns of the primary key become NOT NULL.
     `rows`: the table's first rows, fitted to its columns, whose ids count from 1 in their order,
     and to schema version 1; their `table_id` is not looked at. If the table exists already
     (`if_not_exists`), they are left out.
@@ -131,6 +147,7 @@ class NewTable:
     order: str = "lexical"
     options: Mapping[str, int | str] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    keys: tuple[NewKey, ...] = ()
     comment: str | None = None
     if_not_exists: bool = False
     rows: AppendRows | AppendFiles | None = None
@@ -221,6 +238,59 @@ class AppendFiles:
     files: tuple[FileRow, ...]
 
 
+class WriteMode(enum.Enum):
+    """What a row does to the row with the same primary key, and what if there is none."""
+
+    INSERT = "insert"  # refused if there is one (23505)
+    IGNORE = "ignore"  # left out if there is one, or one with another key of the table
+    UPSERT = "upsert"  # replaces it, or is inserted
+    UPDATE = "update"  # replaces it; left out if there is none
+    DELETE = "delete"  # deletes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRows:
+    """Rows for a table with keys, few enough for the log; no two of them have the same key.
+
+    Attributes:
+        table_id, schema_version: those that the rows were fitted to.
+        rows: as `storage.delta` encodes them; None for DELETE.
+        keys: by key id, the keys of the rows in their order, as `storage.primary_key` encodes them;
+            for DELETE and UPDATE of the primary key alone if no other key is touched.
+        read_lsn: the statement read at this LSN: refused (Conflict) if one of the primary keys was
+            written since. None: it did not read.
+    """
+
+    table_id: int
+    schema_version: int
+    mode: WriteMode
+    row_count: int
+    rows: bytes | None
+    keys: Mapping[int, bytes]
+    read_lsn: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRows:
+    """Rows of a table deleted by where they are: of tables without a primary key.
+
+    `positions`: by id of the file or delta, a RoaringBitmap of row positions, as of `read_lsn`.
+    Refused (Conflict) if one of the rows is not there any more.
+    """
+
+    table_id: int
+    positions: Mapping[int, bytes]
+    read_lsn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TruncateTable:
+    """TRUNCATE: every row leaves; `restart_identity` also begins its identity columns anew."""
+
+    table_id: int
+    restart_identity: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWarehouse:
     """CREATE WAREHOUSE, and the same from Python."""
@@ -248,6 +318,9 @@ Operation = (
     | AdvanceSequence
     | AppendRows
     | AppendFiles
+    | WriteRows
+    | DeleteRows
+    | TruncateTable
     | NewWarehouse
     | DropWarehouse
 )

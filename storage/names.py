@@ -10,12 +10,14 @@ __all__ = [
     "DATA_PREFIX",
     "EPOCH_PREFIX",
     "FORMAT",
+    "INDEX_PREFIX",
     "LOG_PREFIX",
     "alive_name",
     "checkpoint_directory",
     "checkpoint_lsn",
     "data_prefix",
     "epoch_of",
+    "index_prefix",
     "log_lsn",
     "log_name",
     "owner_name",
@@ -26,6 +28,7 @@ LOG_PREFIX = "log/"
 EPOCH_PREFIX = "epoch/"
 CHECKPOINT_PREFIX = "checkpoint/"
 DATA_PREFIX = "data/"
+INDEX_PREFIX = "index/"
 ALIVE = "alive"
 
 _LSN_LIMIT = 2**63
@@ -70,6 +73,11 @@ def checkpoint_lsn(name: str) -> int:
 def data_prefix(branch_id: str, epoch: int) -> str:
     """What the names of a reign's micropartitions start with; a unique id follows."""
     return f"{DATA_PREFIX}{branch_id}-{epoch}-"
+
+
+def index_prefix(branch_id: str, epoch: int) -> str:
+    """What the names of a reign's index runs start with; a unique id follows."""
+    return f"{INDEX_PREFIX}{branch_id}-{epoch}-"
 
 
 def _number(name: str, digits: str) -> int:

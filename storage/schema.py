@@ -22,6 +22,7 @@ __all__ = [
     "DecimalType",
     "EnumType",
     "Identity",
+    "Key",
     "Kind",
     "ScalarType",
     "SqlType",
@@ -129,6 +130,19 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str
     sql: str
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """CONSTRAINT name PRIMARY KEY or UNIQUE: no two rows of the table agree in these columns.
+
+    Columns of a primary key are NOT NULL; in others NULL differs from everything. `id` is given
+    once per table and never reused; the primary key, if there is one, is the table's first key.
+    """
+
+    id: int
+    name: str
+    column_ids: tuple[int, ...]
+    primary: bool
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -173,6 +173,7 @@ def _(change: c.CreateTable, snapshot: Snapshot) -> Snapshot:
         cluster_by=table.cluster_by,
         options=dict(table.options),
         checks=table.checks,
+        keys=table.keys,
         comment=table.comment,
         column_comments=dict(table.column_comments),
         next_column_id=max((x.id for x in table.schema.columns), default=0) + 1,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import msgspec
 
 from storage.errors import CorruptData
-from storage.schema import Check, Column, EnumType, StructType, TableSchema
+from storage.schema import Check, Column, EnumType, Key, StructType, TableSchema
 
 __all__ = [
     "AddBitmaps",
@@ -92,6 +92,7 @@ class TableDefinition(_Value, frozen=True):
     checks: tuple[Check, ...] = ()
     comment: str | None = None
     column_comments: dict[int, str] = {}
+    keys: tuple[Key, ...] = ()
 
 
 class VirtualWarehouse(_Value, frozen=True):
@@ -116,13 +117,21 @@ class Bitmap(_Value, frozen=True):
 
 
 class IndexRun(_Value, frozen=True):
-    """A run of the primary-key index: an immutable object under index/."""
+    """A run of a key's index: an immutable object under index/ (`docs/formats/index.md`).
+
+    Attributes:
+        generation: the LSN as of which it says where keys are; runs of later ones shadow it.
+        key_id: of the `schema.Key` that it is for.
+        first_file_id: added to the file ids in the run: files get theirs when they are committed.
+    """
 
     name: str
     checksum: str
     size_bytes: int
     key_count: int
     generation: int
+    key_id: int = 1
+    first_file_id: int = 0
 
 
 # --- catalogue records ----------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from storage.errors import CorruptData
 from storage.ids import Ids
 from storage.names import CHECKPOINT_PREFIX, checkpoint_directory
 from storage.objects.base import ObjectStore
-from storage.schema import Check, TableSchema
+from storage.schema import Check, Key, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Delta, Receipt, Sequence, Snapshot, TableState, UserType
@@ -64,6 +64,7 @@ class TableEntry(_Value, frozen=True):
     checks: tuple[Check, ...] = ()
     comment: str | None = None
     column_comments: dict[int, str] = {}
+    keys: tuple[Key, ...] = ()
 
 
 class GraveyardEntry(_Value, frozen=True):
@@ -246,6 +247,7 @@ def _table_entry(table: TableState, part: PartReference) -> TableEntry:
         checks=table.checks,
         comment=table.comment,
         column_comments=dict(table.column_comments),
+        keys=table.keys,
     )
 
 
@@ -287,6 +289,7 @@ async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
         checks=entry.checks,
         comment=entry.comment,
         column_comments=entry.column_comments,
+        keys=entry.keys,
         next_column_id=entry.next_column_id,
         next_file_id=entry.next_file_id,
         deltas=_decode(deltas, tuple[Delta, ...], name),

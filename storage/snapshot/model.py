@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from storage.schema import Check, Column, EnumType, StructType, TableSchema
+from storage.schema import Check, Column, EnumType, Key, StructType, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet
 
@@ -69,6 +69,7 @@ class TableState:
     cluster_by: ClusterBy | None = None
     options: Mapping[str, int | str] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    keys: tuple[Key, ...] = ()
     comment: str | None = None
     column_comments: Mapping[int, str] = field(default_factory=dict)  # by column id
     next_column_id: int
@@ -93,6 +94,15 @@ class TableState:
             if schema.version == version:
                 return schema
         raise KeyError(version)
+
+    @property
+    def primary_key(self) -> Key | None:
+        return next((key for key in self.keys if key.primary), None)
+
+    def key_columns(self, key: Key) -> tuple[Column, ...]:
+        """The columns of a key, in its order."""
+        found = tuple(self.schema.by_id(column_id) for column_id in key.column_ids)
+        return tuple(column for column in found if column is not None)
 
     @property
     def stored_row_count(self) -> int:
