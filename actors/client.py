@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from actors.messages import (
     AppendFiles,
-    AppendRows,
     CommitReply,
     QueryReply,
     Statement,
     TableInfo,
     Transaction,
+    WriteMode,
+    WriteOperation,
 )
 from storage.log.record import GroupHeader
 from storage.snapshot.model import Receipt, Snapshot
@@ -83,12 +84,17 @@ class Engine(Protocol):
         steps of its increment. See `actors.primary.sequences`."""
         ...
 
-    def prepare_append(
-        self, info: TableInfo, frame: Any, inline_bytes: int = 0
-    ) -> AppendRows | AppendFiles:
+    def prepare_write(
+        self,
+        info: TableInfo,
+        frame: Any,
+        mode: WriteMode = WriteMode.INSERT,
+        inline_bytes: int = 0,
+    ) -> WriteOperation:
         """Fit a frame and upload what is large; commits nothing.
 
         Args:
+            mode: what the rows do in a table with keys.
             inline_bytes: what the transaction already carries inline, so that it stays small
                 enough for one log object however many appends it has.
         """
@@ -104,6 +110,13 @@ class Engine(Protocol):
         """Turn source files into micropartitions, in parallel; commits nothing.
 
         Args: reading: how they are read, all of them.
+        """
+        ...
+
+    def get(self, info: TableInfo, keys: pa.Table) -> QueryReply:
+        """The rows of the newest snapshot that have these primary keys, through the index.
+
+        Args: keys: in the logical types of the key's columns, under their names.
         """
         ...
 

@@ -9,9 +9,8 @@ from actors.client import Progress
 from actors.messages import TableInfo
 from actors.settings import NodeSettings
 from storage.ids import Ids
-from storage.ingest import load_file
+from storage.ingest import IngestedFile, load_file
 from storage.objects import ObjectStore
-from storage.snapshot.files import FileRow
 from storage.sources_format import SourceReading
 from storage.sources_rows import count_source, source_columns
 
@@ -50,7 +49,7 @@ async def load_sources(
     reading: SourceReading,
     progress: Progress,
     ids: Ids,
-) -> list[FileRow]:
+) -> list[IngestedFile]:
     """Turn source files into micropartitions, a few at a time; all or an error.
 
     Args: infos: of the table, one for each source.
@@ -59,7 +58,7 @@ async def load_sources(
     rows_done = dict.fromkeys(range(len(sources)), 0)
     files_done = 0
 
-    async def one(index: int, url: str, info: TableInfo) -> list[FileRow]:
+    async def one(index: int, url: str, info: TableInfo) -> list[IngestedFile]:
         nonlocal files_done
 
         def report(rows: int) -> None:

@@ -34,6 +34,7 @@ from actors.planner import Planner
 from actors.service import CoordinatorService, PrimaryService, open_worker
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
+from actors.write import files_operation
 from storage.log.epoch import Owner
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Receipt
@@ -116,7 +117,7 @@ class LocalEngine(StoreClient):
                 ids=self._ids,
             )
         )
-        return AppendFiles(table_id=info.table_id, files=tuple(files))
+        return files_operation(info, files)
 
     def start_warehouse(self, name: str) -> LocalWarehouse:
         self._warehouse(name, name)

@@ -15,8 +15,10 @@ from typing import Any
 import pyarrow as pa
 
 from storage.exports import ExportTarget
+from storage.flush import Flushed
+from storage.primary_key import Keys, OpenRun, Words
 from storage.schema import Check, Column, EnumType, SqlType, StructType
-from storage.snapshot.changes import VirtualWarehouse
+from storage.snapshot.changes import IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileRow
 from storage.snapshot.model import IngestToken, Receipt
 from storage.snapshot.ranges import ColumnRange
@@ -35,9 +37,12 @@ __all__ = [
     "DropTable",
     "DropType",
     "DropWarehouse",
+    "ExchangeDeltas",
+    "ExchangeRuns",
     "FileInput",
     "Fragment",
     "FragmentResult",
+    "LoadFiles",
     "NewColumn",
     "NewIdentity",
     "NewKey",
@@ -57,6 +62,7 @@ __all__ = [
     "Transaction",
     "TruncateTable",
     "WriteMode",
+    "WriteOperation",
     "WriteRows",
 ]
 
@@ -79,6 +85,7 @@ class Session:
 
     Attributes:
         id: of one connection, for its temporary tables (`actors.temporary`); empty: it has none.
+        transaction: the id of the transaction that is open on the primary; empty: none is.
         directory: what relative paths of files begin at, absolute; empty: there are none.
     """
 
@@ -88,6 +95,7 @@ class Session:
     settings: Mapping[str, str] = field(default_factory=dict)
     functions: Mapping[str, SessionFunction] = field(default_factory=dict)
     directory: str = ""
+    transaction: str = ""
 
 
 # --- writes ---------------------------------------------------------------------------------------
@@ -217,6 +225,16 @@ class AdvanceSequence:
     count: int
 
 
+class WriteMode(enum.Enum):
+    """What a row does to the row with the same primary key, and what if there is none."""
+
+    INSERT = "insert"  # refused if there is one (23505)
+    IGNORE = "ignore"  # left out if there is one, or one with another key of the table
+    UPSERT = "upsert"  # replaces it, or is inserted
+    UPDATE = "update"  # replaces it; left out if there is none
+    DELETE = "delete"  # deletes it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendRows:
     """A small append: rows in the table's logical Arrow types, as `storage.delta` encodes them.
@@ -232,20 +250,18 @@ class AppendRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendFiles:
-    """A large append: micropartitions that are already in the store, by reference."""
+    """A large write: micropartitions that are already in the store, by reference.
+
+    Attributes:
+        mode: what the rows do in a table with keys; INSERT in one without.
+        runs: of each file of a table with keys, the runs of its keys by key id; their locations
+            are in file 0.
+    """
 
     table_id: int
     files: tuple[FileRow, ...]
-
-
-class WriteMode(enum.Enum):
-    """What a row does to the row with the same primary key, and what if there is none."""
-
-    INSERT = "insert"  # refused if there is one (23505)
-    IGNORE = "ignore"  # left out if there is one, or one with another key of the table
-    UPSERT = "upsert"  # replaces it, or is inserted
-    UPDATE = "update"  # replaces it; left out if there is none
-    DELETE = "delete"  # deletes it
+    mode: WriteMode = WriteMode.INSERT
+    runs: tuple[Mapping[int, IndexRun], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,8 +271,8 @@ class WriteRows:
     Attributes:
         table_id, schema_version: those that the rows were fitted to.
         rows: as `storage.delta` encodes them; None for DELETE.
-        keys: by key id, the keys of the rows in their order, as `storage.primary_key` encodes them;
-            for DELETE and UPDATE of the primary key alone if no other key is touched.
+        keys: by key id, the keys of the rows as `storage.key_rows` encodes them; for DELETE of the
+            primary key alone.
         read_lsn: the statement read at this LSN: refused (Conflict) if one of the primary keys was
             written since. None: it did not read.
     """
@@ -266,7 +282,7 @@ class WriteRows:
     mode: WriteMode
     row_count: int
     rows: bytes | None
-    keys: Mapping[int, bytes]
+    keys: Mapping[int, tuple[bytes, bytes | None]]
     read_lsn: int | None = None
 
 
@@ -289,6 +305,56 @@ class TruncateTable:
 
     table_id: int
     restart_identity: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeDeltas:
+    """A flush that has written its files: they take the place of the deltas. The primary's own.
+
+    Attributes:
+        read_lsn: of the snapshot that it read.
+        runs: of its files, opened, by key id; locations are in file 0 and on.
+    """
+
+    table_id: int
+    read_lsn: int
+    flushed: Flushed
+    runs: Mapping[int, tuple[OpenRun, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeRuns:
+    """Runs of one key's index that were merged, or made anew: `made` takes the place of `gone`."""
+
+    table_id: int
+    key_id: int
+    gone: tuple[str, ...]
+    made: OpenRun | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFiles:
+    """`AppendFiles` for a table with keys, checked against what was there at an LSN. The primary's
+    own (`actors.primary.bulk`).
+
+    Attributes:
+        runs: one for each key, by its id; locations are in file 0 and on.
+        gone: locations of the rows that are replaced, as of `read_lsn`.
+        left_out: rows of the files that are not written; locations in file 0 and on.
+        written: primary keys written since `read_lsn`; filled in when its turn has come.
+    """
+
+    table_id: int
+    files: tuple[FileRow, ...]
+    mode: WriteMode
+    runs: Mapping[int, OpenRun]
+    gone: Words
+    left_out: Words
+    read_lsn: int
+    written: Keys | None = None
+
+
+WriteOperation = AppendRows | AppendFiles | WriteRows  # what a frame becomes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,6 +387,9 @@ Operation = (
     | WriteRows
     | DeleteRows
     | TruncateTable
+    | ExchangeDeltas
+    | ExchangeRuns
+    | LoadFiles
     | NewWarehouse
     | DropWarehouse
 )
@@ -331,12 +400,14 @@ class Transaction:
     """Operations that become durable and visible together, or not at all.
 
     A client that does not know whether its call succeeded repeats it with the same token and gets
-    the first receipt.
+    the first receipt. `made`: of a transaction that was open, per operation the id of the delta
+    that it made there (`actors.primary.delta_names`).
     """
 
     operations: tuple[Operation, ...]
     token: IngestToken | None = None
     session: Session = Session()
+    made: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,9 +32,10 @@ from actors.messages import (
 from actors.planner import Planner
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
+from actors.write import files_operation
 from storage.clock import SystemClock
 from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
-from storage.snapshot.files import FileRow
+from storage.ingest import IngestedFile
 from storage.snapshot.model import Receipt
 from storage.sources_format import PARQUET_READING, SourceReading
 
@@ -167,7 +168,7 @@ class RayEngine(StoreClient):
             for own, url in zip(infos, sources, strict=True)
         ]
         loads = _Loads(started, progress)
-        return AppendFiles(table_id=info.table_id, files=tuple(loads.finish()))
+        return files_operation(info, loads.finish())
 
     def start_warehouse(self, name: str) -> RayWarehouse:
         actor = spawn.start_warehouse(self._node, self._make_planner, name)
@@ -334,9 +335,9 @@ class _Loads:
         self._pending = dict(enumerate(generators))
         self._progress = progress
         self._rows_done = dict.fromkeys(self._pending, 0)
-        self._files: dict[int, list[FileRow]] = {}
+        self._files: dict[int, list[IngestedFile]] = {}
 
-    def finish(self) -> list[FileRow]:
+    def finish(self) -> list[IngestedFile]:
         """File rows in the order of the sources. The first error ends all tasks."""
         try:
             while self._pending:

@@ -18,15 +18,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from actors.append import append_operation
 from actors.compute.pool import WorkerHandle, WorkerPool
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
 from actors.loads import load_sources, numbered_sources
 from actors.messages import (
-    AppendFiles,
-    AppendRows,
     CommitReply,
     Operation,
     QueryReply,
@@ -34,6 +31,8 @@ from actors.messages import (
     Statement,
     TableInfo,
     Transaction,
+    WriteOperation,
+    WriteRows,
 )
 from actors.numbering import with_numbers
 from actors.planner import (
@@ -51,6 +50,7 @@ from actors.settings import NodeSettings
 from actors.temporary import SILENT_MS, left_behind
 from actors.virtual_warehouse.coordinator import Coordinator
 from actors.virtual_warehouse.follower import Follower
+from actors.write import files_operation, write_operation
 from storage.cache import own_directory, remove_stale
 from storage.clock import Clock
 from storage.errors import Conflict, InvalidRequest, MobulaError, Unavailable, UnknownObject
@@ -157,6 +157,7 @@ class PrimaryService:
             ids=ids,
             policy=node.settings.checkpoints,
             limits=node.settings.sequencer,
+            keyed=node.settings.keyed,
         )
         pool = WorkerPool(1, start_worker, clock)
         runner = QueryRunner(
@@ -272,8 +273,8 @@ class PrimaryService:
         reply = await self._runner.run(query, snapshot, 0.0)
         return await self._fetch_rows(reply.rows)
 
-    async def _appended(self, info: TableInfo, rows: pa.Table) -> AppendRows | AppendFiles:
-        return await append_operation(
+    async def _appended(self, info: TableInfo, rows: pa.Table) -> WriteOperation:
+        return await write_operation(
             self._store,
             info,
             rows,
@@ -310,7 +311,7 @@ class PrimaryService:
             progress=lambda rows, files: None,
             ids=self._ids,
         )
-        operation = AppendFiles(table_id=info.table_id, files=tuple(rows))
+        operation = files_operation(info, rows)
         receipt = await self._commit((operation,), statement)
         return CommitReply(receipt=receipt, tag=f"COPY {sum(receipt.row_counts)}")
 
@@ -322,7 +323,9 @@ class PrimaryService:
             info = self._primary.new_table(table)
             rows = await self._rows(plan.query, snapshot)
             rows = rows.rename_columns(info.target.schema.names)
-            table = dataclasses.replace(table, rows=await self._appended(info, rows))
+            operation = await self._appended(info, rows)
+            assert not isinstance(operation, WriteRows)  # the table has no keys yet
+            table = dataclasses.replace(table, rows=operation)
         receipt = await self._commit((*plan.before, table), statement)
         if plan.query is not None:
             tag = f"SELECT {sum(receipt.row_counts)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from actors.primary.primary import CheckpointPolicy
+from actors.primary.primary import CheckpointPolicy, KeyedLimits
 from actors.primary.sequencer import SequencerLimits
 from storage.objects import StoreOptions
 
@@ -53,6 +53,7 @@ class Settings:
     cache_directory: str | None = None
     sequencer: SequencerLimits = field(default_factory=SequencerLimits)
     checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
+    keyed: KeyedLimits = field(default_factory=KeyedLimits)
     ray: RaySettings = field(default_factory=RaySettings)
 
 

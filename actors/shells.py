@@ -40,11 +40,10 @@ from actors.settings import NodeSettings
 from storage.clock import SystemClock
 from storage.errors import Fenced, InternalError, MobulaError, OutOfMemory
 from storage.ids import RandomIds
-from storage.ingest import load_file
+from storage.ingest import IngestedFile, load_file
 from storage.log.epoch import Owner
 from storage.objects import open_store
 from storage.snapshot.changes import VirtualWarehouse
-from storage.snapshot.files import FileRow
 from storage.snapshot.model import Receipt
 from storage.sources_format import SourceReading
 
@@ -412,11 +411,11 @@ async def _started(actor: Any) -> RayWorker:
 
 def load_source(
     node: NodeSettings, info: TableInfo, url: str, reading: SourceReading
-) -> Iterator[int | list[FileRow] | MobulaError]:
+) -> Iterator[int | list[IngestedFile] | MobulaError]:
     """A Ray task: turn one source file into micropartitions. Yields the rows done so far, again
     and again, and at last the file rows. An error is yielded too, as itself, so that it keeps its
     class on the way."""
-    steps: SimpleQueue[int | list[FileRow] | MobulaError | None] = SimpleQueue()
+    steps: SimpleQueue[int | list[IngestedFile] | MobulaError | None] = SimpleQueue()
 
     async def work() -> None:
         store = open_store(node.root, node.store, clock=SystemClock())

@@ -12,11 +12,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from actors.append import append_operation
 from actors.loads import numbered_sources
 from actors.loop import LoopThread
-from actors.messages import AppendFiles, AppendRows, TableInfo
+from actors.messages import (
+    TableInfo,
+    WriteMode,
+    WriteOperation,
+)
 from actors.settings import NodeSettings
+from actors.write import refuse_mode, write_operation
 from storage.clock import SystemClock
 from storage.conform import to_arrow
 from storage.ids import RandomIds
@@ -50,14 +54,21 @@ class StoreClient(ABC):
     def reserve(self, sequence_id: int, count: int) -> int:
         """See `Engine.reserve`."""
 
-    def prepare_append(
-        self, info: TableInfo, frame: Any, inline_bytes: int = 0
-    ) -> AppendRows | AppendFiles:
+    def prepare_write(
+        self,
+        info: TableInfo,
+        frame: Any,
+        mode: WriteMode = WriteMode.INSERT,
+        inline_bytes: int = 0,
+    ) -> WriteOperation:
         limit = self._node.settings.rows_inline_bytes_max - inline_bytes
+        refuse_mode(info.target, mode)  # before numbers are taken for it
         rows = to_arrow(frame, info.target.table_name)
         numbered = self._numbered(info, rows.column_names, rows.num_rows)
         return self._loop.run(
-            append_operation(self.store, numbered, rows, ids=self._ids, inline_bytes_max=limit)
+            write_operation(
+                self.store, numbered, rows, ids=self._ids, inline_bytes_max=limit, mode=mode
+            )
         )
 
     def _numbered(self, info: TableInfo, names: Sequence[str], row_count: int) -> TableInfo:

@@ -5,8 +5,10 @@
    and so many (estimated) file bytes.
 3. A few encoders at a time write slices to temporary files, in threads, and upload them.
 
-The result is file rows, for one commit to refer to. Until that commit nobody sees the files; a load
-that fails leaves objects that nothing refers to, and the collector removes them.
+4. A table with keys gets a run of each key's index for each file, made of the same rows.
+
+The result is files, for one commit to refer to. Until that commit nobody sees them; a load that
+fails leaves objects that nothing refers to, and the collector removes them.
 
 The same functions run in the caller's process and inside Ray tasks, one per source file: apart from
 the store, which each process opens for itself, arguments are plain picklable values.
@@ -16,22 +18,25 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from storage.errors import InternalError
 from storage.ids import Ids
+from storage.key_rows import RowKeys, row_keys
 from storage.micropartition import clustering, writer
 from storage.objects.base import ObjectStore
 from storage.objects.options import StoreOptions
+from storage.primary_key import write_run
 from storage.schema import TableSchema
-from storage.snapshot.changes import ClusterBy
+from storage.snapshot.changes import ClusterBy, IndexRun
 from storage.snapshot.files import FileRow
 from storage.sources_format import PARQUET_READING, SourceReading
 from storage.sources_rows import fitted_rows
@@ -40,8 +45,10 @@ from storage.target import MICROPARTITION_ROWS, IngestTarget
 __all__ = [
     "BUFFER_BYTES",
     "FILE_BYTES_MAX",
+    "IngestedFile",
     "load_file",
     "split",
+    "write_slices",
     "write_table",
 ]
 
@@ -52,6 +59,17 @@ SAMPLE_SLICES = 8
 SAMPLE_SLICE_ROWS = 8192
 
 Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestedFile:
+    """A micropartition in the store, and the runs of its keys by key id.
+
+    Locations in a run are in file 0; `generation` is 0. Commit says what they are.
+    """
+
+    row: FileRow
+    runs: Mapping[int, IndexRun] = field(default_factory=dict)
 
 
 def split(
@@ -88,7 +106,7 @@ async def write_table(
     encoders: int = ENCODERS,
     scratch: Path | None = None,
     progress: Progress | None = None,
-) -> list[FileRow]:
+) -> list[IngestedFile]:
     """Write rows as micropartitions and upload them.
 
     Args:
@@ -96,13 +114,30 @@ async def write_table(
         encoders: micropartitions in the making at any time; each holds its slice and a file.
         scratch: directory for temporary files; None: the system's.
         progress: called with the number of rows uploaded so far, in the event loop's thread.
-    Returns: file rows in the order of the rows.
-    Raises: what the store raises; then no file row is returned, though objects may exist.
+    Returns: files in the order of the rows.
+    Raises: what the store raises; then no file is returned, though objects may exist.
     """
+    slices = await asyncio.to_thread(_split_for, table, target)
+    return await write_slices(
+        store, slices, target, ids=ids, encoders=encoders, scratch=scratch, progress=progress
+    )
+
+
+async def write_slices(
+    store: ObjectStore,
+    slices: Sequence[pa.Table],
+    target: IngestTarget,
+    *,
+    ids: Ids,
+    encoders: int = ENCODERS,
+    scratch: Path | None = None,
+    progress: Progress | None = None,
+) -> list[IngestedFile]:
+    """Write slices that `split` has made, a micropartition each; see `write_table`."""
     async with _encoding(
         store, target, ids=ids, encoders=encoders, scratch=scratch, progress=progress
     ) as pool:
-        for rows in await asyncio.to_thread(_split_for, table, target):
+        for rows in slices:
             await pool.submit(rows)
         return await pool.finish()
 
@@ -119,7 +154,7 @@ async def load_file(
     encoders: int = ENCODERS,
     scratch: Path | None = None,
     progress: Progress | None = None,
-) -> list[FileRow]:
+) -> list[IngestedFile]:
     """Stream one source file (`sources.expand_source` finds them) into micropartitions.
 
     Args:
@@ -221,7 +256,7 @@ class _Pool:
         self._progress = progress
         self._room = asyncio.Semaphore(encoders)
         self._threads = ThreadPoolExecutor(encoders, "mobula-encoder")
-        self._tasks: list[asyncio.Task[FileRow]] = []
+        self._tasks: list[asyncio.Task[IngestedFile]] = []
         self._rows_done = 0
 
     async def submit(self, rows: pa.Table) -> None:
@@ -232,8 +267,8 @@ class _Pool:
                 task.result()
         self._tasks.append(asyncio.create_task(self._run(rows)))
 
-    async def finish(self) -> list[FileRow]:
-        """All file rows, in the order of `submit`. Raises the first error."""
+    async def finish(self) -> list[IngestedFile]:
+        """All files, in the order of `submit`. Raises the first error."""
         return await asyncio.gather(*self._tasks)
 
     async def abandon(self) -> None:
@@ -243,26 +278,48 @@ class _Pool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
-    async def _run(self, rows: pa.Table) -> FileRow:
+    async def _run(self, rows: pa.Table) -> IngestedFile:
         try:
-            row = await self._store_slice(rows)
+            file = await self._store_slice(rows)
         finally:
             self._room.release()
-        self._rows_done += row.row_count
+        self._rows_done += file.row.row_count
         if self._progress is not None:
             self._progress(self._rows_done)
-        return row
+        return file
 
-    async def _store_slice(self, rows: pa.Table) -> FileRow:
-        name = self._target.object_name(self._ids)
-        path = self._directory / Path(name).name
-        schema, sort = self._target.schema, self._target.cluster_by
-        row = await asyncio.get_running_loop().run_in_executor(
-            self._threads, partial(writer.write, rows, schema, name, path, sort=sort)
+    async def _store_slice(self, rows: pa.Table) -> IngestedFile:
+        loop = asyncio.get_running_loop()
+        file = await loop.run_in_executor(self._threads, self._encode, rows)
+        for name in (file.row.name, *(run.name for run in file.runs.values())):
+            path = self._path(name)
+            await self._store.put_file(name, path)
+            path.unlink()
+        return file
+
+    def _encode(self, rows: pa.Table) -> IngestedFile:
+        """The files of one slice, in the directory."""
+        target = self._target
+        name = target.object_name(self._ids)
+        row = writer.write(rows, target.schema, name, self._path(name), sort=target.cluster_by)
+        keys = row_keys(rows, target.schema, target.keys, target.table_name)
+        return IngestedFile(row=row, runs={k: self._run_of(k, found) for k, found in keys.items()})
+
+    def _run_of(self, key_id: int, keys: RowKeys) -> IndexRun:
+        name = self._target.run_name(self._ids)
+        locations = keys.positions().astype(np.uint64)  # in file 0: its commit numbers it
+        written = write_run(self._path(name), keys.keys, locations)
+        return IndexRun(
+            name=name,
+            checksum=written.checksum,
+            size_bytes=written.size_bytes,
+            key_count=written.key_count,
+            generation=0,
+            key_id=key_id,
         )
-        await self._store.put_file(name, path)
-        path.unlink()
-        return row
+
+    def _path(self, name: str) -> Path:
+        return self._directory / Path(name).name
 
 
 @asynccontextmanager

@@ -25,7 +25,8 @@ from storage.conform import conform, match_columns, to_arrow
 from storage.errors import InternalError, InvalidRequest, NotYet
 from storage.ids import Ids
 from storage.micropartition import writer
-from storage.schema import Check, Column, TableSchema
+from storage.names import DATA_PREFIX, INDEX_PREFIX
+from storage.schema import Check, Column, Key, TableSchema
 from storage.snapshot.changes import ClusterBy
 
 __all__ = ["MICROPARTITION_ROWS", "IngestTarget", "RowRules", "fit", "to_number"]
@@ -60,8 +61,9 @@ class IngestTarget:
 
     Attributes:
         options: the table's; `micropartition_rows` limits the rows of a file.
-        name_prefix: of the objects, `data/{branch id}-{epoch}-`; a unique id follows.
-        checks: the table's.
+        name_prefix: of the objects, `data/{branch id}-{epoch}-`; a unique id follows. Runs of
+            indexes are called alike, under `index/`.
+        checks, keys: the table's.
         rules: evaluates checks and defaults; whoever can (`warehouse`) sets it.
         identity_first: by column id, the first of the values reserved for the identity column; the
             row at position n gets that plus n times the increment.
@@ -73,8 +75,13 @@ class IngestTarget:
     cluster_by: ClusterBy | None = None
     options: Mapping[str, int | str] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    keys: tuple[Key, ...] = ()
     rules: RowRules | None = None
     identity_first: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def primary_key(self) -> Key | None:
+        return next((key for key in self.keys if key.primary), None)
 
     @property
     def rows_max(self) -> int:
@@ -89,6 +96,10 @@ class IngestTarget:
 
     def object_name(self, ids: Ids) -> str:
         return f"{self.name_prefix}{ids.new()}.parquet"
+
+    def run_name(self, ids: Ids) -> str:
+        """Of a run of a key's index."""
+        return f"{INDEX_PREFIX}{self.name_prefix.removeprefix(DATA_PREFIX)}{ids.new()}.run"
 
 
 def to_number(names: Iterable[str], target: IngestTarget) -> tuple[Column, ...]:

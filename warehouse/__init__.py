@@ -24,7 +24,8 @@ from storage.snapshot.model import IngestToken
 from warehouse.database import Database, connect
 from warehouse.result import Commit, Result
 from warehouse.stream import RowStream
-from warehouse.table import Table, TransactionScope
+from warehouse.table import Table
+from warehouse.transaction import TransactionScope
 from warehouse.values import Interval
 from warehouse.virtual_warehouse import VirtualWarehouse
 

@@ -43,7 +43,8 @@ from warehouse.progress import loading
 from warehouse.result import Commit, Result
 from warehouse.session import Parameters, SqlSession, Told
 from warehouse.stream import RowStream
-from warehouse.table import Table, TransactionScope, split_name
+from warehouse.table import Table, split_name
+from warehouse.transaction import TransactionScope
 from warehouse.virtual_warehouse import VirtualWarehouse
 
 __all__ = ["Database", "connect"]
@@ -244,7 +245,7 @@ class Database:
 
         `pg_temp.name` is a temporary table of this connection; a name alone is of `public`.
         """
-        return Table(self._engine, name, self._commit, self._session.current)
+        return Table(self._engine, name, self._commit, self.sql, self._session.current)
 
     def load(
         self,

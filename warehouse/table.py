@@ -1,21 +1,23 @@
-"""A table by name: appending to it, and one commit over several."""
+"""A table by name: writing to it and reading rows by key."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from types import TracebackType
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from actors.client import Engine
-from actors.messages import AppendRows, Operation, Session, Transaction
+from actors.messages import Operation, Session, WriteMode
 from actors.temporary import TEMPORARY, temporary_schema
-from storage.errors import InvalidRequest, NotYet
+from actors.write import delete_operation, key_schema
+from storage.errors import InvalidRequest
 from storage.snapshot.model import PUBLIC, IngestToken
-from warehouse.result import Commit
+from warehouse.keys import key_rows
+from warehouse.result import Commit, Result
 
-__all__ = ["Table", "TransactionScope", "TransactionTable", "split_name"]
+__all__ = ["Table", "split_name"]
 
-_KEYED = "keyed writes need a primary key, which this version does not have yet"
+Commits = Callable[[Sequence[Operation], IngestToken | None], Commit]
+Statements = Callable[..., Result]
 
 
 def split_name(name: str, session: Session | None = None) -> tuple[str, str]:
@@ -29,140 +31,132 @@ def split_name(name: str, session: Session | None = None) -> tuple[str, str]:
     return (schema, table) if dot else (PUBLIC, name)
 
 
-class _KeyedWrites:
-    """What tables with a primary key will take; until then every call says so."""
+class Table:
+    """One table of a database. Made by `Database.table`; checked to exist when it is used.
 
-    name: str
-
-    def insert(self, frame: Any) -> Commit:
-        """Not yet: rows with a primary key, a duplicate being an error."""
-        raise NotYet(f"{self.name}.insert: {_KEYED}; append adds rows")
-
-    def upsert(self, frame: Any) -> Commit:
-        """Not yet: insert or replace by primary key."""
-        raise NotYet(f"{self.name}.upsert: {_KEYED}; append adds rows")
-
-    def update(self, *args: Any, **kwargs: Any) -> Commit:
-        """Not yet: change rows by key or predicate."""
-        raise NotYet(f"{self.name}.update: {_KEYED}")
-
-    def delete(self, keys: Any) -> Commit:
-        """Not yet: remove rows by key or predicate."""
-        raise NotYet(f"{self.name}.delete: {_KEYED}")
-
-    def get(self, keys: Any) -> Any:
-        """Not yet: rows by primary key."""
-        raise NotYet(f"{self.name}.get: {_KEYED}; use SQL")
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name})"
-
-
-class Table(_KeyedWrites):
-    """One table of a database. Made by `Database.table`; checked to exist when it is used."""
+    Every write returns when it is durable, with all its rows or none. `token` makes it repeatable:
+    the same token commits once, and a repeated call gets the first receipt; without one the
+    connection makes its own.
+    """
 
     def __init__(
-        self,
-        engine: Engine,
-        name: str,
-        commit: Callable[[Sequence[Operation], IngestToken | None], Commit],
-        session: Session,
+        self, engine: Engine, name: str, commit: Commits, sql: Statements, session: Session
     ) -> None:
         self._engine = engine
         self._schema, self._table = split_name(name, session)
         self.name = f"{self._schema}.{self._table}"
         self._commit = commit
+        self._sql = sql
 
     def append(self, frame: Any, *, token: IngestToken | None = None) -> Commit:
-        """Add the rows of a Polars, Arrow or pandas frame, all or none, and return when durable.
+        """Add the rows of a Polars, Arrow or pandas frame.
 
         Columns are matched by name; absent ones get their DEFAULT, the next numbers of their
-        identity, or NULL. Small frames go into the log, large
-        ones become micropartitions.
+        identity, or NULL. Small frames go into the log, large ones become micropartitions.
+
+        Raises:
+            UnknownObject: no such table. InvalidRequest: the frame does not fit (column, types), a
+                row breaks a CHECK (23514), or has a key that is there already (23505).
+        """
+        return self._write(frame, WriteMode.INSERT, token)
+
+    def insert(
+        self, frame: Any, *, ignore: bool = False, token: IngestToken | None = None
+    ) -> Commit:
+        """Add rows to a table with keys; a key that is there already is an error (23505).
 
         Args:
-            token: makes the call repeatable: the same token commits once, and the repeated call
-                gets the first receipt. Without one the connection makes its own.
-        Raises:
-            UnknownObject: no such table. InvalidRequest: the frame does not fit (column, types), or
-                a row breaks a CHECK.
+            ignore: leave out rows whose key is there already instead (ON CONFLICT DO NOTHING).
+        Raises: as `append`.
+        """
+        return self._write(frame, WriteMode.IGNORE if ignore else WriteMode.INSERT, token)
+
+    def upsert(self, frame: Any, *, token: IngestToken | None = None) -> Commit:
+        """Insert rows, or replace those that have the same primary key, whole.
+
+        Raises: as `append`; InvalidRequest (55000): the table has no primary key.
+        """
+        return self._write(frame, WriteMode.UPSERT, token)
+
+    def update(
+        self,
+        frame: Any = None,
+        *,
+        set: Mapping[str, str] | None = None,  # noqa: A002 (what SQL calls it)
+        where: str | None = None,
+        parameters: Sequence[Any] = (),
+        token: IngestToken | None = None,
+    ) -> Commit:
+        """Replace the rows that have the primary keys of a frame, or change those of a predicate.
+
+        Args:
+            frame: whole rows; those whose key is not there are left out.
+            set: instead of a frame: by column, the SQL expression of its new value.
+            where: the rows to change, as a SQL condition; without it all.
+            parameters: values of $1, $2, … in `set` and `where`.
+        Returns: `Commit.rows` says how many rows there were.
+        """
+        if (frame is None) == (set is None):
+            raise InvalidRequest(f"table {self.name}: update takes a frame, or set= and where=")
+        if set is None:
+            return self._write(frame, WriteMode.UPDATE, token)
+        changes = ", ".join(f"{_quoted(name)} = {text}" for name, text in set.items())
+        text = f"UPDATE {self._quoted} SET {changes}{_where(where)}"
+        return self._run(text, parameters, token)
+
+    def delete(
+        self,
+        keys: Any = None,
+        *,
+        where: str | None = None,
+        parameters: Sequence[Any] = (),
+        token: IngestToken | None = None,
+    ) -> Commit:
+        """Remove rows by primary key, or those of a predicate.
+
+        Args:
+            keys: a frame of the key's columns, a sequence of keys (tuples, if the key has several
+                columns), or one; a key that is not there is passed over.
+            where: instead of keys: a SQL condition, with `parameters`.
+        Returns: `Commit.rows` says how many rows there were.
+        """
+        if (keys is None) == (where is None):
+            raise InvalidRequest(f"table {self.name}: delete takes keys, or where=")
+        if where is not None:
+            return self._run(f"DELETE FROM {self._quoted}{_where(where)}", parameters, token)
+        info = self._engine.table(self._schema, self._table)
+        rows = key_rows(keys, key_schema(info.target, "delete"), self._table)
+        return self._commit([delete_operation(info, rows)], token)
+
+    def get(self, keys: Any) -> Result:
+        """The rows that have these primary keys, in no order, found through the index.
+
+        Args: keys: as of `delete`.
         """
         info = self._engine.table(self._schema, self._table)
-        return self._commit([self._engine.prepare_append(info, frame)], token)
+        rows = key_rows(keys, key_schema(info.target, "get"), self._table)
+        return Result.of(self._engine.get(info, rows))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name})"
+
+    @property
+    def _quoted(self) -> str:
+        return f"{_quoted(self._schema)}.{_quoted(self._table)}"
+
+    def _write(self, frame: Any, mode: WriteMode, token: IngestToken | None) -> Commit:
+        info = self._engine.table(self._schema, self._table)
+        return self._commit([self._engine.prepare_write(info, frame, mode)], token)
+
+    def _run(self, text: str, parameters: Sequence[Any], token: IngestToken | None) -> Commit:
+        commit = self._sql(text, parameters, token=token).commit
+        assert commit is not None
+        return commit
 
 
-class TransactionTable(_KeyedWrites):
-    """A table inside a transaction: its appends are committed with the transaction's others."""
-
-    def __init__(
-        self, name: str, append: Callable[[str, str, Any], None], session: Session
-    ) -> None:
-        self._schema, self._table = split_name(name, session)
-        self.name = f"{self._schema}.{self._table}"
-        self._append = append
-
-    def append(self, frame: Any) -> None:
-        """Add rows when the transaction commits; they are fitted to the table now."""
-        self._append(self._schema, self._table, frame)
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
-class TransactionScope:
-    """Appends to any number of tables, committed together when the block ends without an error.
-
-    with db.transaction() as tx:
-        tx.table("orders").append(orders)
-        tx.table("lineitem").append(lines)
-    tx.commit.lsn
-
-    Nothing of it is visible before, to anybody.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        commit: Callable[[Transaction], Commit],
-        token: IngestToken | None,
-        session: Session,
-    ) -> None:
-        self._engine = engine
-        self._submit = commit
-        self._token = token
-        self._session = session
-        self._operations: list[Operation] = []
-        self._open = False
-        self.commit: Commit | None = None
-
-    def table(self, name: str) -> TransactionTable:
-        """A table whose appends belong to this transaction."""
-        return TransactionTable(name, self._append, self._session)
-
-    def sql(self, text: str, parameters: Sequence[Any] = ()) -> Any:
-        """Not yet: statements inside a transaction."""
-        raise NotYet(
-            "SQL inside a transaction is not there yet; append works, db.sql commits alone"
-        )
-
-    def __enter__(self) -> TransactionScope:
-        if self._open or self.commit is not None:
-            raise InvalidRequest("a transaction object is used once; call db.transaction() again")
-        self._open = True
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._open = False
-        if kind is None and self._operations:
-            self.commit = self._submit(
-                Transaction(operations=tuple(self._operations), token=self._token)
-            )
-
-    def _append(self, schema: str, table: str, frame: Any) -> None:
-        if not self._open:
-            raise InvalidRequest("the transaction has ended; nothing was written")
-        info = self._engine.table(schema, table)
-        inline = sum(len(o.rows) for o in self._operations if isinstance(o, AppendRows))
-        self._operations.append(self._engine.prepare_append(info, frame, inline))
+def _where(condition: str | None) -> str:
+    return "" if condition is None else f" WHERE {condition}"

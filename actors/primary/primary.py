@@ -1,7 +1,8 @@
 """The primary: owns the log's newest end, takes every write, checkpoints, tells who listens.
 
-A plain class over an open reign. Background work is three tasks that `start` makes and `close`
-ends: the sequencer's loop, the lease's heartbeat, and checkpoints when the tail has grown.
+A plain class over an open reign. Background work is four tasks that `start` makes and `close`
+ends: the sequencer's loop, the lease's heartbeat, maintenance (flush, index runs), and checkpoints
+when the tail has grown.
 """
 
 from __future__ import annotations
@@ -10,26 +11,35 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from actors.messages import NewTable, TableInfo, Transaction
+from actors.messages import AppendFiles, NewTable, Operation, TableInfo, Transaction
+from actors.primary.bulk import Bulk
+from actors.primary.delta_names import table_of
+from actors.primary.indexes import Indexes
+from actors.primary.maintainer import Maintainer
 from actors.primary.sequencer import Sequencer, SequencerLimits
 from actors.primary.sequences import Reservations
+from actors.primary.state import WriterState
 from actors.primary.tables import cluster_by, first_schema
+from actors.primary.transactions import TransactionLimits, Transactions
 from storage.clock import Clock
-from storage.errors import MobulaError, Unavailable, UnknownObject
+from storage.errors import Conflict, InternalError, MobulaError, Unavailable, UnknownObject
+from storage.flush import FlushPolicy
 from storage.ids import Ids
 from storage.log.record import Group
 from storage.log.takeover import Reign
-from storage.names import data_prefix
+from storage.names import data_prefix, index_prefix
 from storage.nearest import nearest
 from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import CheckpointInfo, write_checkpoint
-from storage.snapshot.model import Receipt, Snapshot
+from storage.snapshot.model import Receipt, Snapshot, TableState
 from storage.target import IngestTarget, to_number
 
-__all__ = ["CheckpointPolicy", "Primary", "checkpoint_is_due"]
+__all__ = ["CheckpointPolicy", "KeyedLimits", "Primary", "checkpoint_is_due"]
+
+CHECKS_MAX = 5  # of one large write that others overtake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,23 @@ def checkpoint_is_due(
     return tail_groups >= policy.tail_groups_max and tail_bytes * 10 >= last_bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedLimits:
+    """Bounds of what tables with keys, and deltas, take.
+
+    Attributes:
+        index_bytes: of runs of indexes that may be mapped into memory at a time.
+        flush: when deltas are flushed, and when writers have to wait for it.
+        room_timeout_ms: how long they wait.
+        transactions: of those that are open.
+    """
+
+    index_bytes: int = 1 << 30
+    flush: FlushPolicy = field(default_factory=FlushPolicy)
+    room_timeout_ms: int = 60_000
+    transactions: TransactionLimits = field(default_factory=TransactionLimits)
+
+
 class Primary:
     """One branch's writer. Everything runs on one event loop."""
 
@@ -68,14 +95,45 @@ class Primary:
         ids: Ids,
         policy: CheckpointPolicy | None = None,
         limits: SequencerLimits | None = None,
+        keyed: KeyedLimits | None = None,
     ) -> None:
         self._reign = reign
         self._store = store
         self._clock = clock
         self._ids = ids
         self._policy = policy or CheckpointPolicy()
+        self._keyed = keyed or KeyedLimits()
+        self._indexes = Indexes(
+            store,
+            ids=ids,
+            name_prefix=index_prefix(reign.snapshot.branch_id, reign.epoch),
+            budget_bytes=self._keyed.index_bytes,
+        )
         self._sequencer = Sequencer(
-            reign, clock=clock, ids=ids, limits=limits, on_commit=self._committed
+            reign,
+            clock=clock,
+            ids=ids,
+            limits=limits,
+            on_commit=self._committed,
+            open_index=self._indexes.open,
+        )
+        self._maintainer = Maintainer(
+            self._sequencer,
+            self._indexes,
+            store=store,
+            clock=clock,
+            ids=ids,
+            policy=self._keyed.flush,
+            table_info=self._info,
+        )
+        self._bulk = Bulk(store, self._indexes)
+        self.transactions = Transactions(
+            self._sequencer,
+            self._indexes.open,
+            clock=clock,
+            ids=ids,
+            limits=self._keyed.transactions,
+            prepare=self._prepared,
         )
         self._reservations = Reservations(lambda: self._sequencer.working, self._sequencer.submit)
         self._tail_bytes = 0  # since we reign; the groups before are counted below
@@ -91,6 +149,8 @@ class Primary:
         self._spawn(self._sequencer.run())
         self._spawn(self._beat())
         self._spawn(self._checkpoints())
+        self._spawn(self._maintainer.run())
+        self._maintainer.wake()
         if self._checkpoint_due():  # several short reigns may have left a long tail
             self._due.set()
 
@@ -100,8 +160,54 @@ class Primary:
         return self._sequencer.snapshot
 
     async def submit(self, transaction: Transaction) -> Receipt:
-        """See `Sequencer.submit`."""
-        return await self._sequencer.submit(transaction)
+        """See `Sequencer.submit`. Waits for room where deltas have grown too much."""
+        token = transaction.token
+        if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
+            return receipt
+        tables = {table_of(operation) for operation in transaction.operations}
+        await self._maintainer.room(tables, self._keyed.room_timeout_ms)
+        if not self._large(transaction):
+            return await self._sequencer.submit(transaction)
+        for attempt in range(CHECKS_MAX):
+            try:
+                return await self._submit_checked(transaction)
+            except Conflict:  # what was checked has been written meanwhile
+                if attempt == CHECKS_MAX - 1:
+                    raise
+        raise InternalError("unreachable")
+
+    def _large(self, transaction: Transaction) -> bool:
+        """Does it bring files for a table with keys?"""
+        tables = self._sequencer.working.tables
+        return any(
+            isinstance(o, AppendFiles) and o.table_id in tables and tables[o.table_id].keys
+            for o in transaction.operations
+        )
+
+    async def _submit_checked(self, transaction: Transaction) -> Receipt:
+        state, lsn = self._sequencer.fork()
+        self._sequencer.hold(lsn)
+        try:
+            operations = []
+            for operation in transaction.operations:
+                prepared, state = await self._prepared(operation, state, lsn)
+                operations.append(prepared)
+            prepared_all = dataclasses.replace(transaction, operations=tuple(operations))
+            return await self._sequencer.submit(prepared_all)
+        finally:
+            self._sequencer.release(lsn)
+
+    async def _prepared(
+        self, operation: Operation, state: WriterState, lsn: int
+    ) -> tuple[Operation, WriterState]:
+        """A large write to a table with keys, its keys compared with those of `state`; the state
+        with the table's index open. Other operations as they are."""
+        table = state.snapshot.tables.get(table_of(operation))
+        if not isinstance(operation, AppendFiles) or table is None or not table.keys:
+            return operation, state
+        if table.id not in state.indexes:
+            state = state.with_index(table.id, await self._indexes.open(table))
+        return await self._bulk.checked(operation, table, state, lsn), state
 
     async def reserve(self, sequence_id: int, count: int) -> int:
         """See `Reservations.reserve`."""
@@ -114,13 +220,17 @@ class Primary:
         if table is None:
             hint = nearest(name, [t.name for t in snapshot.tables.values()])
             raise UnknownObject(f"table {schema}.{name} does not exist{hint}", "42P01")
+        return self._info(table)
+
+    def _info(self, table: TableState) -> TableInfo:
         target = IngestTarget(
             table_name=table.name,
             schema=table.schema,
-            name_prefix=data_prefix(snapshot.branch_id, self._reign.epoch),
-            cluster_by=table.cluster_by,
+            name_prefix=data_prefix(self.snapshot.branch_id, self._reign.epoch),
+            cluster_by=table.sort_order,
             options=table.options,
             checks=table.checks,
+            keys=table.keys,
         )
         return TableInfo(table_id=table.id, target=target)
 
@@ -165,6 +275,7 @@ class Primary:
 
     def status(self) -> dict[str, Any]:
         """What `mobula status` shows of the primary."""
+        error = self._last_error or self._maintainer.last_error
         return {
             "owner": self._reign.owner.id,
             "address": self._reign.owner.address,
@@ -174,8 +285,11 @@ class Primary:
             "tables": len(self.snapshot.tables),
             "tail_groups": self._tail_groups,
             "tail_bytes": self._tail_bytes,
+            "delta_rows": sum(d.row_count for t in self.snapshot.tables.values() for d in t.deltas),
+            "flushes": self._maintainer.flushes,
+            "open_transactions": len(self.transactions),
             "checkpoint_lsn": self._checkpoint.lsn if self._checkpoint else None,
-            "last_error": str(self._last_error) if self._last_error else None,
+            "last_error": str(error) if error else None,
         }
 
     async def close(self) -> None:
@@ -183,6 +297,7 @@ class Primary:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(30):
                 await self._sequencer.drain()
+        self._indexes.close()
         self._sequencer.stop(Unavailable("the primary has been closed; connect again"))
         for task in self._tasks:
             task.cancel()
@@ -198,6 +313,8 @@ class Primary:
         self._tail_groups += 1
         if self._checkpoint_due():
             self._due.set()
+        if group.tables:
+            self._maintainer.wake()
         for listener in list(self._listeners.values()):
             listener(snapshot.lsn)
 

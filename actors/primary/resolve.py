@@ -12,24 +12,55 @@ from actors.messages import (
     AppendFiles,
     AppendRows,
     CommentOnTable,
+    DeleteRows,
     DropSchema,
     DropTable,
     DropType,
     DropWarehouse,
+    ExchangeDeltas,
+    ExchangeRuns,
+    LoadFiles,
     NewSchema,
     NewTable,
     NewType,
     NewWarehouse,
     Operation,
+    WriteRows,
 )
 from actors.primary import namespaces, rows, sequences, tables
+from actors.primary.bulk import load_files
+from actors.primary.delete_rows import delete_rows
+from actors.primary.maintenance import exchange_deltas, exchange_runs
+from actors.primary.moves import Moves
 from actors.primary.resolved import Resolved
+from actors.primary.state import WriterState
+from actors.primary.write_rows import write_rows
 from storage.errors import InternalError, InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.snapshot import changes as c
 from storage.snapshot.model import Snapshot
 
-__all__ = ["Resolved", "resolve"]
+__all__ = ["Resolved", "resolve", "resolve_in"]
+
+
+def resolve_in(operation: Operation, state: WriterState, lsn: int, moves: Moves) -> Resolved:
+    """The same in a state that has the indexes of tables with keys, which writes by key need.
+
+    Args: moves: where maintenance has put rows meanwhile.
+    """
+    match operation:
+        case WriteRows():
+            return write_rows(operation, state, lsn)
+        case DeleteRows():
+            return delete_rows(operation, state.snapshot, moves)
+        case LoadFiles():
+            return load_files(operation, state, lsn, moves)
+        case ExchangeDeltas():
+            return exchange_deltas(operation, state, lsn)
+        case ExchangeRuns():
+            return exchange_runs(operation, state, lsn)
+        case _:
+            return resolve(operation, state.snapshot, lsn)
 
 
 @singledispatch

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from actors.messages import AppendFiles, AppendRows
 from actors.primary.resolved import Resolved
 from storage.errors import Conflict, InvalidRequest
 from storage.names import DATA_PREFIX
 from storage.snapshot import changes as c
-from storage.snapshot.files import FileSet
+from storage.snapshot.files import FileRow, FileSet
 from storage.snapshot.model import Snapshot, TableState
 
-__all__ = ["append_files", "append_rows", "first_rows"]
+__all__ = ["append_files", "append_rows", "file_changes", "first_rows"]
 
 
 def append_rows(operation: AppendRows, snapshot: Snapshot, lsn: int) -> Resolved:
     """See `resolve`."""
     table = _table(snapshot, operation.table_id)
+    _refuse_keys(table)
     if operation.schema_version != table.schema.version:
         raise Conflict(
             f"table {table.name} has schema version {table.schema.version}, the rows have "
@@ -38,10 +40,29 @@ def append_rows(operation: AppendRows, snapshot: Snapshot, lsn: int) -> Resolved
 
 
 def append_files(operation: AppendFiles, snapshot: Snapshot, lsn: int) -> Resolved:
-    """See `resolve`."""
+    """See `resolve`. For tables without keys."""
     table = _table(snapshot, operation.table_id)
-    names = [row.name for row in operation.files]
-    for row in operation.files:
+    _refuse_keys(table)
+    changes = file_changes(operation.files, table, snapshot, lsn)
+    return Resolved(
+        kind="append",
+        table_id=table.id,
+        row_count=sum(row.row_count for row in operation.files),
+        tables={table.id: changes} if changes else {},
+    )
+
+
+def file_changes(
+    rows: Sequence[FileRow], table: TableState, snapshot: Snapshot, lsn: int
+) -> tuple[c.TableChange, ...]:
+    """The record that adds micropartitions to a table.
+
+    Raises:
+        Conflict: they are of another schema version, or about to be collected.
+        InvalidRequest: they are none, or there already.
+    """
+    names = [row.name for row in rows]
+    for row in rows:
         if not row.name.startswith(DATA_PREFIX):
             raise InvalidRequest(f"{row.name} is not an object under {DATA_PREFIX}")
         if row.name in snapshot.planned:
@@ -53,16 +74,11 @@ def append_files(operation: AppendFiles, snapshot: Snapshot, lsn: int) -> Resolv
             )
     if len(set(names)) < len(names) or set(names) & set(table.files.names):
         raise InvalidRequest(f"table {table.name}: a file is added twice")
-    row_count = sum(row.row_count for row in operation.files)
     if not names:
-        return Resolved(kind="append", table_id=table.id)
-    files = FileSet.of(operation.files, table.columns, first_id=table.next_file_id, lsn=lsn)
-    change = c.AddFiles(
-        first_file_id=table.next_file_id, file_count=len(names), files=files.encode()
-    )
-    return Resolved(
-        kind="append", table_id=table.id, row_count=row_count, tables={table.id: (change,)}
-    )
+        return ()
+    first = table.next_file_id
+    files = FileSet.of(rows, table.columns, first_id=first, lsn=lsn)
+    return (c.AddFiles(first_file_id=first, file_count=len(names), files=files.encode()),)
 
 
 def first_rows(
@@ -73,6 +89,11 @@ def first_rows(
     if isinstance(own, AppendRows):
         return append_rows(own, snapshot, lsn)
     return append_files(own, snapshot, lsn)
+
+
+def _refuse_keys(table: TableState) -> None:
+    if table.keys:
+        raise InvalidRequest(f"table {table.name} has keys; its rows are written by them")
 
 
 def _table(snapshot: Snapshot, table_id: int) -> TableState:

@@ -1,12 +1,14 @@
 """The one writer's core: turns transactions into groups and groups into log objects.
 
-1. `submit` looks the token up, resolves the transaction against the *working* snapshot (durable
-   state, plus every group not yet durable), and adds its changes to the last open group. A
-   transaction that cannot be done raises here and leaves the group as it was.
-2. `run` takes the oldest open group, gives it a TSO, appends it to the log, and only then applies
-   it to the durable snapshot and answers its waiters. One group is in flight at a time; whatever
-   arrives meanwhile is the next group, so batching needs no timer.
-3. When the store does not answer, the waiters hear `Unavailable` (it may still have happened: they
+1. `submit` looks the token up, resolves the transaction against the *working* state (the durable
+   one, plus every group not yet durable), and adds its changes to the last group, the one that is
+   open. A transaction that cannot be done raises here and leaves everything as it was.
+2. A group is *sealed* when the next one opens, or when its turn comes: what its transactions did to
+   the same rows is merged (`merge.py`), and from then on positions of its rows are fixed.
+3. `run` takes the oldest group, gives it a TSO, appends it to the log, and only then applies it to
+   the durable snapshot and answers its waiters. One group is in flight at a time; whatever arrives
+   meanwhile is the next group, so batching needs no timer.
+4. When the store does not answer, the waiters hear `Unavailable` (it may still have happened: they
    repeat with their token), and the very same bytes are tried again, for ever. When the slot is
    another's, everybody hears `Fenced` and this object is finished.
 """
@@ -14,21 +16,28 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from actors.messages import AppendFiles, AppendRows, NewTable, Operation, Transaction
-from actors.primary.resolve import Resolved, resolve
+from actors.messages import AppendRows, LoadFiles, Operation, Transaction, WriteRows
+from actors.primary.delta_names import DeltaNames, delta_made
+from actors.primary.group import Entry, OpenGroup, carried, fail, record_of, size_bytes_of
+from actors.primary.moves import Moves
+from actors.primary.resolve import resolve_in
+from actors.primary.resolved import Resolved
+from actors.primary.state import WriterState
+from actors.primary.written import WrittenKeys
 from storage.clock import Clock
 from storage.errors import Conflict, InternalError, InvalidRequest, MobulaError, Unavailable
 from storage.ids import Ids
-from storage.log.record import Group, GroupHeader, OperationRecord, TransactionRecord
+from storage.log.record import Group, GroupHeader
 from storage.log.takeover import Reign, next_tso
 from storage.log.writer import LogWriter
-from storage.snapshot.apply import apply, apply_changes
-from storage.snapshot.changes import CatalogueChange, DropTable, TableChange
-from storage.snapshot.model import IngestToken, Receipt, Snapshot
+from storage.primary_key import TableIndex
+from storage.snapshot.apply import apply
+from storage.snapshot.model import IngestToken, Receipt, Snapshot, TableState
 
 __all__ = ["Sequencer", "SequencerLimits"]
 
@@ -47,59 +56,8 @@ class SequencerLimits:
     queue_bytes_max: int = 256 << 20
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A transaction in an open group, and who waits for it."""
-
-    record: TransactionRecord
-    waiters: list[asyncio.Future[Receipt]] = field(default_factory=list)
-
-    @property
-    def row_counts(self) -> tuple[int, ...]:
-        return tuple(operation.row_count for operation in self.record.operations)
-
-
-@dataclass(slots=True)
-class _OpenGroup:
-    """A group that is not durable yet."""
-
-    lsn: int
-    entries: list[_Entry] = field(default_factory=list)
-    catalogue: list[CatalogueChange] = field(default_factory=list)
-    tables: dict[int, list[TableChange]] = field(default_factory=dict)
-    size_bytes: int = 0
-
-    def add(self, entry: _Entry, resolved: list[Resolved], size_bytes: int) -> None:
-        self.entries.append(entry)
-        self.size_bytes += size_bytes
-        for one in resolved:
-            self.catalogue += one.catalogue
-            for table_id, changes in one.tables.items():
-                self.tables.setdefault(table_id, []).extend(changes)
-            for change in one.catalogue:
-                if isinstance(change, DropTable):
-                    self.tables.pop(change.table_id, None)
-
-
-def _size_bytes(transaction: Transaction) -> int:
-    """What a transaction adds to its group, roughly."""
-    size = 256
-    for operation in map(_carrying, transaction.operations):
-        match operation:
-            case AppendRows():
-                size += len(operation.rows)
-            case AppendFiles():
-                size += sum(512 * (1 + len(row.statistics)) for row in operation.files)
-            case _:
-                size += 1024
-    return size
-
-
-def _carrying(operation: Operation) -> Operation:
-    """The part of an operation that may be large."""
-    if isinstance(operation, NewTable) and operation.rows is not None:
-        return operation.rows
-    return operation
+async def _no_index(table: TableState) -> TableIndex:
+    raise InternalError(f"table {table.name} has keys, and nobody opens its index")
 
 
 class Sequencer:
@@ -113,7 +71,9 @@ class Sequencer:
         ids: Ids,
         limits: SequencerLimits | None = None,
         on_commit: Callable[[Snapshot, Group], None] = lambda snapshot, group: None,
+        open_index: Callable[[TableState], Awaitable[TableIndex]] = _no_index,
     ) -> None:
+        """Args: open_index: makes the index of a table with keys, from its runs and deltas."""
         self._epoch = reign.epoch
         self._writer_id = reign.owner.id
         self._writer: LogWriter = reign.writer
@@ -121,11 +81,14 @@ class Sequencer:
         self._ids = ids
         self._limits = limits or SequencerLimits()
         self._on_commit = on_commit
+        self._open_index = open_index
         self._durable = reign.snapshot
-        self._working = reign.snapshot
-        self._groups: deque[_OpenGroup] = deque()  # leftmost in flight; new ones at the right
-        self._in_flight = False
-        self._tokens: dict[IngestToken, tuple[_OpenGroup, _Entry]] = {}
+        self._working = WriterState(snapshot=reign.snapshot)
+        self._written = WrittenKeys()
+        self.moves = Moves()
+        self._opening: dict[int, asyncio.Task[None]] = {}
+        self._groups: deque[OpenGroup] = deque()  # leftmost in flight; new ones at the right
+        self._tokens: dict[IngestToken, tuple[OpenGroup, Entry]] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -140,7 +103,36 @@ class Sequencer:
     def working(self) -> Snapshot:
         """The durable snapshot and all that is queued: what the next transaction is resolved
         against."""
+        return self._working.snapshot
+
+    @property
+    def state(self) -> WriterState:
+        """The same with the open indexes."""
         return self._working
+
+    def fork(self) -> tuple[WriterState, int]:
+        """The newest durable state, for somebody who reads it and writes what depends on it, and
+        its LSN, to be held (`hold`) as long as that takes."""
+        before = self._groups[0].before if self._groups else self._working
+        return WriterState(snapshot=self._durable, indexes=before.indexes), self._durable.lsn
+
+    def hold(self, lsn: int) -> None:
+        """Remember which keys are written after `lsn`, the newest durable one."""
+        self._written.hold(lsn)
+
+    def release(self, lsn: int) -> None:
+        """The end of one `hold`."""
+        self._written.release(lsn)
+        self.moves.forget(self._written.oldest(self._durable.lsn))
+
+    def refuse_late(self, operation: Operation, snapshot: Snapshot) -> None:
+        """Raises Conflict if one of its keys was written after the LSN that it read at."""
+        if isinstance(operation, WriteRows):
+            self._written.refuse_late(operation, snapshot)
+
+    def receipt(self, token: IngestToken) -> Receipt | None:
+        """Of a transaction with that token that is durable."""
+        return self._known(token)
 
     async def submit(self, transaction: Transaction) -> Receipt:
         """Commit `transaction`; returns when it is durable, with all its changes or none.
@@ -154,12 +146,32 @@ class Sequencer:
         if self._stopped is not None:
             raise self._stopped
         token = transaction.token
-        if token is not None:
-            if (receipt := self._known(token)) is not None:
-                return receipt
-            if token in self._tokens:
-                return await self._wait(self._tokens[token][1])
-        return await self._wait(self._enqueue(transaction))
+        while True:
+            if token is not None:
+                if (receipt := self._known(token)) is not None:
+                    return receipt
+                if token in self._tokens:
+                    return await self._wait(self._tokens[token][1])
+            table = self._unopened(transaction)
+            if table is None:
+                return await self._wait(self._enqueue(transaction))
+            await self.open_table(table)
+            if self._stopped is not None:
+                raise self._stopped
+
+    async def open_table(self, table: TableState) -> None:
+        """Open a table's index; the state has it afterwards, unless the table has changed
+        meanwhile."""
+        if table.id not in self._opening:
+            opening = asyncio.get_running_loop().create_task(self._open(table))
+            self._opening[table.id] = opening
+            opening.add_done_callback(lambda _: self._opening.pop(table.id))
+        await asyncio.shield(self._opening[table.id])
+
+    async def _open(self, table: TableState) -> None:
+        index = await self._open_index(table)
+        if self._working.snapshot.tables.get(table.id) is table:
+            self._working = self._working.with_index(table.id, index)
 
     async def run(self) -> None:
         """Write groups until `stop` or a fence. Never raises but for cancellation."""
@@ -179,9 +191,18 @@ class Sequencer:
         """Refuse everything from now on; waiters hear `reason`."""
         self._stopped = reason
         for group in self._groups:
-            _fail(group, reason)
+            fail(group, reason)
         self._idle.set()
         self._wake.set()
+
+    def _unopened(self, transaction: Transaction) -> TableState | None:
+        """A table with keys that the transaction writes to and whose index is not open."""
+        for operation in transaction.operations:
+            table_id = getattr(operation, "table_id", None)
+            table = self._working.snapshot.tables.get(table_id) if table_id else None
+            if table is not None and table.keys and table.id not in self._working.indexes:
+                return table
+        return None
 
     def _known(self, token: IngestToken) -> Receipt | None:
         receipts = self._durable.tokens.get(token.writer, {})
@@ -194,26 +215,35 @@ class Sequencer:
             )
         return None
 
-    def _enqueue(self, transaction: Transaction) -> _Entry:
+    def _enqueue(self, transaction: Transaction) -> Entry:
         if not transaction.operations:
             raise InvalidRequest("the transaction is empty")
-        size = _size_bytes(transaction)
+        size = size_bytes_of(transaction)
         self._check_inline(transaction)
         self._check_bounds(size)
         group = self._groups[-1] if self._groups else None
-        full = group is None or group.size_bytes + size > self._limits.group_bytes_max
-        if full or (self._in_flight and len(self._groups) == 1):
+        if group is not None and group.size_bytes + size > self._limits.group_bytes_max:
+            self._seal(group)
+        if group is None or group.sealed:
             lsn = self._writer.next_lsn if group is None else group.lsn + 1
-            group = _OpenGroup(lsn=lsn)
-        assert group is not None
-        working, resolved = self._working, []
+            group = OpenGroup(lsn=lsn, before=self._working)
+        working, resolved = self._working, list[Resolved]()
+        names = DeltaNames(transaction.made, transaction.operations)
         for operation in transaction.operations:
-            one = resolve(operation, working, group.lsn)
-            working = apply_changes(working, one.catalogue, one.tables, lsn=group.lsn)
+            again = self._informed(names.of(operation))
+            self.refuse_late(again, working.snapshot)
+            one = resolve_in(again, working, group.lsn, self.moves)
+            working = working.after(one, group.lsn)
+            names.note(len(resolved), delta_made(one))
             resolved.append(one)
-        entry = _Entry(_record(transaction, resolved))
+        entry = Entry(record_of(transaction, resolved))
         group.add(entry, resolved, size)
         self._working = working
+        for one in resolved:
+            for table_id, keys in one.written.items():
+                self._written.note(group.lsn, table_id, keys)
+            for table_id, moved in one.moved.items():
+                self.moves.note(group.lsn, table_id, moved)
         if not self._groups or self._groups[-1] is not group:
             self._groups.append(group)
         if transaction.token is not None:
@@ -222,9 +252,16 @@ class Sequencer:
         self._wake.set()
         return entry
 
+    def _informed(self, operation: Operation) -> Operation:
+        """A large write hears which keys were written since it was checked."""
+        if not isinstance(operation, LoadFiles):
+            return operation
+        written = self._written.keys_since(operation.read_lsn, operation.table_id)
+        return dataclasses.replace(operation, written=written)
+
     def _check_inline(self, transaction: Transaction) -> None:
-        carried = map(_carrying, transaction.operations)
-        inline = sum(len(o.rows) for o in carried if isinstance(o, AppendRows))
+        parts = map(carried, transaction.operations)
+        inline = sum(len(o.rows or b"") for o in parts if isinstance(o, AppendRows | WriteRows))
         if inline > self._limits.inline_bytes_max:
             raise InvalidRequest(
                 f"the transaction carries {inline} bytes of rows, at most "
@@ -245,30 +282,33 @@ class Sequencer:
                 "store; nothing was written, retry later or in larger batches"
             )
 
-    async def _wait(self, entry: _Entry) -> Receipt:
+    def _seal(self, group: OpenGroup) -> None:
+        if not group.sealed:  # then it is the last one
+            self._working = group.seal(self._working)
+
+    async def _wait(self, entry: Entry) -> Receipt:
         waiter: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         entry.waiters.append(waiter)
         return await waiter
 
-    async def _commit(self, open_group: _OpenGroup) -> None:
+    async def _commit(self, open_group: OpenGroup) -> None:
+        self._seal(open_group)
         group = self._encode(open_group)
-        self._in_flight = True
         while True:
             try:
                 written = await self._writer.append(group)
                 break
             except Unavailable as error:
-                _fail(open_group, Unavailable(_unknown_message(error)))
+                fail(open_group, Unavailable(_unknown_message(error)))
                 if self._stopped is not None:
                     return
             except MobulaError as error:
                 self.stop(error)
                 return
-        self._in_flight = False
         self._groups.popleft()
         self._finish(open_group, written)
 
-    def _encode(self, open_group: _OpenGroup) -> Group:
+    def _encode(self, open_group: OpenGroup) -> Group:
         durable = self._durable
         return Group(
             header=GroupHeader(
@@ -286,16 +326,18 @@ class Sequencer:
             tables={k: tuple(v) for k, v in open_group.tables.items()},
         )
 
-    def _finish(self, open_group: _OpenGroup, written: Group) -> None:
+    def _finish(self, open_group: OpenGroup, written: Group) -> None:
         """The group is durable: apply it as every reader will, then answer."""
         try:
             self._durable = apply(self._durable, written)
         except MobulaError as error:
             self.stop(InternalError(f"our own group does not apply: {error}"))
-            _fail(open_group, self._stopped or error)
+            fail(open_group, self._stopped or error)
             return
         if not self._groups:
-            self._working = self._durable
+            self._working = WriterState(snapshot=self._durable, indexes=self._working.indexes)
+        self._written.forget(self._durable.lsn)
+        self.moves.forget(self._written.oldest(self._durable.lsn))
         for entry in open_group.entries:
             receipt = Receipt(
                 lsn=written.header.lsn, tso=written.header.tso, row_counts=entry.row_counts
@@ -307,26 +349,5 @@ class Sequencer:
         self._on_commit(self._durable, written)
 
 
-def _record(transaction: Transaction, resolved: list[Resolved]) -> TransactionRecord:
-    token = transaction.token
-    return TransactionRecord(
-        user=transaction.session.user,
-        operations=tuple(
-            OperationRecord(kind=r.kind, table_id=r.table_id, row_count=r.row_count)
-            for r in resolved
-        ),
-        token_writer=token.writer if token else None,
-        token_sequence=token.sequence if token else None,
-    )
-
-
 def _unknown_message(error: Unavailable) -> str:
     return f"the store does not answer, whether the commit happened is unknown; repeat it: {error}"
-
-
-def _fail(group: _OpenGroup, error: MobulaError) -> None:
-    for entry in group.entries:
-        waiters, entry.waiters = entry.waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_exception(error)

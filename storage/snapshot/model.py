@@ -15,9 +15,10 @@ import msgspec
 
 from storage.schema import Check, Column, EnumType, Key, StructType, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
-from storage.snapshot.files import FileSet
+from storage.snapshot.files import FileSet, has_bounds
 
 __all__ = [
+    "PRIVATE_LSN",
     "PUBLIC",
     "PUBLIC_ID",
     "Delta",
@@ -31,6 +32,7 @@ __all__ = [
 
 PUBLIC = "public"  # the schema that every database has
 PUBLIC_ID = 1
+PRIVATE_LSN = 1 << 62  # of what an open transaction has written: no log object has it
 
 
 class IngestToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +100,17 @@ class TableState:
     @property
     def primary_key(self) -> Key | None:
         return next((key for key in self.keys if key.primary), None)
+
+    @property
+    def sort_order(self) -> ClusterBy | None:
+        """The order of rows in files: as CLUSTER BY says, else by the primary key if it has one
+        that statistics can bound."""
+        if self.cluster_by is not None or self.primary_key is None:
+            return self.cluster_by
+        columns = self.key_columns(self.primary_key)
+        if not all(has_bounds(column.type) for column in columns):
+            return None
+        return ClusterBy(column_ids=self.primary_key.column_ids)
 
     def key_columns(self, key: Key) -> tuple[Column, ...]:
         """The columns of a key, in its order."""

@@ -1,0 +1,161 @@
+"""The primary's own maintenance: deltas are flushed, runs of indexes are merged, in the background.
+
+One task at a time. Its commits go through the sequencer like all others and wait for nobody; a
+writer waits for it only when deltas have grown to a multiple of what a flush is due at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from actors.messages import ExchangeDeltas, ExchangeRuns, TableInfo, Transaction
+from actors.primary.indexes import Indexes
+from actors.primary.sequencer import Sequencer
+from storage.clock import Clock
+from storage.errors import Conflict, MobulaError, Unavailable
+from storage.flush import FlushPolicy, flush, flush_is_due
+from storage.ids import Ids
+from storage.objects import ObjectStore
+from storage.primary_key import LiveRows
+from storage.snapshot.model import Snapshot, TableState
+
+__all__ = ["Maintainer"]
+
+RETRY_MS = 1_000
+
+
+class Maintainer:
+    """Give it a sequencer, run `run` in a task, and `wake` it after commits."""
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        indexes: Indexes,
+        *,
+        store: ObjectStore,
+        clock: Clock,
+        ids: Ids,
+        policy: FlushPolicy,
+        table_info: Callable[[TableState], TableInfo],
+    ) -> None:
+        self._sequencer = sequencer
+        self._indexes = indexes
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._policy = policy
+        self._info = table_info
+        self._due = asyncio.Event()
+        self._progress = asyncio.Condition()
+        self.last_error: MobulaError | None = None
+        self.flushes = 0
+
+    def wake(self) -> None:
+        """Something was committed."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Until cancelled. What fails is tried again; nothing but memory suffers meanwhile."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                while await self._step():
+                    pass
+                self.last_error = None
+            except MobulaError as error:
+                self.last_error = error
+                await self._clock.sleep_ms(RETRY_MS)
+                self._due.set()
+
+    async def room(self, table_ids: set[int], timeout_ms: float) -> None:
+        """Wait until the deltas of these tables are few enough to take more.
+
+        Raises Unavailable: the flush does not keep up.
+        """
+        if not any(self._is_full(table_id) for table_id in table_ids):
+            return
+        self.wake()
+        try:
+            async with asyncio.timeout(timeout_ms / 1000), self._progress:
+                await self._progress.wait_for(
+                    lambda: not any(self._is_full(table_id) for table_id in table_ids)
+                )
+        except TimeoutError:
+            reason = f": {self.last_error}" if self.last_error else ""
+            raise Unavailable(
+                "writes come faster than deltas are flushed, which now hold too much memory"
+                f"{reason}; nothing was written, retry later or in larger batches"
+            ) from None
+
+    async def flush(self, table: TableState, snapshot: Snapshot) -> None:
+        """Flush the deltas of a table as of a durable snapshot."""
+        info = self._info(table)
+        flushed = await flush(self._store, table, info.target, ids=self._ids)
+        runs = await self._indexes.open_runs(
+            msgspec.structs.replace(run, first_file_id=position)
+            for position, file in enumerate(flushed.files)
+            for run in file.runs.values()
+        )
+        operation = ExchangeDeltas(
+            table_id=table.id,
+            read_lsn=snapshot.lsn,
+            flushed=flushed,
+            runs={key_id: tuple(found) for key_id, found in runs.items()},
+        )
+        await self._sequencer.submit(Transaction(operations=(operation,)))
+        self.flushes += 1
+        async with self._progress:
+            self._progress.notify_all()
+
+    async def merge(self, table: TableState, key_id: int) -> bool:
+        """Merge runs of a key's index that are due. Returns whether there were any."""
+        index = self._sequencer.state.indexes[table.id]
+        due = index.keys[key_id].due_merges()
+        for group in due:
+            rows = LiveRows(index.live, table.bitmaps)
+            made = await self._indexes.merged(key_id, group, rows)
+            operation = ExchangeRuns(
+                table_id=table.id,
+                key_id=key_id,
+                gone=tuple(placed.run.name for placed in group),
+                made=made,
+            )
+            await self._sequencer.submit(Transaction(operations=(operation,)))
+        return bool(due)
+
+    async def _step(self) -> bool:
+        """One task, if one is due."""
+        snapshot = self._sequencer.snapshot
+        try:
+            for table in snapshot.tables.values():
+                if table.deltas and flush_is_due(self._policy, table):
+                    await self.flush(table, snapshot)
+                    return True
+            return await self._merge_step(snapshot)
+        except Conflict:  # the table was dropped or truncated meanwhile
+            return True
+
+    async def _merge_step(self, snapshot: Snapshot) -> bool:
+        for table_id in list(self._sequencer.state.indexes):
+            table = snapshot.tables.get(table_id)
+            if table is None:
+                continue
+            await self._publish_rebuilt(table)
+            for key in table.keys:
+                if await self.merge(table, key.id):
+                    return True
+        return False
+
+    async def _publish_rebuilt(self, table: TableState) -> None:
+        """Runs that were made anew when the index was opened take the place of the lost ones."""
+        for key_id, (gone, made) in self._indexes.rebuilt.pop(table.id, {}).items():
+            operation = ExchangeRuns(table_id=table.id, key_id=key_id, gone=gone, made=made)
+            await self._sequencer.submit(Transaction(operations=(operation,)))
+
+    def _is_full(self, table_id: int) -> bool:
+        table = self._sequencer.working.tables.get(table_id)
+        return table is not None and flush_is_due(self._policy, table, self._policy.full)

@@ -1,0 +1,305 @@
+"""Open transactions: each is a fork of the writer's state that its statements read and change.
+
+1. A transaction begins at the newest durable snapshot, with the indexes as they were there. Both
+   are values, so the fork costs nothing, and nobody else ever sees what is done to it.
+2. Each write is resolved against the fork as the sequencer would resolve it: rows it has itself
+   written are rows of the fork, and what is wrong is refused when it is said.
+3. Commit submits the operations, in their order, as one transaction. Each says at which LSN its
+   statement read, and is refused if one of its keys was written by others since (40001): so every
+   operation meets what it met in the fork, and does the same.
+
+REPEATABLE READ keeps one snapshot from begin to end. READ COMMITTED takes the newest for each
+statement: the fork is made anew there, with the transaction's own operations on top.
+
+A savepoint is the fork of its moment. An error inside a transaction makes it refuse everything up
+to a rollback, as in PostgreSQL (25P02). The primary keeps transactions in memory: when it dies they
+are gone, their commit is refused (40001), and nothing of them was ever visible.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from actors.messages import (
+    AppendFiles,
+    AppendRows,
+    DeleteRows,
+    Operation,
+    Transaction,
+    TruncateTable,
+    WriteMode,
+    WriteRows,
+)
+from actors.primary.delta_names import DeltaNames, delta_made, table_of
+from actors.primary.resolve import resolve_in
+from actors.primary.resolved import Resolved
+from actors.primary.sequencer import Sequencer
+from actors.primary.state import WriterState
+from storage.clock import Clock
+from storage.errors import Conflict, InvalidRequest, MobulaError, NotYet, Unavailable, UnknownObject
+from storage.ids import Ids
+from storage.primary_key import TableIndex
+from storage.snapshot.model import PRIVATE_LSN, IngestToken, Receipt, Snapshot, TableState
+
+__all__ = ["ISOLATION_LEVELS", "OpenTransaction", "TransactionLimits", "Transactions"]
+
+READ_COMMITTED, REPEATABLE_READ = "read committed", "repeatable read"
+ISOLATION_LEVELS = (READ_COMMITTED, REPEATABLE_READ)
+_ALLOWED = (AppendRows, AppendFiles, WriteRows, DeleteRows, TruncateTable)
+
+OpenIndex = Callable[[TableState], Awaitable[TableIndex]]
+Prepare = Callable[[Operation, WriterState, int], Awaitable[tuple[Operation, WriterState]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionLimits:
+    """`idle_ms`: a transaction that says nothing for so long is rolled back; `open_max` at once."""
+
+    idle_ms: int = 600_000
+    open_max: int = 1_000
+
+
+@dataclass(slots=True)
+class _Savepoint:
+    name: str
+    count: int  # operations before it
+    state: WriterState
+
+
+@dataclass(slots=True)
+class OpenTransaction:
+    """One transaction. Made by `Transactions.begin`; one event loop, one statement at a time."""
+
+    id: str
+    isolation: str
+    sequencer: Sequencer
+    open_index: OpenIndex
+    prepare: Prepare
+    used_ms: float
+    read_lsn: int = 0
+    state: WriterState | None = None
+    operations: list[Operation] = field(default_factory=list)
+    made: list[int | None] = field(default_factory=list)  # delta id in the fork, per operation
+    savepoints: list[_Savepoint] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    failed: bool = False
+
+    async def snapshot(self) -> Snapshot:
+        """What a statement that begins now reads, its own writes included."""
+        if self.state is None or self.isolation == READ_COMMITTED:
+            await self._rebase()
+        assert self.state is not None
+        return self.state.snapshot
+
+    async def write(self, operations: Sequence[Operation]) -> tuple[int, ...]:
+        """Do operations in the fork, all or none of them. Returns the rows of each.
+
+        Raises: what `Sequencer.submit` would; the transaction has then to be rolled back.
+        """
+        await self.snapshot()
+        assert self.state is not None
+        for operation in operations:
+            if not isinstance(operation, _ALLOWED):
+                raise NotYet(
+                    f"{type(operation).__name__} inside a transaction: only rows are written there"
+                )
+        state, done, resolved = self.state, list[Operation](), list[Resolved]()
+        for operation in operations:
+            reading, state = await self.prepare(self._reading(operation), state, self.read_lsn)
+            state = await self._opened(reading, state)
+            one = self._resolve(reading, state)
+            state = state.after(one, PRIVATE_LSN)
+            done.append(reading)
+            resolved.append(one)
+        self.state = state
+        self.operations += done
+        self.made += [delta_made(one) for one in resolved]
+        return tuple(one.row_count for one in resolved)
+
+    @contextmanager
+    def statement(self, now_ms: float) -> Iterator[None]:
+        """Around each statement: refuses it if an earlier one failed, and remembers if it does."""
+        if self.failed:
+            raise InvalidRequest(
+                "current transaction is aborted, commands ignored until end of transaction block",
+                "25P02",
+            )
+        self.used_ms = now_ms
+        try:
+            yield
+        except MobulaError:
+            self.failed = True
+            raise
+
+    async def save(self, name: str) -> None:
+        """SAVEPOINT name; one of the same name stays below it."""
+        await self.snapshot()
+        assert self.state is not None
+        self.savepoints.append(_Savepoint(name, len(self.operations), self.state))
+
+    def roll_back_to(self, name: str) -> None:
+        """ROLLBACK TO name: also mends a transaction that has failed since. The savepoint stays."""
+        at = self._savepoint(name)
+        del self.savepoints[at + 1 :]
+        kept = self.savepoints[at]
+        del self.operations[kept.count :], self.made[kept.count :]
+        self.state = kept.state
+        self.failed = False
+
+    def release(self, name: str) -> None:
+        """RELEASE name, and the savepoints after it; what was done stays done."""
+        del self.savepoints[self._savepoint(name) :]
+
+    def transaction(self, token: IngestToken | None) -> Transaction | None:
+        """All of it as one commit; None if it wrote nothing."""
+        if not self.operations:
+            return None
+        return Transaction(operations=tuple(self.operations), token=token, made=tuple(self.made))
+
+    def end(self) -> None:
+        """Let go of what it holds."""
+        for lsn in self.held:
+            self.sequencer.release(lsn)
+        self.held.clear()
+        self.failed = True
+
+    async def _rebase(self) -> None:
+        """Fork the newest durable state, and do again what the transaction has done."""
+        state, lsn = self.sequencer.fork()
+        self.sequencer.hold(lsn)
+        self.held.append(lsn)
+        made: list[int | None] = []
+        renamed = DeltaNames(self.made, self.operations)
+        for position, operation in enumerate(self.operations):
+            again = renamed.of(operation)
+            state = await self._opened(again, state)
+            one = self._resolve(again, state)
+            state = state.after(one, PRIVATE_LSN)
+            made.append(delta_made(one))
+            renamed.note(position, made[-1])
+        self.operations = [renamed.of(operation) for operation in self.operations]
+        self.made, self.state, self.read_lsn = made, state, lsn
+
+    async def _opened(self, operation: Operation, state: WriterState) -> WriterState:
+        table = state.snapshot.tables.get(table_of(operation))
+        if table is None or not table.keys or table.id in state.indexes:
+            return state
+        return state.with_index(table.id, await self.open_index(table))
+
+    def _resolve(self, operation: Operation, state: WriterState) -> Resolved:
+        self.sequencer.refuse_late(operation, state.snapshot)
+        return resolve_in(operation, state, PRIVATE_LSN, self.sequencer.moves)
+
+    def _reading(self, operation: Operation) -> Operation:
+        """The operation, saying at which LSN it read. A plain INSERT needs none: what it must not
+        find it would not find, or is refused for."""
+        if isinstance(operation, WriteRows) and operation.mode is not WriteMode.INSERT:
+            return dataclasses.replace(operation, read_lsn=self.read_lsn)
+        if isinstance(operation, DeleteRows):
+            return dataclasses.replace(operation, read_lsn=self.read_lsn)
+        return operation
+
+    def _savepoint(self, name: str) -> int:
+        for at in reversed(range(len(self.savepoints))):
+            if self.savepoints[at].name == name:
+                return at
+        raise UnknownObject(f'savepoint "{name}" does not exist', "3B001")
+
+
+class Transactions:
+    """Those of a primary, by id."""
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        open_index: OpenIndex,
+        *,
+        clock: Clock,
+        ids: Ids,
+        prepare: Prepare,
+        limits: TransactionLimits | None = None,
+    ) -> None:
+        """Args: prepare: makes large writes ready to be resolved (`Bulk`)."""
+        self._sequencer = sequencer
+        self._open_index = open_index
+        self._prepare = prepare
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits or TransactionLimits()
+        self._open: dict[str, OpenTransaction] = {}
+
+    async def begin(self, isolation: str) -> OpenTransaction:
+        """A new one, whose snapshot is taken now. Raises InvalidRequest, Unavailable: too many."""
+        if isolation not in ISOLATION_LEVELS:
+            raise InvalidRequest(
+                f"isolation level {isolation!r}: expected one of {', '.join(ISOLATION_LEVELS)}"
+            )
+        self._roll_back_idle()
+        if len(self._open) >= self._limits.open_max:
+            raise Unavailable(
+                f"{len(self._open)} transactions are open, at most that many may be; end some"
+            )
+        made = OpenTransaction(
+            id=self._ids.new(),
+            isolation=isolation,
+            sequencer=self._sequencer,
+            open_index=self._open_index,
+            prepare=self._prepare,
+            used_ms=self._now_ms(),
+        )
+        await made.snapshot()
+        self._open[made.id] = made
+        return made
+
+    def find(self, transaction_id: str) -> OpenTransaction:
+        """The open transaction. Raises Conflict: it is not there (any more)."""
+        self._roll_back_idle()
+        found = self._open.get(transaction_id)
+        if found is None:
+            raise Conflict(
+                "the transaction is gone: the primary was restarted, or it was idle for more than "
+                f"{self._limits.idle_ms} ms; nothing of it was committed, begin again"
+            )
+        return found
+
+    async def commit(self, transaction_id: str, token: IngestToken | None) -> Receipt | None:
+        """Commit; None if there was nothing to commit. Ends the transaction, also if it fails.
+
+        Raises: as `Sequencer.submit`; Conflict: a key was written by others since it was read.
+        """
+        if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
+            self.roll_back(transaction_id)
+            return receipt  # the call is repeated
+        found = self.find(transaction_id)
+        if found.failed:
+            self.roll_back(transaction_id)
+            return None
+        submitted = found.transaction(token)
+        try:
+            return None if submitted is None else await self._sequencer.submit(submitted)
+        finally:
+            self.roll_back(transaction_id)
+
+    def roll_back(self, transaction_id: str) -> None:
+        """End it without a trace; one that is not there has been ended already."""
+        found = self._open.pop(transaction_id, None)
+        if found is not None:
+            found.end()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def _roll_back_idle(self) -> None:
+        oldest_ms = self._now_ms() - self._limits.idle_ms
+        for found in [t for t in self._open.values() if t.used_ms < oldest_ms]:
+            self.roll_back(found.id)
+
+    def now_ms(self) -> float:
+        """For `OpenTransaction.statement`."""
+        return self._now_ms()
+
+    def _now_ms(self) -> float:
+        return self._clock.monotonic_ms()

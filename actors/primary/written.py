@@ -1,0 +1,121 @@
+"""Which keys were written since somebody reads, so that a write can say that it came too late.
+
+A statement or transaction that reads at an LSN before it writes *holds* that LSN. Every key that is
+written after the oldest LSN held is remembered with the LSN of its last write. Without a holder
+nothing is remembered but what groups that are not durable yet have written, since a reader may
+still begin at the durable snapshot before them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from actors.messages import WriteRows
+from storage.errors import Conflict
+from storage.key_rows import concatenated, decode_row_keys
+from storage.primary_key import MISSING, Keys, Memory
+from storage.snapshot.model import Snapshot
+
+__all__ = ["WrittenKeys"]
+
+
+@dataclass(slots=True)
+class _Table:
+    """One table's last writes: by key, and `everything`: the last that named no keys."""
+
+    lsns: Memory = field(default_factory=Memory)
+    everything: int = 0
+
+
+@dataclass(slots=True)
+class WrittenKeys:
+    """Made once by the sequencer; forgets as readers end."""
+
+    _recent: deque[tuple[int, int, Keys | None]] = field(default_factory=deque)
+    _tables: dict[int, _Table] = field(default_factory=dict)
+    _held: dict[int, int] = field(default_factory=dict)  # LSN -> holders
+
+    def hold(self, lsn: int) -> None:
+        """Somebody reads at `lsn`, the newest durable one or one that is held already."""
+        self._held[lsn] = self._held.get(lsn, 0) + 1
+
+    def release(self, lsn: int) -> None:
+        """The end of one `hold`."""
+        left = self._held.get(lsn, 0) - 1
+        if left > 0:
+            self._held[lsn] = left
+        else:
+            self._held.pop(lsn, None)
+
+    def oldest(self, durable_lsn: int) -> int:
+        """The least LSN that somebody reads at, or may begin to."""
+        return min(self._held, default=durable_lsn)
+
+    def note(self, lsn: int, table_id: int, keys: Keys | None) -> None:
+        """The group at `lsn` writes these keys; None: it may have written any."""
+        self._recent.append((lsn, table_id, keys))
+        known = self._tables.setdefault(table_id, _Table())
+        if keys is None:
+            known.everything = lsn
+            return
+        lsns = np.full(len(keys), lsn, dtype=np.uint64)
+        known.lsns = known.lsns.added(keys, lsns)
+
+    def forget(self, durable_lsn: int) -> None:
+        """Drop what no reader can ask for: called when a group has become durable."""
+        oldest = self.oldest(durable_lsn)
+        if not self._recent or self._recent[0][0] > oldest:
+            return
+        kept = [entry for entry in self._recent if entry[0] > oldest]
+        if len(kept) * 2 > len(self._recent):
+            return  # not worth building anew
+        self._recent.clear()
+        self._tables.clear()
+        for lsn, table_id, keys in kept:
+            self.note(lsn, table_id, keys)
+
+    def refuse_late(self, operation: WriteRows, snapshot: Snapshot) -> None:
+        """Raises Conflict if the operation read before one of its keys was last written."""
+        table = snapshot.tables.get(operation.table_id)
+        primary = None if table is None else table.primary_key
+        lsn = operation.read_lsn
+        if lsn is None or table is None or primary is None:
+            return
+        if lsn not in self._held:
+            raise Conflict(
+                f"table {table.name}: what was read at LSN {lsn} can no longer be compared with "
+                "what was written since; begin again"
+            )
+        columns = table.key_columns(primary)
+        found = decode_row_keys(operation.keys[primary.id], columns, operation.row_count)
+        late = self.since(lsn, table.id, found.keys)
+        if late.any():
+            raise Conflict(
+                f"could not serialize access: {int(late.sum())} of {len(late)} keys of table "
+                f"{table.name} were written by others after LSN {lsn}; read again and retry"
+            )
+
+    def keys_since(self, lsn: int, table_id: int) -> Keys | None:
+        """The keys written after `lsn`, which is held, some of them twice.
+
+        Raises Conflict: keys were written that nobody named.
+        """
+        known = self._tables.get(table_id)
+        if known is not None and known.everything > lsn:
+            raise Conflict("the table was rewritten meanwhile; read again and retry")
+        parts = [k for at, t, k in self._recent if at > lsn and t == table_id and k is not None]
+        return concatenated(parts) if parts else None
+
+    def since(self, lsn: int, table_id: int, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Per key: was it written after `lsn`, which is held?"""
+        known = self._tables.get(table_id)
+        if known is None:
+            return np.zeros(len(keys), dtype=np.bool_)
+        if known.everything > lsn:
+            return np.ones(len(keys), dtype=np.bool_)
+        found = known.lsns.find(keys)
+        return np.asarray((found != MISSING) & (found > np.uint64(lsn)), dtype=np.bool_)

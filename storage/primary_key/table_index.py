@@ -1,0 +1,102 @@
+"""The indexes of all keys of one table as one value: where the rows with given keys are.
+
+The writer forks it, changes the fork, and keeps or drops it: nothing in it is changed in place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from storage.primary_key.canonical import is_exact
+from storage.primary_key.deleted import BitmapCache
+from storage.primary_key.index import KeyIndex, PlacedRun
+from storage.primary_key.keys import Keys
+from storage.primary_key.locations import LiveIds, LiveRows, locations_in
+from storage.primary_key.pages import MappedPages
+from storage.primary_key.run import Run
+from storage.primary_key.words import Positions, Words
+from storage.snapshot.changes import IndexRun
+from storage.snapshot.model import TableState
+
+__all__ = ["OpenRun", "TableIndex"]
+
+OpenRun = tuple[IndexRun, Run]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TableIndex:
+    """The indexes of a table.
+
+    Attributes:
+        keys: by key id.
+        live: the ids of its files and deltas.
+        cache: of its delete bitmaps, shared by all values of the table.
+    """
+
+    keys: Mapping[int, KeyIndex]
+    live: LiveIds
+    cache: BitmapCache = field(default_factory=BitmapCache)
+
+    @classmethod
+    def of(
+        cls,
+        table: TableState,
+        runs: Mapping[int, Collection[OpenRun]],
+        pages: MappedPages | None = None,
+    ) -> TableIndex:
+        """The index of a table's files; its deltas are to be added.
+
+        Args: runs: the table's, opened, by key id.
+        """
+        keys = {
+            key.id: KeyIndex(exact=is_exact(table.key_columns(key)), pages=pages).with_runs(
+                _placed(runs.get(key.id, ()))
+            )
+            for key in table.keys
+        }
+        ids = (*table.files.table["file_id"].to_pylist(), *(d.id for d in table.deltas))
+        return cls(keys=keys, live=LiveIds.of(ids))
+
+    def find(self, key_id: int, keys: Keys, table: TableState) -> Words:
+        """Where the rows with these keys are, MISSING where no row is; shape (len(keys),).
+
+        Args: table: the state that the index is of, for its delete bitmaps.
+        """
+        rows = LiveRows(self.live, table.bitmaps, self.cache)
+        return self.keys[key_id].find(keys, rows)
+
+    def added(self, delta_id: int, row_keys: Mapping[int, tuple[Keys, Positions]]) -> TableIndex:
+        """With the rows of a new delta. Args: row_keys: by key id, keys and the row of each."""
+        keys = dict(self.keys)
+        for key_id, (found, rows) in row_keys.items():
+            keys[key_id] = keys[key_id].added(found, locations_in(delta_id, rows))
+        return dataclasses.replace(self, keys=keys, live=self.live.changed([delta_id], []))
+
+    def exchanged(
+        self,
+        runs: Mapping[int, Iterable[OpenRun]],
+        *,
+        added: Collection[int] = (),
+        removed: Collection[int] = (),
+        gone: Collection[str] = (),
+    ) -> TableIndex:
+        """With files and deltas that came and went, and runs that did.
+
+        Args:
+            runs: new ones, by key id.
+            added, removed: ids of files and deltas.
+            gone: names of runs.
+        """
+        live = self.live.changed(added, removed) if added or removed else self.live
+        keys = dict(self.keys)
+        for key_id, index in keys.items():
+            changed = index.without_runs(gone) if gone else index
+            changed = changed.with_runs(_placed(runs.get(key_id, ())))
+            keys[key_id] = changed.only(live) if removed else changed
+        return dataclasses.replace(self, keys=keys, live=live)
+
+
+def _placed(runs: Iterable[OpenRun]) -> list[PlacedRun]:
+    return [PlacedRun(run=file, generation=run.generation) for run, file in runs]
