@@ -14,6 +14,8 @@ from actors.messages import (
     Statement,
     TableInfo,
     Transaction,
+    TransactionControl,
+    TransactionReply,
     WriteMode,
     WriteOperation,
 )
@@ -75,6 +77,10 @@ class Engine(Protocol):
 
     def submit(self, transaction: Transaction) -> Receipt:
         """Commit a transaction; repeated like `execute`."""
+        ...
+
+    def control(self, control: TransactionControl) -> TransactionReply:
+        """Begin or end a transaction on the primary, or set and use its savepoints."""
         ...
 
     def table(self, schema: str, name: str) -> TableInfo: ...

@@ -60,6 +60,8 @@ __all__ = [
     "Statement",
     "TableInfo",
     "Transaction",
+    "TransactionControl",
+    "TransactionReply",
     "TruncateTable",
     "WriteMode",
     "WriteOperation",
@@ -408,6 +410,37 @@ class Transaction:
     token: IngestToken | None = None
     session: Session = Session()
     made: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionControl:
+    """BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their relatives.
+
+    Attributes:
+        action: "begin", "commit", "roll back", "save", "roll back to" or "release".
+        transaction: the id that "begin" returned.
+        isolation: of "begin": see `actors.primary.transactions.ISOLATION_LEVELS`.
+        read_only: of "begin": whatever writes is refused (25006).
+        name: of a savepoint.
+        token: of "commit": makes it repeatable.
+    """
+
+    action: str
+    transaction: str = ""
+    isolation: str = "repeatable read"
+    read_only: bool = False
+    name: str = ""
+    token: IngestToken | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionReply:
+    """Of `TransactionControl`: the transaction's id; `receipt` of a commit that wrote, and
+    `committed`: false if it was rolled back, because one of its statements had failed."""
+
+    transaction: str
+    receipt: Receipt | None = None
+    committed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-import polars as pl
 
 from actors.client import Engine
 from actors.loop import LoopThread
@@ -19,8 +18,6 @@ from actors.messages import (
     DropWarehouse,
     NewWarehouse,
     Operation,
-    QueryReply,
-    QueryStats,
     Statement,
     Transaction,
 )
@@ -41,7 +38,8 @@ from warehouse.planning.source_options import load_format
 from warehouse.planning.texts import SqlTextParser
 from warehouse.progress import loading
 from warehouse.result import Commit, Result
-from warehouse.session import Parameters, SqlSession, Told
+from warehouse.session import AboutTransactions, Parameters, SqlSession, Told
+from warehouse.session_transactions import SessionTransactions
 from warehouse.stream import RowStream
 from warehouse.table import Table, split_name
 from warehouse.transaction import TransactionScope
@@ -154,6 +152,7 @@ class Database:
         # The session writes with its id as its name: so it is known when it last wrote.
         self._writer = new_session_id(SystemClock().now_ms(), RandomIds().new())
         self._session = SqlSession(self._writer)
+        self._transactions = SessionTransactions(engine, self._token)
         self._temporary = False
         self._sequence = 0
         self._counting = threading.Lock()
@@ -188,19 +187,21 @@ class Database:
         taken = self._session.take(text, parameters)
         if isinstance(taken, Told):
             return Result.told(taken.tag)
+        if isinstance(taken, AboutTransactions):
+            return Result.told(*self._transactions.run(taken.node))
         text, parameters = taken
         statement = Statement(
             sql=text,
             parameters=parameters if isinstance(parameters, Mapping) else tuple(parameters),
             min_lsn=min_lsn,
             timeout_ms=int(timeout_s * 1000),
-            session=self._session.current,
+            session=self._now(),
             token=token or self._token(),
         )
         reply = self._engine.execute(statement)
         if isinstance(reply, CommitReply) and reply.temporary:
             self._temporary = True
-        return _result(reply)
+        return Result.replied(reply)
 
     def stream(
         self,
@@ -297,15 +298,28 @@ class Database:
             operation = self._engine.prepare_load(info, files, report, reading)
             return self._commit([operation], token)
 
-    def transaction(self, *, token: IngestToken | None = None, retry: int = 0) -> TransactionScope:
-        """Appends to many tables as one commit: `with db.transaction() as tx: …`."""
-        if retry:
-            raise NotYet("transaction(retry=…) comes with keyed writes; appends never conflict")
+    def transaction(
+        self,
+        *,
+        isolation: str = "repeatable read",
+        token: IngestToken | None = None,
+        retry: int = 0,
+    ) -> TransactionScope:
+        """Statements and writes as one commit: `with db.transaction() as tx: …`.
+
+        Args:
+            isolation: "repeatable read": every statement sees the snapshot of the begin;
+                "read committed": each sees the newest.
+            token: makes the commit repeatable; see `Table`.
+            retry: how often the body may run again, on a new snapshot, after a Conflict:
+                `for tx in db.transaction(retry=5): with tx: …`, or `….run(function)`.
+        """
         return TransactionScope(
             self._engine,
-            lambda transaction: Commit.of(self._engine.submit(transaction)),
-            token or self._token(),
             self._session.current,
+            self._token if token is None else lambda: token,
+            isolation=isolation,
+            retry=retry,
         )
 
     def create_virtual_warehouse(
@@ -399,6 +413,10 @@ class Database:
     def __repr__(self) -> str:
         return f"Database({self.root})"
 
+    def _now(self) -> Session:
+        """The session as it goes with a statement, with its open transaction."""
+        return dataclasses.replace(self._session.current, transaction=self._transactions.current)
+
     def _drop_temporary(self) -> None:
         """If it does not succeed, a primary drops them later."""
         drop = drop_temporary(self._session.current) if self._temporary else None
@@ -413,7 +431,9 @@ class Database:
             return IngestToken(writer=self._writer, sequence=self._sequence)
 
     def _commit(self, operations: Sequence[Operation], token: IngestToken | None) -> Commit:
-        transaction = Transaction(operations=tuple(operations), token=token or self._token())
+        transaction = Transaction(
+            operations=tuple(operations), token=token or self._token(), session=self._now()
+        )
         return Commit.of(self._engine.submit(transaction))
 
 
@@ -435,11 +455,3 @@ def _check_warehouse(name: str, *, size: int, worker_cpus: float, cache_bytes: i
                 f"virtual warehouse {name}: {what} is {value!r}; expected size 1 to 1024, "
                 "worker_cpus above 0 up to 1024, cache_bytes of at least 1 MiB"
             )
-
-
-def _result(reply: QueryReply | CommitReply) -> Result:
-    if isinstance(reply, CommitReply):
-        empty = pl.DataFrame().to_arrow()
-        stats = QueryStats(snapshot_lsn=reply.receipt.lsn)
-        return Result(empty, stats, commit=Commit.of(reply.receipt), tag=reply.tag)
-    return Result.of(reply)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from actors.messages import QueryReply, QueryStats
+from actors.messages import CommitReply, QueryReply, QueryStats
 from storage.snapshot.model import Receipt
 from warehouse.values import python_rows
 
@@ -60,9 +60,18 @@ class Result:
         self.tag = tag
 
     @classmethod
-    def told(cls, tag: str) -> Result:
-        """Of a statement about the session: no rows, no commit."""
-        return cls(pl.DataFrame().to_arrow(), QueryStats(), tag=tag)
+    def told(cls, tag: str, commit: Commit | None = None) -> Result:
+        """Of a statement about the session or its transaction: no rows."""
+        return cls(pl.DataFrame().to_arrow(), QueryStats(), commit=commit, tag=tag)
+
+    @classmethod
+    def replied(cls, reply: QueryReply | CommitReply) -> Result:
+        """The result of any statement, its rows here."""
+        if isinstance(reply, QueryReply):
+            return cls.of(reply)
+        stats = QueryStats(snapshot_lsn=reply.receipt.lsn)
+        empty = pl.DataFrame().to_arrow()
+        return cls(empty, stats, commit=Commit.of(reply.receipt), tag=reply.tag)
 
     @classmethod
     def of(cls, reply: QueryReply) -> Result:

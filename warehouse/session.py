@@ -28,6 +28,7 @@ from warehouse.functions.registry import functions_named
 from warehouse.optimizer.fold import folded
 from warehouse.planning.catalogue import NoTables
 from warehouse.syntax.session_statements import (
+    FIRST_WORDS,
     Deallocate,
     Execute,
     Prepare,
@@ -35,10 +36,11 @@ from warehouse.syntax.session_statements import (
     SessionGrammar,
     SetSetting,
 )
+from warehouse.syntax.transaction_statements import TRANSACTION_WORDS
 from warehouse.syntax.tree import TypeName
 from warehouse.syntax.types import TypeGrammar
 
-__all__ = ["Parameters", "Prepared", "SqlSession", "Told"]
+__all__ = ["AboutTransactions", "Parameters", "Prepared", "SqlSession", "Told"]
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -54,6 +56,7 @@ _FIXED = {
 }
 # Settings that have no meaning here and are kept for who asks.
 _KEPT = ("application_name", "statement_timeout", "client_min_messages")
+_FIRST_WORDS = tuple(FIRST_WORDS | TRANSACTION_WORDS)
 _FUNCTION_NAME = "a function's name is letters, digits and _"
 
 
@@ -72,6 +75,16 @@ class Told:
     tag: str
 
 
+@dataclass(frozen=True, slots=True)
+class AboutTransactions:
+    """A statement about transactions, which live on the primary (`session_transactions.py`)."""
+
+    node: Any
+
+
+Taken = Told | AboutTransactions | tuple[str, Parameters]
+
+
 class SqlSession:
     """State of one connection. Safe to share between threads."""
 
@@ -86,15 +99,14 @@ class SqlSession:
         """What goes with a statement: with the directory that this process is in now."""
         return replace(self._session, directory=_directory())
 
-    def take(self, text: str, parameters: Parameters) -> Told | tuple[str, Parameters]:
-        """What to send for a text: itself, or what EXECUTE stands for; `Told` if nothing is.
+    def take(self, text: str, parameters: Parameters) -> Taken:
+        """What to send for a text: itself, or what EXECUTE stands for; `Told` if nothing is, and
+        `AboutTransactions` for whoever has them.
 
         Raises SqlSyntaxError, InvalidRequest, UnknownObject.
         """
         start = text.lstrip()[:12].lower()
-        if not start.startswith(
-            ("set", "reset", "prepare", "execute", "deallocate", "--", "/*", ";")
-        ):
+        if not start.startswith((*_FIRST_WORDS, "--", "/*", ";")):
             return text, parameters
         node = SessionGrammar(text).session_statement()
         match node:
@@ -113,7 +125,7 @@ class SqlSession:
             case Deallocate():
                 return self._deallocate(node)
             case _:
-                raise NotYet(f"{type(node).__name__} is not available")
+                return AboutTransactions(node)
 
     def reading(
         self, text: str, parameters: Parameters, min_lsn: int | None, timeout_s: float
@@ -123,6 +135,10 @@ class SqlSession:
         Raises InvalidRequest (42601) for a statement that only the session hears.
         """
         taken = self.take(text, parameters)
+        if isinstance(taken, AboutTransactions):
+            raise InvalidRequest(
+                "a transaction's statement gives no rows: run it with sql()", "42601"
+            )
         if isinstance(taken, Told):
             raise InvalidRequest(f"{taken.tag} gives no rows: run it with sql()", "42601")
         text, parameters = taken

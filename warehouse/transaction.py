@@ -1,114 +1,120 @@
-"""Several writes as one commit."""
+"""Transactions from Python: statements and writes that become one commit, or nothing.
+
+with db.transaction() as tx:
+    tx.table("orders").upsert(orders)
+    total = tx.sql("SELECT sum(amount) FROM orders").scalar()  # sees its own writes
+tx.commit.lsn
+
+for tx in db.transaction(retry=5):  # the body again, on a new snapshot, after a conflict
+    with tx:
+        tx.sql("UPDATE accounts SET balance = balance - 10 WHERE id = 1")
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
+
+import tenacity
 
 from actors.client import Engine
 from actors.messages import (
-    AppendRows,
     Operation,
     Session,
+    Statement,
     Transaction,
-    WriteMode,
-    WriteRows,
+    TransactionControl,
 )
-from actors.write import delete_operation, key_schema
-from storage.errors import InvalidRequest, NotYet
+from storage.errors import Conflict, InvalidRequest, MobulaError
 from storage.snapshot.model import IngestToken
-from warehouse.keys import key_rows
-from warehouse.result import Commit
-from warehouse.table import split_name
+from warehouse.result import Commit, Result
+from warehouse.session import Parameters
+from warehouse.table import Table
 
-__all__ = ["TransactionScope", "TransactionTable"]
+__all__ = ["TransactionScope"]
 
-
-class TransactionTable:
-    """A table inside a transaction: its writes are committed with the transaction's others.
-
-    They are fitted to the table now, and done in their order when the transaction commits.
-    """
-
-    def __init__(
-        self, name: str, engine: Engine, add: Callable[..., None], session: Session
-    ) -> None:
-        self._schema, self._table = split_name(name, session)
-        self.name = f"{self._schema}.{self._table}"
-        self._engine = engine
-        self._add = add
-
-    def append(self, frame: Any) -> None:
-        """See `Table.append`."""
-        self._write(frame, WriteMode.INSERT)
-
-    def insert(self, frame: Any, *, ignore: bool = False) -> None:
-        """See `Table.insert`."""
-        self._write(frame, WriteMode.IGNORE if ignore else WriteMode.INSERT)
-
-    def upsert(self, frame: Any) -> None:
-        """See `Table.upsert`."""
-        self._write(frame, WriteMode.UPSERT)
-
-    def update(self, frame: Any) -> None:
-        """See `Table.update`; of whole rows by key."""
-        self._write(frame, WriteMode.UPDATE)
-
-    def delete(self, keys: Any) -> None:
-        """See `Table.delete`; by key."""
-        info = self._engine.table(self._schema, self._table)
-        rows = key_rows(keys, key_schema(info.target, "delete"), self._table)
-        self._add(lambda _: delete_operation(info, rows))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name})"
-
-    def _write(self, frame: Any, mode: WriteMode) -> None:
-        info = self._engine.table(self._schema, self._table)
-        self._add(lambda inline: self._engine.prepare_write(info, frame, mode, inline))
+T = TypeVar("T")
+RETRY_WAIT_MAX_S = 1.0
 
 
 class TransactionScope:
-    """Writes to any number of tables, committed together when the block ends without an error.
+    """One transaction, or with `retry` as many attempts at it as that. Used once.
 
-    with db.transaction() as tx:
-        tx.table("orders").append(orders)
-        tx.table("lineitem").append(lines)
-    tx.commit.lsn
+    Nothing of it is visible before it commits, to anybody; an error in the block rolls it back.
 
-    Nothing of it is visible before, to anybody.
+    Attributes:
+        commit: what it has committed; None before, and if it wrote nothing.
     """
 
     def __init__(
         self,
         engine: Engine,
-        commit: Callable[[Transaction], Commit],
-        token: IngestToken | None,
         session: Session,
+        token: Callable[[], IngestToken],
+        *,
+        isolation: str,
+        retry: int,
     ) -> None:
         self._engine = engine
-        self._submit = commit
-        self._token = token
         self._session = session
-        self._operations: list[Operation] = []
-        self._open = False
+        self._token = token
+        self._isolation = isolation
+        self._retry = retry
+        self._attempt: tenacity.AttemptManager | None = None
+        self._used = False
+        self._id = ""
         self.commit: Commit | None = None
 
-    def table(self, name: str) -> TransactionTable:
-        """A table whose writes belong to this transaction."""
-        return TransactionTable(name, self._engine, self._add, self._session)
+    # --- inside -----------------------------------------------------------------------------------
 
-    def sql(self, text: str, parameters: Sequence[Any] = ()) -> Any:
-        """Not yet: statements inside a transaction."""
-        raise NotYet(
-            "SQL inside a transaction is not there yet; append works, db.sql commits alone"
+    def table(self, name: str) -> Table:
+        """A table whose writes belong to this transaction; `get` sees them."""
+        return Table(self._engine, name, self._write, self.sql, self._inside())
+
+    def sql(
+        self,
+        text: str,
+        parameters: Parameters = (),
+        *,
+        timeout_s: float = 600.0,
+        token: IngestToken | None = None,
+    ) -> Result:
+        """Run one statement in the transaction: it sees the snapshot and what was written here."""
+        statement = Statement(
+            sql=text,
+            parameters=parameters if isinstance(parameters, Mapping) else tuple(parameters),
+            timeout_ms=int(timeout_s * 1000),
+            session=self._inside(),
         )
+        return Result.replied(self._engine.execute(statement))
+
+    def savepoint(self, name: str) -> None:
+        """Remember this moment under a name."""
+        self._control("save", name=name)
+
+    def roll_back_to(self, name: str) -> None:
+        """Undo what was written since the savepoint, which stays."""
+        self._control("roll back to", name=name)
+
+    def release(self, name: str) -> None:
+        """Forget the savepoint, and those after it; what was written stays."""
+        self._control("release", name=name)
+
+    # --- begin and end ----------------------------------------------------------------------------
 
     def __enter__(self) -> TransactionScope:
-        if self._open or self.commit is not None:
+        if self._used:
             raise InvalidRequest("a transaction object is used once; call db.transaction() again")
-        self._open = True
+        if self._retry and self._attempt is None:
+            raise InvalidRequest(
+                "retry= needs the body again: `for tx in db.transaction(retry=…): with tx: …`"
+            )
+        self._used = True
+        control = TransactionControl(action="begin", isolation=self._isolation)
+        self._id = self._engine.control(control).transaction
         return self
 
     def __exit__(
@@ -116,16 +122,72 @@ class TransactionScope:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
-        self._open = False
-        if kind is None and self._operations:
-            self.commit = self._submit(
-                Transaction(operations=tuple(self._operations), token=self._token)
+    ) -> bool:
+        try:
+            self._end(commit=error is None)
+        except Conflict as conflict:
+            if self._attempt is not None:
+                return bool(self._attempt.__exit__(type(conflict), conflict, None))
+            raise
+        if self._attempt is not None:
+            return bool(self._attempt.__exit__(kind, error, trace))
+        return False
+
+    def __iter__(self) -> Iterator[TransactionScope]:
+        """The transaction, again and again until it has committed without a conflict."""
+        attempts = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._retry + 1),
+            wait=tenacity.wait_random_exponential(multiplier=0.01, max=RETRY_WAIT_MAX_S),
+            retry=tenacity.retry_if_exception_type(Conflict),
+            reraise=True,
+        )
+        for attempt in attempts:
+            scope = TransactionScope(
+                self._engine,
+                self._session,
+                self._token,
+                isolation=self._isolation,
+                retry=self._retry,
+            )
+            scope._attempt = attempt
+            yield scope
+            self.commit = scope.commit
+
+    def run(self, body: Callable[[TransactionScope], T]) -> T:
+        """Call `body` with the transaction, again after each conflict; what it returns."""
+        for scope in self:
+            with scope:
+                found = body(scope)
+        return found
+
+    def _end(self, *, commit: bool) -> None:
+        transaction, self._id = self._id, ""
+        if not commit:
+            control = TransactionControl(action="roll back", transaction=transaction)
+            with contextlib.suppress(MobulaError):  # else it ends when it has been idle for long
+                self._engine.control(control)
+            return
+        reply = self._engine.control(
+            TransactionControl(action="commit", transaction=transaction, token=self._token())
+        )
+        self.commit = None if reply.receipt is None else Commit.of(reply.receipt)
+        if not reply.committed:
+            raise InvalidRequest(
+                "the transaction was rolled back: one of its statements had failed", "25P02"
             )
 
-    def _add(self, prepare: Callable[[int], Operation]) -> None:
-        """One more operation. Args: prepare: gets how many bytes of rows there are already."""
-        if not self._open:
-            raise InvalidRequest("the transaction has ended; nothing was written")
-        carrying = (o for o in self._operations if isinstance(o, AppendRows | WriteRows))
-        self._operations.append(prepare(sum(len(o.rows or b"") for o in carrying)))
+    def _inside(self) -> Session:
+        if not self._id:
+            raise InvalidRequest("the transaction has ended; nothing was written", "25P01")
+        return dataclasses.replace(self._session, transaction=self._id)
+
+    def _control(self, action: str, *, name: str) -> None:
+        self._engine.control(
+            TransactionControl(action=action, transaction=self._inside().transaction, name=name)
+        )
+
+    def _write(self, operations: Sequence[Operation], token: IngestToken | None) -> Commit:
+        if token is not None:
+            raise InvalidRequest("inside a transaction, the transaction has the token")
+        transaction = Transaction(operations=tuple(operations), session=self._inside())
+        return Commit.of(self._engine.submit(transaction))

@@ -9,9 +9,9 @@ import polars as pl
 
 from actors.client import WarehouseClient
 from actors.messages import Statement
-from storage.errors import NotYet
+from storage.errors import InvalidRequest, NotYet
 from warehouse.result import Result
-from warehouse.session import Parameters, SqlSession, Told
+from warehouse.session import AboutTransactions, Parameters, SqlSession, Told
 from warehouse.stream import RowStream
 
 __all__ = ["VirtualWarehouse"]
@@ -46,6 +46,11 @@ class VirtualWarehouse:
         taken = self._session.take(text, parameters)
         if isinstance(taken, Told):
             return Result.told(taken.tag)
+        if isinstance(taken, AboutTransactions):
+            raise InvalidRequest(
+                f"virtual warehouse {self.name}: transactions are the primary's; use Database.sql",
+                "25001",
+            )
         text, parameters = taken
         statement = Statement(
             sql=text,

@@ -1,13 +1,17 @@
-"""Statements about the session itself: SET, RESET, PREPARE, EXECUTE, DEALLOCATE.
+"""Statements about the session itself: SET, RESET, PREPARE, EXECUTE, DEALLOCATE, transactions.
 
-They never reach a server: whoever holds the session runs them (`warehouse/session.py`).
+They never reach a planner: whoever holds the session runs them (`warehouse/session.py`).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from warehouse.syntax.statements import StatementGrammar
+from warehouse.syntax.transaction_statements import (
+    TRANSACTION_WORDS,
+    SetTransaction,
+    TransactionGrammar,
+)
 from warehouse.syntax.tree import Node, TypeName
 
 __all__ = ["Deallocate", "Execute", "Prepare", "Reset", "SessionGrammar", "SetSetting"]
@@ -49,7 +53,7 @@ class Deallocate(Node, frozen=True):
     name: str | None
 
 
-class SessionGrammar(StatementGrammar):
+class SessionGrammar(TransactionGrammar):
     """Parses the statements of this module."""
 
     def session_statement(self) -> Any:
@@ -59,10 +63,14 @@ class SessionGrammar(StatementGrammar):
         """
         while self.take_operator(";"):
             pass
-        if self.token.kind != "word" or self.token.value not in FIRST_WORDS:
+        words = FIRST_WORDS | TRANSACTION_WORDS
+        if self.token.kind != "word" or self.token.value not in words:
             return None
         at, word = self.token.start, self.advance().value
-        found = getattr(self, f"_parse_{word}")(at)
+        if word in TRANSACTION_WORDS:
+            found = self.transaction_statement(at, word)
+        else:
+            found = getattr(self, f"_parse_{word}")(at)
         if word != "prepare":
             while self.take_operator(";"):
                 pass
@@ -70,13 +78,17 @@ class SessionGrammar(StatementGrammar):
                 self.fail("expected the end of the statement")
         return found
 
-    def _parse_set(self, at: int) -> SetSetting:
+    def _parse_set(self, at: int) -> SetSetting | SetTransaction:
         if self.take_word("local"):
             self.not_yet("SET LOCAL")
-        self.take_word("session")
+        session = bool(self.take_word("session"))
+        if session and self.take_words("characteristics", "as", "transaction"):
+            return SetTransaction(at, *self.transaction_modes(), True)
+        if self.take_word("transaction"):
+            return SetTransaction(at, *self.transaction_modes(), False)
         if self.take_words("time", "zone"):
             return SetSetting(at, "timezone", self._setting_values())
-        if self.at_word("transaction", "characteristics", "authorization", "role"):
+        if self.at_word("authorization", "role"):
             self.not_yet(f"SET {self.token.value.upper()}")
         name = ".".join(self.dotted_name("a setting"))
         if not self.take_operator("="):
