@@ -1,0 +1,73 @@
+"""Which rows the delete bitmaps of a table delete, asked for thousands of rows at a time.
+
+The bitmaps of a table are values of its snapshots; what they decode to is kept here from one
+snapshot to the next, and made anew only for those that changed. A few rows of a file are looked up
+in the RoaringBitmap one by one; many are worth a table of bits, which numpy looks up all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from pyroaring import BitMap
+
+from storage.primary_key.words import Mask, Positions
+from storage.snapshot.changes import Bitmap
+
+__all__ = ["BitmapCache"]
+
+MANY_ROWS = 1_024
+
+Bits = npt.NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """A bitmap decoded: as a set, and as a table of bits once that was worth it."""
+
+    bitmap: Bitmap
+    positions: BitMap
+    bits: Bits | None = None
+
+
+@dataclass(slots=True)
+class BitmapCache:
+    """The decoded bitmaps of one table, the newest that was asked for of each file."""
+
+    _decoded: dict[int, _Decoded] = field(default_factory=dict)
+
+    def deleted(self, bitmap: Bitmap, rows: Positions) -> Mask:
+        """For each row position of the bitmap's file, whether it is in the bitmap."""
+        decoded = self._decoded.get(bitmap.file_id)
+        if decoded is None or decoded.bitmap is not bitmap:
+            decoded = _Decoded(bitmap, BitMap.deserialize(bitmap.positions))
+            self._decoded[bitmap.file_id] = decoded
+        if len(rows) < MANY_ROWS:
+            positions = decoded.positions
+            return np.array([row in positions for row in rows.tolist()], np.bool_)
+        if decoded.bits is None:
+            decoded.bits = _bits(decoded.positions)
+        return _looked_up(decoded.bits, rows)
+
+    def keep(self, file_ids: Iterable[int]) -> None:
+        """Let go of the bitmaps of all other files."""
+        kept = set(file_ids)
+        for file_id in [known for known in self._decoded if known not in kept]:
+            del self._decoded[file_id]
+
+
+def _bits(positions: BitMap) -> Bits:
+    """A bit for each position up to the last one in the set, the first in the lowest bit."""
+    flags = np.zeros(positions.max() + 1 if positions else 1, np.bool_)
+    flags[np.array(positions.to_array(), np.int64)] = True
+    return np.packbits(flags, bitorder="little")
+
+
+def _looked_up(bits: Bits, rows: Positions) -> Mask:
+    octets = rows >> 3
+    bit = bits.take(octets, mode="clip") >> (rows & 7).astype(np.uint8)
+    found: Mask = ((bit & 1) == 1) & (octets < len(bits))
+    return found

@@ -1,0 +1,138 @@
+"""The index of one key of a table: where the row with a key is.
+
+Entries of deltas are in memory (`memory.py`), entries of files in runs (`run.py`). A search asks
+the newest first: memory, then the runs by generation, each for the keys that are not found yet. A
+location whose row is not there any more (`LiveRows`) is as if absent, and the next is asked. Since
+a key has at most one row that is there, the order decides how soon it is found, not which it is:
+runs may be added late and merged in any way.
+
+An index is a value: changes make a new one and leave the old one as it is, for a transaction that
+fails or a thread that still searches it. Runs are shared, and closed when no index has them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from storage.errors import InternalError
+from storage.primary_key.entries import Entries
+from storage.primary_key.keys import Keys
+from storage.primary_key.locations import MISSING, LiveIds, LiveRows
+from storage.primary_key.memory import Memory
+from storage.primary_key.pages import MappedPages
+from storage.primary_key.plan import plan_merges
+from storage.primary_key.run import Run
+from storage.primary_key.words import Words
+
+__all__ = ["KeyIndex", "PlacedRun"]
+
+CONFLICT_ENTRIES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PlacedRun:
+    """A run with its `generation`: the LSN as of which it says where keys are."""
+
+    run: Run
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class KeyIndex:
+    """The index of one key.
+
+    Attributes:
+        exact: what its keys are (`canonical.is_exact`).
+        memory: entries of deltas.
+        runs: newest first.
+        pages: the budget for mapped pages, if the process has one.
+    """
+
+    exact: bool
+    memory: Memory = field(default_factory=Memory)
+    runs: tuple[PlacedRun, ...] = ()
+    pages: MappedPages | None = None
+
+    def find(self, keys: Keys, rows: LiveRows) -> Words:
+        """The locations of keys, MISSING where no row is there; shape (len(keys),)."""
+        self._check(keys)
+        result = np.full(len(keys), MISSING)
+        left = np.arange(len(keys))
+        parts: tuple[Entries | Run, ...] = (*self.memory.tiers, *(p.run for p in self.runs))
+        for part in parts:
+            if not len(left):
+                break
+            found = self._probe(part, keys if len(left) == len(keys) else keys.take(left), rows)
+            hit = found != MISSING
+            if hit.any():
+                result[left[hit]] = found[hit]
+                left = left[~hit]
+        return result
+
+    def first_conflict(self, run: Run, rows: LiveRows) -> tuple[int, int] | None:
+        """Locations of two rows with one key: of a row of a run that is to be added, which makes
+        no difference here, and of one that is there already; or None.
+
+        Goes through the whole run, in the order of its keys.
+        """
+        entries = run.entries
+        for start in range(0, len(entries), CONFLICT_ENTRIES):
+            part = entries.rows[start : start + CONFLICT_ENTRIES]
+            low = None if entries.exact else part[:, 1].copy()
+            found = self.find(Keys(part[:, 0].copy(), low), rows)
+            hits = np.flatnonzero(found != MISSING)
+            if len(hits):
+                own = run.moved(part[hits[:1], -1])
+                return int(own[0]), int(found[hits[0]])
+        return None
+
+    def added(self, keys: Keys, locations: Words) -> KeyIndex:
+        """With entries of the newest deltas; they come before all that is in memory."""
+        self._check(keys)
+        return dataclasses.replace(self, memory=self.memory.added(keys, locations))
+
+    def with_runs(self, runs: Iterable[PlacedRun]) -> KeyIndex:
+        """With more runs, each at the place that its generation gives it."""
+        new = tuple(runs)
+        for placed in new:
+            if placed.run.entries.exact != self.exact:
+                raise InternalError(f"{placed.run.name}: keys of another kind than the index's")
+        # of the same generation, the one that was added last comes first
+        ordered = sorted((*reversed(new), *self.runs), key=lambda placed: -placed.generation)
+        return dataclasses.replace(self, runs=tuple(ordered))
+
+    def without_runs(self, names: Iterable[str]) -> KeyIndex:
+        """Without the runs of these names."""
+        gone = frozenset(names)
+        kept = tuple(placed for placed in self.runs if placed.run.name not in gone)
+        return dataclasses.replace(self, runs=kept)
+
+    def only(self, live: LiveIds) -> KeyIndex:
+        """With memory freed of entries whose delta is gone: to be called after a flush."""
+        return dataclasses.replace(self, memory=self.memory.only(live))
+
+    def due_merges(self) -> tuple[tuple[PlacedRun, ...], ...]:
+        """Groups of runs to be merged, each newest first (`merge.merge`).
+
+        A merged run has the generation of the first of its group.
+        """
+        due = plan_merges([len(placed.run) for placed in self.runs])
+        return tuple(self.runs[group.start : group.stop] for group in due)
+
+    def _probe(self, part: Entries | Run, keys: Keys, rows: LiveRows) -> Words:
+        """Locations that a part has for keys and whose rows are there, else MISSING."""
+        found = part.find(keys)
+        if self.pages is not None and isinstance(part, Run):
+            self.pages.probed(part, len(keys))
+        at = np.flatnonzero(found != MISSING)
+        gone = at[~rows.contains(found.take(at), part.file_ids)]
+        found[gone] = MISSING
+        return found
+
+    def _check(self, keys: Keys) -> None:
+        if keys.exact != self.exact:
+            raise InternalError("keys of another kind than the index's")
