@@ -18,6 +18,7 @@ from actors.messages import (
     DropWarehouse,
     NewWarehouse,
     Operation,
+    Session,
     Statement,
     Transaction,
 )

@@ -69,4 +69,5 @@ def _bits(positions: BitMap) -> Bits:
 def _looked_up(bits: Bits, rows: Positions) -> Mask:
     octets = rows >> 3
     bit = bits.take(octets, mode="clip") >> (rows & 7).astype(np.uint8)
-    return ((bit & 1) == 1) & (octets < len(bits))
+    found: Mask = ((bit & 1) == 1) & (octets < len(bits))
+    return found

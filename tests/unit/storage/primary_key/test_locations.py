@@ -1,0 +1,98 @@
+"""Locations, and which of them are there."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from pyroaring import BitMap
+
+from storage.primary_key.deleted import MANY_ROWS, BitmapCache
+from storage.primary_key.locations import (
+    MISSING,
+    LiveIds,
+    LiveRows,
+    by_file,
+    file_ids_of,
+    locations_in,
+    rows_of,
+)
+from storage.snapshot.changes import Bitmap
+
+ID = st.integers(0, 40)
+
+
+def bitmap(file_id: int, positions: Set[int]) -> Bitmap:
+    return Bitmap(
+        file_id=file_id, deleted_count=len(positions), positions=BitMap(positions).serialize()
+    )
+
+
+def test_a_location_is_a_file_and_a_row() -> None:
+    locations = locations_in(3, np.array([0, 2**21 - 1]))
+    assert locations.tolist() == [3 << 21, (4 << 21) - 1]
+    assert file_ids_of(locations).tolist() == [3, 3]
+    assert rows_of(locations).tolist() == [0, 2**21 - 1]
+    assert locations_in(2**43 - 2, np.array([2**21 - 1]))[0] < MISSING
+
+
+@given(st.lists(st.integers(0, 3) | st.integers(0, 2**42)))
+def test_locations_are_told_apart_by_file(ids: list[int]) -> None:
+    locations = np.array([file_id << 21 for file_id in ids], np.uint64)
+    found = {file_id: positions.tolist() for file_id, positions in by_file(locations)}
+    assert list(found) == sorted(set(ids))
+    assert all([i for i, known in enumerate(ids) if known == f] == p for f, p in found.items())
+
+
+@given(st.sets(ID), st.lists(st.tuples(st.sets(ID), st.sets(ID)), max_size=4))
+def test_live_ids_are_a_set(first: set[int], changes: list[tuple[set[int], set[int]]]) -> None:
+    live, expected = LiveIds.of(first), set(first)
+    for added, removed in changes:
+        live, expected = live.changed(added, removed), (expected | added) - removed
+    asked = np.arange(-2, 45)
+    assert live.contains(asked).tolist() == [file_id in expected for file_id in asked.tolist()]
+    for least in range(0, 40, 7):
+        for most in range(least, 42, 5):
+            expects = set(range(least, most + 1)) <= expected
+            assert live.contains_all(least, most) is expects
+
+
+def test_ids_that_were_live_before_stay_so_in_the_older_value() -> None:
+    before = LiveIds.of([1, 2])
+    after = before.changed([3], [1, 2])
+    assert before.contains(np.array([1, 2, 3])).tolist() == [True, True, False]
+    assert after.contains(np.array([1, 2, 3])).tolist() == [False, False, True]
+
+
+def test_deleted_rows_are_not_there() -> None:
+    rows = LiveRows(LiveIds.of([1, 2]), {1: bitmap(1, {0, 7}), 2: bitmap(2, set())})
+    asked = np.concatenate([locations_in(f, np.array([0, 6, 7, 8])) for f in (1, 2, 3)])
+    expected = [False, True, False, True] + [True] * 4 + [False] * 4
+    assert rows.contains(asked).tolist() == expected
+    assert rows.contains(asked[:8], (1, 2)).tolist() == expected[:8]
+    assert rows.contains(asked, (1, 3)).tolist() == expected
+
+
+def test_few_rows_and_many_are_deleted_alike() -> None:
+    random = np.random.default_rng(1)
+    positions = {int(p) for p in random.integers(0, 2**16, 9000)}
+    deleted = bitmap(1, positions)
+    rows = random.integers(0, 2**21, 4 * MANY_ROWS)
+    rows[: 2 * MANY_ROWS] >>= 5
+    cache = BitmapCache()
+    found = cache.deleted(deleted, rows).tolist()
+    assert found == [row in positions for row in rows.tolist()]
+    assert found[:99] == cache.deleted(deleted, rows[:99]).tolist()
+    assert not cache.deleted(bitmap(2, set()), rows).any()
+
+
+def test_a_newer_bitmap_of_a_file_takes_the_place_of_the_older() -> None:
+    cache, row = BitmapCache(), np.array([5])
+    older, newer = bitmap(1, {1}), bitmap(1, {1, 5})
+    assert cache.deleted(older, row).tolist() == [False]
+    assert cache.deleted(newer, row).tolist() == [True]
+    assert cache.deleted(older, row).tolist() == [False]
+    cache.keep([])
+    assert cache.deleted(newer, row).tolist() == [True]
