@@ -29,6 +29,8 @@ from actors.messages import (
     Statement,
     TableInfo,
     Transaction,
+    TransactionControl,
+    TransactionReply,
 )
 from actors.planner import Planner
 from actors.service import CoordinatorService, PrimaryService, open_worker
@@ -91,6 +93,9 @@ class LocalEngine(StoreClient):
 
     def submit(self, transaction: Transaction) -> Receipt:
         return self._loop.run(self._writer().submit(transaction))
+
+    def control(self, control: TransactionControl) -> TransactionReply:
+        return self._loop.run(self._writer().control(control))
 
     def table(self, schema: str, name: str) -> TableInfo:
         return self._writer().table(schema, name)

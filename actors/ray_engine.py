@@ -28,6 +28,8 @@ from actors.messages import (
     Statement,
     TableInfo,
     Transaction,
+    TransactionControl,
+    TransactionReply,
 )
 from actors.planner import Planner
 from actors.settings import NodeSettings
@@ -138,6 +140,13 @@ class RayEngine(StoreClient):
         )
         assert isinstance(receipt, Receipt)
         return receipt
+
+    def control(self, control: TransactionControl) -> TransactionReply:
+        reply = self._repeated(
+            lambda primary: _get(primary.control.remote(control), REPEAT_S, "the primary")
+        )
+        assert isinstance(reply, TransactionReply)
+        return reply
 
     def table(self, schema: str, name: str) -> TableInfo:
         info = self._repeated(

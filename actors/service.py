@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import getpass
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from actors.messages import (
     Statement,
     TableInfo,
     Transaction,
+    TransactionControl,
+    TransactionReply,
     WriteOperation,
     WriteRows,
 )
@@ -46,6 +48,7 @@ from actors.planner import (
 )
 from actors.primary.primary import Primary
 from actors.primary.reign import reign_of
+from actors.primary.transactions import OpenTransaction
 from actors.settings import NodeSettings
 from actors.temporary import SILENT_MS, left_behind
 from actors.virtual_warehouse.coordinator import Coordinator
@@ -53,7 +56,14 @@ from actors.virtual_warehouse.follower import Follower
 from actors.write import files_operation, write_operation
 from storage.cache import own_directory, remove_stale
 from storage.clock import Clock
-from storage.errors import Conflict, InvalidRequest, MobulaError, Unavailable, UnknownObject
+from storage.errors import (
+    Conflict,
+    InternalError,
+    InvalidRequest,
+    MobulaError,
+    Unavailable,
+    UnknownObject,
+)
 from storage.ids import Ids
 from storage.log.epoch import Owner
 from storage.log.reader import LogReader
@@ -195,15 +205,59 @@ class PrimaryService:
         return len(operations)
 
     async def submit(self, transaction: Transaction) -> Receipt:
-        """Commit. See `Sequencer.submit`."""
-        return await self._primary.submit(transaction)
+        """Commit, or do it inside the transaction that is open. See `Sequencer.submit`."""
+        if not transaction.session.transaction:
+            return await self._primary.submit(transaction)
+        with self._inside(transaction.session) as open_transaction:
+            return await self._written(open_transaction, transaction.operations)
+
+    async def control(self, control: TransactionControl) -> TransactionReply:
+        """Begin or end a transaction, or set and use its savepoints.
+
+        Raises:
+            Conflict: others have written what it has; or it is gone.
+            InvalidRequest, UnknownObject: there is no such savepoint, …
+        """
+        transactions = self._primary.transactions
+        match control.action:
+            case "begin":
+                made = await transactions.begin(control.isolation, read_only=control.read_only)
+                return TransactionReply(transaction=made.id)
+            case "commit":
+                receipt, committed = await transactions.commit(control.transaction, control.token)
+                return TransactionReply(
+                    transaction=control.transaction, receipt=receipt, committed=committed
+                )
+            case "roll back":
+                transactions.roll_back(control.transaction)
+            case "roll back to":
+                transactions.find(control.transaction).roll_back_to(control.name)
+            case "save" | "release" as action:
+                found = transactions.find(control.transaction)
+                with found.statement(transactions.now_ms()):
+                    if action == "save":
+                        await found.save(control.name)
+                    else:
+                        found.release(control.name)
+            case action:
+                raise InternalError(f"a transaction cannot {action!r}")
+        return TransactionReply(transaction=control.transaction)
 
     async def execute(self, statement: Statement) -> QueryReply | CommitReply:
         """Run any statement: reads on the primary's own compute, writes as one transaction."""
+        if not statement.session.transaction:
+            return await self._execute(statement, None)
+        with self._inside(statement.session) as open_transaction:
+            return await self._execute(statement, await open_transaction.snapshot())
+
+    async def _execute(
+        self, statement: Statement, newest: Snapshot | None
+    ) -> QueryReply | CommitReply:
+        """Args: newest: what the statement reads; None: the newest snapshot there is."""
         parsed = self._runner.parse(statement)
         if not parsed.writes:
-            return await self._runner.answer(parsed)
-        plan, snapshot = await self._runner.plan(parsed)
+            return await self._runner.answer(parsed, newest)
+        plan, snapshot = await self._runner.plan(parsed, newest)
         match plan:
             case WritePlan():
                 receipt = await self._commit(plan.operations, statement)
@@ -227,7 +281,10 @@ class PrimaryService:
         parsed = self._runner.parse(statement)
         if parsed.writes:
             raise InvalidRequest("only queries are streamed; run what writes with sql()")
-        return await self._runner.stream(parsed)
+        if not statement.session.transaction:
+            return await self._runner.stream(parsed)
+        with self._inside(statement.session) as open_transaction:
+            return await self._runner.stream(parsed, await open_transaction.snapshot())
 
     async def reserve(self, sequence_id: int, count: int) -> int:
         """See `Reservations.reserve`."""
@@ -264,7 +321,23 @@ class PrimaryService:
         if self._lock is not None:
             self._lock.release()
 
+    @contextlib.contextmanager
+    def _inside(self, session: Session) -> Iterator[OpenTransaction]:
+        """The open transaction of a session, around one statement of it."""
+        transactions = self._primary.transactions
+        found = transactions.find(session.transaction)
+        with found.statement(transactions.now_ms()):
+            yield found
+
+    async def _written(self, found: OpenTransaction, operations: Sequence[Operation]) -> Receipt:
+        """What a write in a transaction returns: how many rows, and that it has no LSN yet."""
+        counts = await found.write(operations)
+        return Receipt(lsn=0, tso=0, row_counts=counts)
+
     async def _commit(self, operations: tuple[Operation, ...], statement: Statement) -> Receipt:
+        if statement.session.transaction:
+            found = self._primary.transactions.find(statement.session.transaction)
+            return await self._written(found, operations)
         return await self._primary.submit(
             Transaction(operations=operations, token=statement.token, session=statement.session)
         )

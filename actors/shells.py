@@ -33,6 +33,8 @@ from actors.messages import (
     Statement,
     TableInfo,
     Transaction,
+    TransactionControl,
+    TransactionReply,
 )
 from actors.planner import Planner
 from actors.service import CoordinatorService, PrimaryService, open_worker
@@ -278,6 +280,9 @@ class PrimaryShell(_StreamingShell):
         """Open a stream; its id, and the schema of its rows."""
         service = await self._service.get()
         return await self._opened(service.stream(statement))
+
+    async def control(self, control: TransactionControl) -> TransactionReply:
+        return await self._run(lambda service: service.control(control))
 
     async def reserve(self, sequence_id: int, count: int) -> int:
         return await self._run(lambda service: service.reserve(sequence_id, count))

@@ -87,10 +87,14 @@ class QueryRunner:
         """See `Planner.parse`."""
         return self._planner.parse(statement)
 
-    async def plan(self, parsed: Parsed) -> tuple[Plan, Snapshot]:
-        """The plan of a statement and the newest snapshot that it was made against."""
+    async def plan(self, parsed: Parsed, newest: Snapshot | None = None) -> tuple[Plan, Snapshot]:
+        """The plan of a statement and the newest snapshot that it was made against.
+
+        Args: newest: of an open transaction; None: the newest there is.
+        """
         statement = parsed.statement
-        newest = await self._latest(statement.min_lsn, statement.timeout_ms)
+        if newest is None:
+            newest = await self._latest(statement.min_lsn, statement.timeout_ms)
         snapshots = {v: await self._snapshot(v, newest) for v in parsed.versions}
         snapshots[Latest()] = newest
         if parsed.opens_files:
@@ -115,22 +119,26 @@ class QueryRunner:
             case _:
                 raise InternalError(f"{type(plan).__name__} is no reading plan")
 
-    async def answer(self, parsed: Parsed) -> QueryReply:
-        """Plan and run a read, timed. Raises Cancelled when its timeout passes."""
+    async def answer(self, parsed: Parsed, newest: Snapshot | None = None) -> QueryReply:
+        """Plan and run a read, timed.
+
+        Args: see `plan`. Raises Cancelled when its timeout passes.
+        """
         started_ms = self._clock.monotonic_ms()
         async with _in_time(parsed.statement):
-            plan, snapshot = await self.plan(parsed)
+            plan, snapshot = await self.plan(parsed, newest)
             plan_ms = self._clock.monotonic_ms() - started_ms
             return await self.run(plan, snapshot, plan_ms)
 
-    async def stream(self, parsed: Parsed) -> BatchStream:
+    async def stream(self, parsed: Parsed, newest: Snapshot | None = None) -> BatchStream:
         """Plan a read and give its rows as they come; a worker is taken with the first of them.
+        Args: see `plan`.
 
         The statement's timeout holds for the planning and for each batch.
         """
         timeout_ms = parsed.statement.timeout_ms
         async with _in_time(parsed.statement):
-            plan, snapshot = await self.plan(parsed)
+            plan, snapshot = await self.plan(parsed, newest)
             if isinstance(plan, QueryPlan):
                 batches = self._pool.stream(self._fragment(plan))
                 return BatchStream(plan.program.schema(), batches, timeout_ms)

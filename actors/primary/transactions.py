@@ -79,6 +79,7 @@ class OpenTransaction:
     open_index: OpenIndex
     prepare: Prepare
     used_ms: float
+    read_only: bool = False
     read_lsn: int = 0
     state: WriterState | None = None
     operations: list[Operation] = field(default_factory=list)
@@ -99,6 +100,8 @@ class OpenTransaction:
 
         Raises: what `Sequencer.submit` would; the transaction has then to be rolled back.
         """
+        if self.read_only:
+            raise InvalidRequest("cannot write in a read-only transaction", "25006")
         await self.snapshot()
         assert self.state is not None
         for operation in operations:
@@ -231,7 +234,7 @@ class Transactions:
         self._limits = limits or TransactionLimits()
         self._open: dict[str, OpenTransaction] = {}
 
-    async def begin(self, isolation: str) -> OpenTransaction:
+    async def begin(self, isolation: str, *, read_only: bool = False) -> OpenTransaction:
         """A new one, whose snapshot is taken now. Raises InvalidRequest, Unavailable: too many."""
         if isolation not in ISOLATION_LEVELS:
             raise InvalidRequest(
@@ -249,6 +252,7 @@ class Transactions:
             open_index=self._open_index,
             prepare=self._prepare,
             used_ms=self._now_ms(),
+            read_only=read_only,
         )
         await made.snapshot()
         self._open[made.id] = made
@@ -265,21 +269,27 @@ class Transactions:
             )
         return found
 
-    async def commit(self, transaction_id: str, token: IngestToken | None) -> Receipt | None:
-        """Commit; None if there was nothing to commit. Ends the transaction, also if it fails.
+    async def commit(
+        self, transaction_id: str, token: IngestToken | None
+    ) -> tuple[Receipt | None, bool]:
+        """Commit, or roll back if a statement has failed. Ends the transaction in any case.
+
+        Returns: the receipt, None if there was nothing to commit; and whether it was committed.
 
         Raises: as `Sequencer.submit`; Conflict: a key was written by others since it was read.
         """
         if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
             self.roll_back(transaction_id)
-            return receipt  # the call is repeated
+            return receipt, True  # the call is repeated
         found = self.find(transaction_id)
         if found.failed:
             self.roll_back(transaction_id)
-            return None
+            return None, False
         submitted = found.transaction(token)
         try:
-            return None if submitted is None else await self._sequencer.submit(submitted)
+            if submitted is None:
+                return None, True
+            return await self._sequencer.submit(submitted), True
         finally:
             self.roll_back(transaction_id)
 
