@@ -11,7 +11,15 @@ import pyarrow.parquet as pq
 from storage.errors import CorruptData
 from storage.key_rows import keys_in
 from storage.micropartition.physical import to_logical
-from storage.primary_key import LiveRows, Run, WrittenRun, locations_in, merge, open_run, write_run
+from storage.primary_key import (
+    LiveRows,
+    Run,
+    WrittenRun,
+    locations_in,
+    merge_runs,
+    open_run,
+    write_run,
+)
 from storage.schema import Column
 
 __all__ = ["run_of_file", "run_of_files"]
@@ -45,4 +53,4 @@ def run_of_files(parts: Iterable[Path], target: Path, rows: LiveRows) -> Written
     for part in parts:
         runs.append(open_run(part))
         part.unlink()
-    return merge(runs, target, rows)
+    return merge_runs(runs, target, rows)

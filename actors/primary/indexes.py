@@ -32,7 +32,7 @@ from storage.primary_key import (
     Run,
     TableIndex,
     WrittenRun,
-    merge,
+    merge_runs,
     open_run,
 )
 from storage.schema import Key
@@ -81,7 +81,7 @@ class Indexes:
     async def merged(self, key_id: int, runs: Sequence[PlacedRun], rows: LiveRows) -> OpenRun:
         """One run, uploaded and opened, with what several have of the rows that are there."""
         path = self._path()
-        written = await asyncio.to_thread(merge, [placed.run for placed in runs], path, rows)
+        written = await asyncio.to_thread(merge_runs, [placed.run for placed in runs], path, rows)
         return await self.published(path, written, key_id, runs[0].generation)
 
     async def published(

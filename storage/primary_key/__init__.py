@@ -14,7 +14,8 @@ from storage.primary_key.locations import (
     rows_of,
 )
 from storage.primary_key.memory import Memory
-from storage.primary_key.merge import Duplicate, find_duplicate, merge
+from storage.primary_key.merge import Duplicate, find_duplicate
+from storage.primary_key.merge import merge as merge_runs
 from storage.primary_key.pages import MappedPages
 from storage.primary_key.run import Run, open_run
 from storage.primary_key.run_writer import WrittenRun, write_run
@@ -46,7 +47,7 @@ __all__ = [
     "is_exact",
     "keys_of",
     "locations_in",
-    "merge",
+    "merge_runs",
     "open_run",
     "rows_of",
     "write_run",

@@ -104,7 +104,7 @@ def test_clustered_rows_are_sorted_over_all_slices() -> None:
 def test_files_stay_near_the_byte_limit() -> None:
     table = rows(50_000)
     whole = asyncio.run(write_table(MemoryStore(), table, target(), ids=Counter()))
-    limit = whole[0].size_bytes // 4
+    limit = whole[0].row.size_bytes // 4
     slices = split(table, SCHEMA, bytes_max=limit)
     assert 4 <= len(slices) <= 6
     assert len(split(table, SCHEMA, bytes_max=1)) == table.num_rows
@@ -127,7 +127,7 @@ def test_a_target_travels_between_processes() -> None:
 def test_rows_are_written_and_named_for_the_reign(tmp_path: Path) -> None:
     store = MemoryStore()
     done: list[int] = []
-    found = asyncio.run(
+    files = asyncio.run(
         write_table(
             store,
             rows(100),
@@ -137,6 +137,7 @@ def test_rows_are_written_and_named_for_the_reign(tmp_path: Path) -> None:
             progress=done.append,
         )
     )
+    found = [file.row for file in files]
     assert [row.row_count for row in found] == [25] * 4
     assert all(row.name.startswith("data/main-7-0000") for row in found)
     assert len({row.name for row in found}) == 4
@@ -171,7 +172,7 @@ def test_a_file_is_loaded_in_bounded_buffers(tmp_path: Path) -> None:
     source = tmp_path / "in.parquet"
     pq.write_table(rows(1000), source, row_group_size=100)
     store, done = MemoryStore(), list[int]()
-    found = asyncio.run(
+    files = asyncio.run(
         load_file(
             store,
             str(source),
@@ -181,6 +182,7 @@ def test_a_file_is_loaded_in_bounded_buffers(tmp_path: Path) -> None:
             progress=done.append,
         )
     )
+    found = [file.row for file in files]
     assert 3 <= len(found) <= 4
     assert done[-1] == sum(row.row_count for row in found) == 1000
     tables = [stored(store, row, tmp_path) for row in found]
@@ -193,7 +195,8 @@ def test_unclustered_loads_cut_at_full_micropartitions(tmp_path: Path) -> None:
     source = tmp_path / "in.parquet"
     pq.write_table(rows(1000), source, row_group_size=100)
     store = MemoryStore()
-    found = asyncio.run(load_file(store, str(source), target(rows_max=300), ids=Counter()))
+    files = asyncio.run(load_file(store, str(source), target(rows_max=300), ids=Counter()))
+    found = [file.row for file in files]
     assert [row.row_count for row in found] == [300, 300, 300, 100]
     tables = [stored(store, row, tmp_path) for row in found]
     assert pa.concat_tables(tables).equals(rows(1000))

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from actors.messages import AppendRows, NewColumn, NewTable, Transaction
+from actors.primary.group import carried, size_bytes_of
 from actors.primary.resolve import resolve
-from actors.primary.sequencer import _carrying, _size_bytes
 from storage.delta import decode_rows, encode_rows
 from storage.errors import Conflict
 from storage.schema import Kind, ScalarType
@@ -48,7 +48,7 @@ def test_rows_of_another_schema_version_are_refused() -> None:
 def test_the_rows_count_against_the_limits() -> None:
     operation = with_rows()
     assert operation.rows is not None
-    assert _carrying(operation) is operation.rows
-    assert _size_bytes(Transaction(operations=(operation,))) == _size_bytes(
+    assert carried(operation) is operation.rows
+    assert size_bytes_of(Transaction(operations=(operation,))) == size_bytes_of(
         Transaction(operations=(operation.rows,))
     )
