@@ -35,7 +35,10 @@ class _Decoded:
 
 @dataclass(slots=True)
 class BitmapCache:
-    """The decoded bitmaps of one table, the newest that was asked for of each file."""
+    """The decoded bitmaps of one table, the newest that was asked for of each file.
+
+    Threads may share it: at worst both decode a bitmap.
+    """
 
     _decoded: dict[int, _Decoded] = field(default_factory=dict)
 
@@ -55,8 +58,9 @@ class BitmapCache:
     def keep(self, file_ids: Iterable[int]) -> None:
         """Let go of the bitmaps of all other files."""
         kept = set(file_ids)
-        for file_id in [known for known in self._decoded if known not in kept]:
-            del self._decoded[file_id]
+        for file_id in list(self._decoded):
+            if file_id not in kept:
+                self._decoded.pop(file_id, None)
 
 
 def _bits(positions: BitMap) -> Bits:

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from storage.errors import InternalError
-from storage.primary_key.entries import Entries, width_of
+from storage.primary_key.entries import width_of
 from storage.primary_key.keys import Keys
 from storage.primary_key.locations import LiveRows
 from storage.primary_key.run import Run
@@ -101,7 +101,7 @@ def _slices(runs: Sequence[Run]) -> Iterator[_Slice]:
     """All entries, slice by slice of the space of keys; equal ones in the order of their runs."""
     count = sum(len(run) for run in runs)
     bits = min(max(count // SLICE_ENTRIES, 1).bit_length() - 1, _SLICE_BITS_MAX)
-    bounds = [_bounds(run.entries, bits) for run in runs]
+    bounds = [_bounds(run, bits) for run in runs]
     for number in range(1 << bits):
         pieces = [
             _piece(run, int(bound[number]), int(bound[number + 1]))
@@ -113,13 +113,16 @@ def _slices(runs: Sequence[Run]) -> Iterator[_Slice]:
                 run.release(int(bound[number + 1]))
 
 
-def _bounds(entries: Entries, bits: int) -> Positions:
+def _bounds(run: Run, bits: int) -> Positions:
     """How many entries lie below each of the 2^bits slices, and how many there are."""
+    entries = run.entries
     starts = np.arange(1 << bits, dtype=np.uint64)
     if bits:
         starts <<= np.uint64(64 - bits)
     low = None if entries.exact else np.zeros(1 << bits, np.uint64)
-    return np.append(entries.lower_bound(Keys(starts, low)), len(entries))
+    below = entries.lower_bound(Keys(starts, low))
+    run.release()
+    return np.append(below, len(entries))
 
 
 def _piece(run: Run, start: int, end: int) -> Words:

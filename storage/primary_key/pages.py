@@ -9,6 +9,7 @@ cache of the operating system, and the next search maps those that it needs agai
 
 from __future__ import annotations
 
+from threading import Lock
 from weakref import WeakKeyDictionary
 
 from storage.primary_key.run import Run
@@ -20,11 +21,12 @@ _FAULTS_PER_KEY = 2  # one in the directory, one in the entries
 
 
 class MappedPages:
-    """The budget of one process; all indexes share it. Not for several threads at once."""
+    """The budget of one process; all its indexes and threads share it."""
 
     def __init__(self, budget_bytes: int) -> None:
         self._budget_bytes = budget_bytes
         self._mapped: WeakKeyDictionary[Run, int] = WeakKeyDictionary()
+        self._lock = Lock()
 
     @property
     def mapped_bytes(self) -> int:
@@ -35,14 +37,19 @@ class MappedPages:
         """A run was searched for so many keys: count its pages, and let go of all if too many."""
         if run.mapping is None:
             return
-        before = self._mapped.get(run, 0)
-        touched = before + key_count * _FAULTS_PER_KEY * _FAULT_BYTES
-        self._mapped[run] = min(len(run.mapping), touched)
-        if self.mapped_bytes > self._budget_bytes:
-            self.release()
+        with self._lock:
+            before = self._mapped.get(run, 0)
+            touched = before + key_count * _FAULTS_PER_KEY * _FAULT_BYTES
+            self._mapped[run] = min(len(run.mapping), touched)
+            if self.mapped_bytes > self._budget_bytes:
+                self._release()
 
     def release(self) -> None:
         """Let go of all pages."""
+        with self._lock:
+            self._release()
+
+    def _release(self) -> None:
         for run in self._mapped:
             run.release()
         self._mapped.clear()

@@ -11,8 +11,9 @@ from storage.errors import InternalError
 from storage.primary_key.index import KeyIndex, PlacedRun
 from storage.primary_key.keys import Keys
 from storage.primary_key.locations import MISSING, LiveIds, LiveRows, locations_in
+from storage.primary_key.merge import merge
 from storage.primary_key.pages import MappedPages
-from storage.primary_key.run import Run
+from storage.primary_key.run import Run, open_run
 from tests.unit.storage.primary_key.entries_of import run_of
 from tests.unit.storage.primary_key.test_locations import bitmap
 
@@ -79,6 +80,26 @@ def test_merges_are_due_when_there_are_many_runs(tmp_path: Path) -> None:
     index = index.with_runs(runs[3:])
     (group,) = index.due_merges()
     assert [run.generation for run in group] == [4, 3, 2, 1]
+
+
+def test_a_run_that_a_long_flush_adds_late_is_neither_shadowed_nor_merged_away(
+    tmp_path: Path,
+) -> None:
+    # key 10 moved from file 1 to a delta, whose flush read at 5 and ends last, as file 2; before,
+    # the run of file 3 came and was merged with that of file 1
+    runs = [placed(tmp_path, 1, 1, 10).run, placed(tmp_path, 9, 3, 30).run]
+    rows = LiveRows(LiveIds.of([1, 2, 3]), {1: bitmap(1, {0})})
+    merge(runs[::-1], tmp_path / "early", LiveRows(LiveIds.of([1, 3])))
+    early = PlacedRun(run=open_run(tmp_path / "early"), generation=9)
+    late = placed(tmp_path, 5, 2, 10)
+    index = KeyIndex(exact=True).with_runs([early]).with_runs([late])
+    assert [run.generation for run in index.runs] == [9, 5]
+    assert find(index, rows, 10, 30) == [at(2, 0), at(3, 0)]
+    merge([run.run for run in index.runs], tmp_path / "all", rows)
+    index = index.with_runs([PlacedRun(run=open_run(tmp_path / "all"), generation=9)])
+    index = index.without_runs([early.run.name, late.run.name])
+    assert len(index.runs) == 1
+    assert find(index, rows, 10, 30) == [at(2, 0), at(3, 0)]
 
 
 def test_a_row_of_a_load_whose_key_is_there_is_a_conflict(tmp_path: Path) -> None:

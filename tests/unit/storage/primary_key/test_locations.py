@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
@@ -19,7 +20,10 @@ from storage.primary_key.locations import (
     locations_in,
     rows_of,
 )
+from storage.schema import TableSchema
 from storage.snapshot.changes import Bitmap
+from storage.snapshot.files import FileSet
+from storage.snapshot.model import Delta, TableState
 
 ID = st.integers(0, 40)
 
@@ -73,6 +77,25 @@ def test_deleted_rows_are_not_there() -> None:
     assert rows.contains(asked).tolist() == expected
     assert rows.contains(asked[:8], (1, 2)).tolist() == expected[:8]
     assert rows.contains(asked, (1, 3)).tolist() == expected
+
+
+def test_the_rows_of_a_table_are_those_of_its_files_and_deltas() -> None:
+    files = FileSet(pa.table({"file_id": pa.array([2, 5], pa.int64())}))
+    deltas = tuple(Delta(id=n, lsn=1, schema_version=1, row_count=9, rows=b"") for n in (3, 4))
+    schema = TableSchema(version=1, columns=())
+    state = TableState(
+        id=2,
+        schema_id=1,
+        name="t",
+        schemas=(schema,),
+        next_column_id=1,
+        deltas=deltas,
+        files=files,
+        bitmaps={5: bitmap(5, {1})},
+    )
+    rows = LiveRows.of(state, BitmapCache())
+    asked = np.concatenate([locations_in(f, np.array([1])) for f in range(1, 7)])
+    assert rows.contains(asked).tolist() == [False, True, True, True, False, False]
 
 
 def test_few_rows_and_many_are_deleted_alike() -> None:
