@@ -43,7 +43,7 @@ def plot_freshness(report: FreshnessReport, path: Path) -> None:
     """For each way, the share of commits that were visible within a time."""
     figure, (panel,) = _panels(1)
     for way in report.ways:
-        delays = sorted(max(delay, 0.1) for delay in way.visible_ms)
+        delays = sorted(max(delay, 1.0) for delay in way.visible_ms)
         shares = [(rank + 1) / len(delays) * 100 for rank in range(len(delays))]
         style = "-" if way.probe == "query" else "--"
         panel.step(delays, shares, style, where="post", label=f"{way.mode}, {way.probe}")

@@ -5,6 +5,7 @@ Every call has a deadline. A system that misses it is ended and has failed: it h
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -72,7 +73,8 @@ class WriterProcess:
             env={**os.environ, "PYTHONPATH": paths},
         )
         self._replies: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def ask(self, seconds: float, **request: object) -> dict[str, Any]:
         """The reply to one request.
@@ -108,11 +110,13 @@ class WriterProcess:
             except WriterFailedError:
                 self.kill()
         assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()  # which ends it
         try:
-            self._process.stdin.close()
             self._process.wait(timeout=CLOSE_SECONDS)
-        except (BrokenPipeError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             self.kill()
+        self._listener.join()
 
     def kill(self) -> None:
         """End it at once."""
@@ -121,8 +125,9 @@ class WriterProcess:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._replies.put(line)
+        with self._process.stdout as lines:
+            for line in lines:
+                self._replies.put(line)
         self._replies.put("")
 
 
