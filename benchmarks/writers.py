@@ -92,7 +92,7 @@ class WriterProcess:
         except queue.Empty:
             self.kill()
             raise WriterFailedError(
-                f"no answer to {next(iter(request))} within {seconds:.0f} s"
+                f"no answer to {next(iter(request))} within {seconds:g} s"
             ) from None
         if not line:
             code = self._process.wait()

@@ -151,7 +151,7 @@ def test_a_process_answers_until_it_is_closed() -> None:
 
 def test_a_process_that_does_not_answer_in_time_is_ended() -> None:
     process = WriterProcess("mute", [sys.executable, "-c", "import sys; sys.stdin.read()"])
-    with pytest.raises(WriterFailedError, match="no answer to upsert within 0 s"):
+    with pytest.raises(WriterFailedError, match=r"no answer to upsert within 0\.01 s"):
         process.ask(0.01, upsert="path")
     process.close()
 
