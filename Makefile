@@ -3,7 +3,7 @@
 # make must be there. PYTHON=/path/to/python picks the interpreter, ARGS='-k name' goes to pytest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench notebooks clean
+.PHONY: help demo test test-all check format bench bench-upsert bench-freshness notebooks clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +17,7 @@ PYTEST_STATUS := $(VENV)/pytest-status
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 
 help: ## List every target with a sentence.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMPS)/runtime ## Load TPC-H into a new database on a local Ray and query it from two virtual warehouses.
 	@$(BIN)/mobula demo
@@ -39,6 +39,14 @@ format: $(STAMPS)/dev ## Format the code and mend what ruff can mend.
 
 bench: $(STAMPS)/bench ## Measure the 22 TPC-H queries against DuckDB and Polars, with medians, ratios and JSON.
 	$(BIN)/python -m benchmarks.tpch $(ARGS)
+
+bench-upsert: $(STAMPS)/bench ## Measure upserts into 2, 20 and 100 million rows beside DuckDB, Lance, delta-rs, PyIceberg.
+	$(BIN)/python -m benchmarks.upsert --json benchmarks/results/upsert.json \
+	  --plot benchmarks/results/upsert.svg $(ARGS)
+
+bench-freshness: $(STAMPS)/bench ## Measure how soon a virtual warehouse sees commits, with pushes and without.
+	$(BIN)/python -m benchmarks.freshness --json benchmarks/results/freshness.json \
+	  --plot benchmarks/results/freshness.svg $(ARGS)
 
 notebooks: $(STAMPS)/notebook ## Execute every notebook from top to bottom, without saving its output.
 	$(BIN)/jupyter-execute notebooks/*.ipynb

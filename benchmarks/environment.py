@@ -1,19 +1,39 @@
-"""Environments of their own for the peers, whose dependencies clash with ours and with each other.
+"""What benchmarks share of this machine: where their files go, environments of the peers, progress.
 
-An environment is made once under `.bench/`; its marker is written last, so that one left half made
-is made again.
+Peers live in environments of their own, since their dependencies clash with ours and with each
+other. An environment is made once under `.bench/`; its marker is written last, so that one left
+half made is made again.
 """
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["BENCH_DIRECTORY", "peer_python"]
+__all__ = ["BENCH_DIRECTORY", "machine", "peer_python", "say"]
 
 BENCH_DIRECTORY = Path(".bench")
+
+
+def machine() -> dict[str, str | int]:
+    """What a report says of the machine."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cores": os.cpu_count() or 0,
+        "memory_gib": round(memory_bytes / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def say(text: str) -> None:
+    """Progress, on stderr and on one line where that is a terminal."""
+    end = "\r" if sys.stderr.isatty() else "\n"
+    print(f"{text:<60}", end=end, file=sys.stderr, flush=True)
 
 
 def peer_python(name: str, *requirements: str) -> Path:

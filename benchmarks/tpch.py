@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -25,7 +23,7 @@ from pathlib import Path
 
 from pyarrow import feather
 
-from benchmarks.environment import BENCH_DIRECTORY
+from benchmarks.environment import BENCH_DIRECTORY, machine, say
 from benchmarks.report import Report, markdown, write_json
 from benchmarks.systems import NAMES, Measured, System, SystemFailedError, open_system
 from warehouse.tpch import Answer, answer_of, difference, generate, queries
@@ -38,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scale_factor=options.scale,
         runs=options.runs,
         threads=options.threads,
-        machine=_machine(),
+        machine=machine(),
         queries=options.queries,
     )
-    _say(f"data: TPC-H at scale factor {options.scale:g}")
+    say(f"data: TPC-H at scale factor {options.scale:g}")
     tables = generate(options.data or BENCH_DIRECTORY / f"tpch-sf{options.scale:g}", options.scale)
     with contextlib.ExitStack() as stack:
         systems = []
@@ -62,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare(report: Report, system: System, tables: dict[str, Path]) -> None:
-    _say(f"prepare: {system.name}")
+    say(f"prepare: {system.name}")
     start = time.perf_counter()
     report.versions[system.name] = system.prepare(tables)
     report.prepare_seconds[system.name] = time.perf_counter() - start
@@ -75,7 +73,7 @@ def _warm_up(report: Report, systems: list[System]) -> None:
     in_turn = sorted(systems, key=lambda system: not system.name.startswith("duckdb"))
     with tempfile.TemporaryDirectory() as directory:
         for query in report.queries:
-            _say(f"warm up: query {query}")
+            say(f"warm up: query {query}")
             reference: tuple[str, Answer] | None = None
             for system in in_turn:
                 path = Path(directory) / f"{system.name}-{query}.arrow"
@@ -93,7 +91,7 @@ def _warm_up(report: Report, systems: list[System]) -> None:
 def _measure(report: Report, systems: list[System]) -> None:
     for run in range(report.runs):
         for position, query in enumerate(report.queries):
-            _say(f"run {run + 1} of {report.runs}: query {query}")
+            say(f"run {run + 1} of {report.runs}: query {query}")
             first = (run + position) % len(systems)
             for system in systems[first:] + systems[:first]:
                 if query not in report.failures[system.name]:
@@ -128,22 +126,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, help="write everything that was measured here")
     return parser.parse_args(arguments)
-
-
-def _machine() -> dict[str, str | int]:
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "cores": os.cpu_count() or 0,
-        "memory_gib": round(memory_bytes / 2**30),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
-
-
-def _say(text: str) -> None:
-    """Progress, on stderr and on one line where that is a terminal."""
-    end = "\r" if sys.stderr.isatty() else "\n"
-    print(f"{text:<60}", end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
