@@ -18,18 +18,10 @@ import pyarrow as pa
 from actors.client import Progress
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.fragments import Fragment, FragmentResult
 from actors.loads import load_sources
 from actors.loop import LoopThread
-from actors.messages import (
-    AppendFiles,
-    CommitReply,
-    Fragment,
-    FragmentResult,
-    QueryReply,
-    Statement,
-    TableInfo,
-    Transaction,
-)
+from actors.messages import AppendFiles, CommitReply, QueryReply, Statement, TableInfo, Transaction
 from actors.planner import Planner
 from actors.service import CoordinatorService, PrimaryService, open_worker
 from actors.settings import NodeSettings

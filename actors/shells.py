@@ -23,17 +23,9 @@ import ray.exceptions
 from actors.compute.pool import WorkerLost
 from actors.compute.streams import BatchStream, OpenStreams
 from actors.compute.worker import Worker
+from actors.fragments import Fragment, FragmentResult
 from actors.loop import LoopThread
-from actors.messages import (
-    CommitReply,
-    Fragment,
-    FragmentResult,
-    QueryReply,
-    QueryStats,
-    Statement,
-    TableInfo,
-    Transaction,
-)
+from actors.messages import CommitReply, QueryReply, QueryStats, Statement, TableInfo, Transaction
 from actors.planner import Planner
 from actors.service import CoordinatorService, PrimaryService, open_worker
 from actors.settings import NodeSettings
