@@ -18,13 +18,12 @@ import pyarrow as pa
 from actors.client import Progress
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.fragments import Fragment, FragmentResult
 from actors.loads import load_sources
 from actors.loop import LoopThread
 from actors.messages import (
     AppendFiles,
     CommitReply,
-    Fragment,
-    FragmentResult,
     QueryReply,
     Statement,
     TableInfo,

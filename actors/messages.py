@@ -1,8 +1,7 @@
 """What travels between clients, primary, coordinators and workers: frozen, picklable values.
 
-Every request carries its `Session`; every write its ingest token. A `Fragment` names everything a
-worker needs (files, bitmap versions, deltas, program), so that workers hold no snapshot and any
-worker can run any fragment.
+Every request carries its `Session`; every write its ingest token. What coordinators ask of workers
+is in `fragments.py`.
 """
 
 from __future__ import annotations
@@ -14,15 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from storage.exports import ExportTarget
 from storage.flush import Flushed
 from storage.primary_key import Keys, OpenRun, Words
-from storage.schema import Check, Column, EnumType, SqlType, StructType
+from storage.schema import Check, EnumType, SqlType, StructType
 from storage.snapshot.changes import IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileRow
 from storage.snapshot.model import IngestToken, Receipt
-from storage.snapshot.ranges import ColumnRange
-from storage.sources_scan import SourceScan
 from storage.target import IngestTarget
 
 __all__ = [
@@ -32,16 +28,12 @@ __all__ = [
     "CommentOnTable",
     "CommitReply",
     "DeleteRows",
-    "DeltaRun",
     "DropSchema",
     "DropTable",
     "DropType",
     "DropWarehouse",
     "ExchangeDeltas",
     "ExchangeRuns",
-    "FileInput",
-    "Fragment",
-    "FragmentResult",
     "LoadFiles",
     "NewColumn",
     "NewIdentity",
@@ -51,10 +43,8 @@ __all__ = [
     "NewType",
     "NewWarehouse",
     "Operation",
-    "Output",
     "QueryReply",
     "QueryStats",
-    "ScanInput",
     "Session",
     "SessionFunction",
     "Statement",
@@ -473,82 +463,11 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileInput:
-    """One micropartition of a scan."""
-
-    name: str
-    checksum: str
-    size_bytes: int
-    row_count: int
-    stripe_count: int
-    schema_version: int
-    bitmap: bytes | None = None  # deleted positions, at the fragment's snapshot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeltaRun:
-    """Consecutive deltas of one table, as one Arrow table in logical types of one schema version.
-
-    `key` names the content for ever, so a worker may keep what it has seen. `rows` is an Arrow
-    table, or on Ray a reference to one in the node's object store. `ranges`: by column id, what
-    is known of its values.
-    """
-
-    key: str
-    schema_version: int
-    row_count: int
-    rows: Any
-    ranges: Mapping[int, ColumnRange] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanInput:
-    """One table of a fragment: the rows `SELECT columns` would see, under the name `alias`.
-
-    Attributes:
-        columns: in output order, with the names that the SQL uses (of the newest schema version).
-        schemas: each schema version that a file or delta run names, as (version, columns).
-        ranges: by column id, what is known of the values in these files and deltas; of each of
-            `columns`.
-        source: files of users, read in place, instead of files and deltas of a table.
-    """
-
-    alias: str
-    columns: tuple[Column, ...]
-    schemas: Mapping[int, tuple[Column, ...]]
-    files: tuple[FileInput, ...] = ()
-    deltas: tuple[DeltaRun, ...] = ()
-    ranges: Mapping[int, ColumnRange] = field(default_factory=dict)
-    source: SourceScan | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """Where a fragment's rows go. "gather" returns them to the coordinator's caller; partitioned
-    outputs ("hash" by `columns` into `partitions`) belong to distributed plans. "export" writes
-    them to `export` and returns how many they were."""
-
-    kind: str = "gather"
-    columns: tuple[str, ...] = ()
-    partitions: int = 1
-    export: ExportTarget | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fragment:
-    """What one worker runs: a program (`actors.planner.Program`) over named inputs."""
-
-    query_id: str
-    attempt: int
-    program: Any
-    inputs: tuple[ScanInput, ...]
-    output: Output = Output()
-    memory_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryStats:
-    """What a query cost. Counts are of micropartitions, stripes, rows, requests; sizes in bytes."""
+    """What a query cost. Counts are of micropartitions, stripes, rows, requests; sizes in bytes.
+
+    `rows_scanned` has deleted rows too: they are read like the others before they are left out.
+    """
 
     snapshot_lsn: int = 0
     files_total: int = 0
@@ -565,14 +484,6 @@ class QueryStats:
     queued_ms: float = 0.0
     plan_ms: float = 0.0
     execute_ms: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FragmentResult:
-    """Rows of a fragment as a stream of Arrow batches (here: one table), and what they cost."""
-
-    rows: Any  # pa.Table, or on Ray a reference to one
-    stats: QueryStats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

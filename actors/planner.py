@@ -17,6 +17,7 @@ import pyarrow as pa
 from actors.messages import NewTable, Operation, QueryStats, Statement
 from storage.errors import MobulaError
 from storage.exports import ExportTarget
+from storage.micropartition.inputs import Overlay
 from storage.schema import Column
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Snapshot, TableState
@@ -93,7 +94,8 @@ class Parsed:
 class PlannedScan:
     """One table of a query: its state at one snapshot and what pruning left of it.
 
-    `predicate`: the conditions that pruned it, as text for EXPLAIN, or None.
+    `predicate`: the conditions that pruned it, as text for EXPLAIN, or None. `location`, `overlay`:
+    see `fragments.ScanInput`.
     """
 
     alias: str
@@ -101,6 +103,8 @@ class PlannedScan:
     columns: tuple[Column, ...]
     files: FileSet
     predicate: str | None = None
+    location: str | None = None
+    overlay: Overlay | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,7 @@ class SourcePlan:
     """Files of users as one table of a query.
 
     `columns`: those that the query reads, in the types that the files give (texts are TEXT).
-    `ranges`: see `messages.ScanInput`.
+    `ranges`: see `fragments.ScanInput`.
     """
 
     alias: str
@@ -120,9 +124,9 @@ class SourcePlan:
 @dataclass(frozen=True, slots=True)
 class InputFrame:
     """The rows of one input on a worker: a column per column of the scan, under its name, as
-    `storage.micropartition.reader.scan` returns them.
+    `storage.micropartition.reader.scan` returns them; the locations, if asked for, are the last.
 
-    `ranges`: see `messages.ScanInput`.
+    `ranges`: see `fragments.ScanInput`.
     """
 
     frame: pl.LazyFrame

@@ -23,11 +23,10 @@ import ray.exceptions
 from actors.compute.pool import WorkerLost
 from actors.compute.streams import BatchStream, OpenStreams
 from actors.compute.worker import Worker
+from actors.fragments import Fragment, FragmentResult
 from actors.loop import LoopThread
 from actors.messages import (
     CommitReply,
-    Fragment,
-    FragmentResult,
     QueryReply,
     QueryStats,
     Statement,

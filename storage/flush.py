@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pyroaring import BitMap
+from pyroaring import FrozenBitMap
 
+from storage.delete_bitmap import position_array
 from storage.delta import decode_rows, upgrade
 from storage.ids import Ids
 from storage.ingest import IngestedFile, split, write_slices
@@ -57,7 +58,7 @@ class Flushed:
 
     delta_ids: tuple[int, ...]
     files: tuple[IngestedFile, ...]
-    deleted: dict[int, bytes]
+    deleted: dict[int, FrozenBitMap]
     moved: SourceMap
 
 
@@ -90,7 +91,7 @@ async def flush(
     return Flushed(
         delta_ids=tuple(d.id for d in table.deltas),
         files=tuple(files),
-        deleted={delta_id: bitmap.positions for delta_id, bitmap in bitmaps.items()},
+        deleted={delta_id: bitmap.bitmap for delta_id, bitmap in bitmaps.items()},
         moved=SourceMap.of(sources),
     )
 
@@ -121,7 +122,7 @@ def _living(table: TableState) -> Sequence[pa.Table]:
         bitmap = table.bitmaps.get(delta.id)
         if bitmap is not None:
             keep = np.ones(rows.num_rows, dtype=np.bool_)
-            keep[BitMap.deserialize(bitmap.positions).to_array()] = False
+            keep[position_array(bitmap.bitmap)] = False
             rows = rows.filter(pa.array(keep))
         parts.append(rows)
     return parts

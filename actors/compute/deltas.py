@@ -6,24 +6,77 @@ binary counter: each run has more rows than the next, a row is copied log2(n) ti
 table with n deltas is about log2(n) runs. A run is immutable and its key names its content, so
 workers may keep it, and what is known of its values is computed once, when it is first asked for.
 
-Only the growing newest state is kept. An older snapshot (AS OF) is decoded for its query alone.
+Rows of a run are deleted while it lives: `_Deleted` follows the delete bitmaps of its deltas from
+commit to commit, and looks only at those that are other objects now.
+
+Only the growing newest state is kept. An older snapshot (AS OF) is decoded for its query alone, or,
+where it has the same deltas, only its deleted rows are added up for its query.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from actors.messages import DeltaRun
+from actors.fragments import DeltaRun
+from storage.delete_bitmap import DeleteBitmap, Positions, encode_positions
 from storage.delta import decode_rows
 from storage.names import log_name
 from storage.snapshot.model import Delta, TableState
 from storage.snapshot.ranges import ColumnRange, row_ranges
 
 __all__ = ["DeltaStage"]
+
+Pieces = tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True)
+class _Deleted:
+    """Deleted rows of a run.
+
+    Attributes:
+        applied: by delta id, the bitmaps that `positions` has.
+        encoded: `positions` as bytes, once asked for.
+    """
+
+    applied: dict[int, DeleteBitmap] = field(default_factory=dict)
+    positions: Positions = field(default_factory=Positions)
+    encoded: bytes | None = None
+
+    def as_bytes(self) -> bytes | None:
+        """None if no row is deleted."""
+        if self.encoded is None and self.positions:
+            self.encoded = encode_positions(self.positions)
+        return self.encoded
+
+    def follows(self, current: Mapping[int, DeleteBitmap]) -> bool:
+        """Whether these bitmaps delete all that is deleted here: of one delta they only grow."""
+        return all(
+            (now := current.get(delta)) is not None and now.deleted_count >= old.deleted_count
+            for delta, old in self.applied.items()
+            if current.get(delta) is not old
+        )
+
+    def add(self, pieces: Pieces, current: Mapping[int, DeleteBitmap]) -> None:
+        """Apply those bitmaps that are not applied yet."""
+        changed = []
+        for start, delta in pieces:
+            bitmap = current.get(delta)
+            if bitmap is not None and bitmap is not self.applied.get(delta):
+                self.applied[delta] = bitmap
+                changed.append(bitmap.bitmap.shift(start) if start else bitmap.bitmap)
+        if changed:
+            self.positions = Positions.union(self.positions, *changed)
+            self.encoded = None
+
+    def before(self, newer: _Deleted, row_count: int) -> _Deleted:
+        """Of a run merged of this one's, which has so many rows, and the newer one's."""
+        return _Deleted(
+            self.applied | newer.applied, self.positions | newer.positions.shift(row_count)
+        )
 
 
 @dataclass(slots=True)
@@ -32,18 +85,28 @@ class _Run:
     last_id: int
     schema_version: int
     table: pa.Table
+    pieces: Pieces  # of each delta its first row and its id
+    deleted: _Deleted = field(default_factory=_Deleted)
     reference: Any = None  # what `share` made of it, once asked for
     ranges: Mapping[int, ColumnRange] | None = None
 
 
 def _decode(delta: Delta, table: TableState) -> _Run:
     rows = decode_rows(delta.rows, f"{log_name(delta.lsn)} table {table.name}")
-    return _Run(delta.id, delta.id, delta.schema_version, rows)
+    return _Run(delta.id, delta.id, delta.schema_version, rows, ((0, delta.id),))
 
 
 def _merged(older: _Run, newer: _Run) -> _Run:
     rows = pa.concat_tables([older.table, newer.table]).combine_chunks()
-    return _Run(older.first_id, newer.last_id, older.schema_version, rows)
+    start = older.table.num_rows
+    return _Run(
+        older.first_id,
+        newer.last_id,
+        older.schema_version,
+        rows,
+        (*older.pieces, *((start + first, delta) for first, delta in newer.pieces)),
+        older.deleted.before(newer.deleted, start),
+    )
 
 
 def _push(runs: list[_Run], run: _Run) -> None:
@@ -69,13 +132,13 @@ class DeltaStage:
         self._share = share
         self._tables: dict[int, list[_Run]] = {}
 
-    def runs(self, table: TableState) -> tuple[DeltaRun, ...]:
-        """The rows of all deltas of `table`, oldest first."""
+    def runs(self, table: TableState, *, located: bool = False) -> tuple[DeltaRun, ...]:
+        """The rows of all deltas of `table`, oldest first. `located`: with their `pieces`."""
         if not table.deltas:
             self._tables.pop(table.id, None)
             return ()
         runs = self._extended(table)
-        return tuple(self._describe(table, run) for run in runs)
+        return tuple(self._describe(table, run, located) for run in runs)
 
     def forget(self, table_ids: set[int]) -> None:
         """Keep only these tables."""
@@ -99,7 +162,7 @@ class DeltaStage:
             _push(runs, _decode(delta, table))
         return runs
 
-    def _describe(self, table: TableState, run: _Run) -> DeltaRun:
+    def _describe(self, table: TableState, run: _Run, located: bool) -> DeltaRun:
         if run.reference is None:
             run.reference = self._share(run.table)
         if run.ranges is None:
@@ -111,7 +174,20 @@ class DeltaStage:
             row_count=run.table.num_rows,
             rows=run.reference,
             ranges=run.ranges,
+            deleted=_deleted(table, run),
+            pieces=run.pieces if located else (),
         )
+
+
+def _deleted(table: TableState, run: _Run) -> bytes | None:
+    """The deleted positions in a run as of `table`."""
+    if not table.bitmaps and not run.deleted.applied:
+        return None
+    known = run.deleted
+    if not known.follows(table.bitmaps):
+        known = _Deleted()  # an older snapshot: not kept
+    known.add(run.pieces, table.bitmaps)
+    return known.as_bytes()
 
 
 def _after(deltas: tuple[Delta, ...], last_id: int) -> tuple[Delta, ...]:

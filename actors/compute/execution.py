@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -22,11 +23,18 @@ import pyarrow as pa
 
 from actors.compute.morsels import small_morsels
 from actors.compute.sources import source_input, source_rows, with_place
-from actors.messages import Fragment, ScanInput
+from actors.fragments import Fragment, ScanInput
 from actors.planner import InputFrame, Program
 from storage.errors import CorruptData, InternalError, InvalidRequest, MobulaError, ObjectMissing
 from storage.exports import write_export
-from storage.micropartition.reader import ScanFile, ScanGroup, scan
+from storage.micropartition.inputs import (
+    LOCATION_RANGE,
+    ScanDelta,
+    ScanFile,
+    ScanGroup,
+    location_column,
+)
+from storage.micropartition.reader import scan
 from storage.sources_scan import ScanTally
 
 __all__ = ["batches", "execute", "export", "optimizations"]
@@ -46,7 +54,7 @@ def execute(
         paths: of each file of the inputs, by its name, on this machine.
         resolve_rows: turns the `rows` of a delta run into an Arrow table.
     Returns: the rows, with distinct column names of no meaning, and the number of rows in the
-        files and deltas that were read.
+        files and deltas that were read, deleted ones included.
     Raises:
         InvalidRequest, NotYet: the query ends in an error, or a value does not fit.
         CorruptData, ObjectMissing: a file cannot be read.
@@ -165,7 +173,9 @@ def optimizations() -> pl.QueryOptFlags:
 def _rows_of(scan_input: ScanInput, tallies: Mapping[str, ScanTally]) -> int:
     if scan_input.source is not None:
         return source_rows(scan_input, tallies)
-    return sum(f.row_count for f in scan_input.files) + sum(d.row_count for d in scan_input.deltas)
+    own = 0 if scan_input.overlay is None else scan_input.overlay.added.num_rows
+    files = sum(file.row_count for file in scan_input.files)
+    return files + sum(run.row_count for run in scan_input.deltas) + own
 
 
 def _input(
@@ -177,15 +187,28 @@ def _input(
         ScanGroup(
             columns=columns,
             files=tuple(
-                ScanFile(path=paths[f.name], bitmap=f.bitmap, row_count=f.row_count)
+                ScanFile(
+                    path=paths[f.name],
+                    bitmap=f.bitmap,
+                    row_count=f.row_count,
+                    file_id=f.file_id,
+                )
                 for f in scan_input.files
                 if f.schema_version == version
             ),
             deltas=tuple(
-                resolve_rows(d.rows) for d in scan_input.deltas if d.schema_version == version
+                ScanDelta(rows=resolve_rows(d.rows), deleted=d.deleted, pieces=d.pieces)
+                for d in scan_input.deltas
+                if d.schema_version == version
             ),
         )
         for version, columns in sorted(scan_input.schemas.items())
     ]
-    frame = scan(groups, scan_input.columns, carriers=True)
-    return InputFrame(frame, scan_input.columns, scan_input.ranges)
+    location, overlay = scan_input.location, scan_input.overlay
+    frame = scan(groups, scan_input.columns, carriers=True, location=location, overlay=overlay)
+    if location is None:
+        return InputFrame(frame, scan_input.columns, scan_input.ranges)
+    column = location_column(location)
+    bounds = replace(LOCATION_RANGE, has_null=overlay is not None)
+    ranges = {**scan_input.ranges, column.id: bounds}
+    return InputFrame(frame, (*scan_input.columns, column), ranges)

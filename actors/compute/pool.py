@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Protocol
 
-from actors.messages import Fragment, FragmentResult
+from actors.fragments import Fragment, FragmentResult
 from storage.clock import Clock
 from storage.errors import Unavailable
 

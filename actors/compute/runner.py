@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pyarrow as pa
 
 from actors.compute.deltas import DeltaStage
+from actors.compute.inputs import scan_input, source_input
 from actors.compute.pool import WorkerPool
 from actors.compute.streams import BatchStream, listed
-from actors.messages import (
-    FileInput,
-    Fragment,
-    Output,
-    QueryReply,
-    QueryStats,
-    ScanInput,
-    Statement,
-)
+from actors.fragments import Fragment, Output
+from actors.messages import QueryReply, QueryStats, Statement
 from actors.planner import (
     AtLsn,
     AtTimestamp,
@@ -34,20 +28,16 @@ from actors.planner import (
     Latest,
     Parsed,
     Plan,
-    PlannedScan,
     Planner,
     QueryPlan,
     RowsPlan,
-    SourcePlan,
     Version,
 )
 from storage.clock import Clock
 from storage.errors import Cancelled, InternalError, InvalidRequest
 from storage.ids import Ids
 from storage.log.reader import LogReader
-from storage.schema import Column
 from storage.snapshot.model import Snapshot
-from storage.snapshot.ranges import column_ranges
 
 __all__ = ["QueryRunner"]
 
@@ -157,8 +147,8 @@ class QueryRunner:
             attempt=1,
             program=plan.program,
             inputs=(
-                *(self._scan_input(scan) for scan in plan.scans),
-                *(_source_input(source) for source in plan.sources),
+                *(scan_input(scan, self._stage) for scan in plan.scans),
+                *(source_input(source) for source in plan.sources),
             ),
             output=output,
         )
@@ -178,28 +168,6 @@ class QueryRunner:
             **_totals(plan),
         )
         return QueryReply(rows=result.rows, stats=stats, names=plan.result_names)
-
-    def _scan_input(self, scan: PlannedScan) -> ScanInput:
-        table = scan.table
-        deltas = self._stage.runs(table)
-        files = tuple(_file_inputs(scan))
-        versions = {f.schema_version for f in files} | {d.schema_version for d in deltas}
-        schemas: Mapping[int, tuple[Column, ...]] = {
-            version: table.schema_version(version).columns for version in versions
-        }
-        return ScanInput(
-            alias=scan.alias,
-            columns=scan.columns,
-            schemas=schemas,
-            files=files,
-            deltas=deltas,
-            ranges=column_ranges(
-                scan.files,
-                [(run.schema_version, run.ranges) for run in deltas],
-                scan.columns,
-                schemas,
-            ),
-        )
 
     async def _snapshot(self, version: Version, newest: Snapshot) -> Snapshot:
         match version:
@@ -236,27 +204,6 @@ async def _in_time(statement: Statement) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise Cancelled(f"the query ran for more than {statement.timeout_ms} ms") from error
-
-
-def _file_inputs(scan: PlannedScan) -> list[FileInput]:
-    wanted = [
-        "file_id", "name", "checksum", "size_bytes", "row_count", "stripe_count", "schema_version",
-    ]  # fmt: skip
-    inputs = []
-    for row in scan.files.table.select(wanted).to_pylist():
-        bitmap = scan.table.bitmaps.get(row.pop("file_id"))
-        inputs.append(FileInput(**row, bitmap=bitmap.positions if bitmap else None))
-    return inputs
-
-
-def _source_input(plan: SourcePlan) -> ScanInput:
-    return ScanInput(
-        alias=plan.alias,
-        columns=plan.columns,
-        schemas={},
-        ranges=plan.ranges,
-        source=plan.source,
-    )
 
 
 def _totals(plan: QueryPlan) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from actors.messages import ScanInput
+from actors.fragments import ScanInput
 from actors.planner import InputFrame
 from storage.errors import InvalidRequest, MobulaError
 from storage.schema import Column

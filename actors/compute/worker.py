@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from actors.compute.execution import batches, execute, export
 from actors.compute.streams import stepwise
-from actors.messages import FileInput, Fragment, FragmentResult, QueryStats
+from actors.fragments import FileInput, Fragment, FragmentResult
+from actors.messages import QueryStats
 from storage.cache import FileCache
 from storage.clock import Clock
 from storage.errors import NotYet

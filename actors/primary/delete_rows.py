@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 from pyroaring import BitMap
-from storage.primary_key import Words, by_file, locations_in, rows_of
 
 from actors.messages import DeleteRows
 from actors.primary.moves import Moves
 from actors.primary.resolved import Resolved
 from storage.errors import Conflict
+from storage.primary_key import Words, by_file, locations_in, rows_of
 from storage.snapshot import changes as c
 from storage.snapshot.model import Snapshot, TableState
 
@@ -64,8 +64,7 @@ def _refuse_gone(table: TableState, bitmaps: tuple[c.Bitmap, ...]) -> None:
         known = table.bitmaps.get(bitmap.file_id)
         gone = bitmap.file_id not in live
         if not gone and known is not None:
-            deleted = BitMap.deserialize(known.positions)
-            gone = not deleted.isdisjoint(BitMap.deserialize(bitmap.positions))
+            gone = not known.bitmap.isdisjoint(BitMap.deserialize(bitmap.positions))
         if gone:
             raise Conflict(
                 f"could not serialize access: rows of table {table.name} were deleted by others "

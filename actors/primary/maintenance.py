@@ -11,7 +11,7 @@ import dataclasses
 
 import msgspec
 import numpy as np
-from pyroaring import BitMap
+from pyroaring import FrozenBitMap
 
 from actors.messages import ExchangeDeltas, ExchangeRuns
 from actors.primary.delete_rows import bitmaps_at
@@ -90,9 +90,7 @@ def _carried_over(flushed: Flushed, table: TableState, first: int) -> tuple[c.Bi
         bitmap = table.bitmaps.get(delta_id)
         if bitmap is None:
             continue
-        since = BitMap.deserialize(bitmap.positions)
-        if delta_id in flushed.deleted:
-            since -= BitMap.deserialize(flushed.deleted[delta_id])
+        since = bitmap.bitmap - flushed.deleted.get(delta_id, FrozenBitMap())
         deleted.append(locations_in(delta_id, np.array(since.to_array(), dtype=np.int64)))
     if not deleted:
         return ()

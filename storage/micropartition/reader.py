@@ -11,13 +11,17 @@ is plain Polars, so that projections and predicates of the query reach the Parqu
 - without, a scaled decimal is widened to 128 bits and reinterpreted: exact, and twice as fast as a
   division. A predicate on it is applied behind the scan, so it does not skip stripes;
 - a column that a version does not have is NULL of its type;
+- deleted rows are left out (`live_rows.py`): files with a delete bitmap have a scan of their own,
+  so that those without pay nothing for them;
 - Polars hears how many rows the files have, which it would not find out by itself when it is told
   the schema: it then builds hash tables on the smaller side and filters the larger one by them.
+
+Inside a transaction, what it did itself lies over all that (`inputs.Overlay`): stored rows whose
+keys it wrote are left out by an anti-join, and its own rows come last.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +31,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.errors import CorruptData, InternalError, NotYet, ObjectMissing
+from storage.errors import CorruptData, InternalError
 from storage.micropartition.carriers import (
     carried,
     carrier_type,
@@ -35,70 +39,66 @@ from storage.micropartition.carriers import (
     polars_type,
     stored_type,
 )
-from storage.micropartition.physical import UUID, is_scaled, scale_of, to_logical
-from storage.micropartition.writer import FORMAT_VERSION
+from storage.micropartition.footer import check_footer
+from storage.micropartition.inputs import Overlay, ScanDelta, ScanFile, ScanGroup
+from storage.micropartition.live_rows import (
+    CountedFiles,
+    counted,
+    deleted_rows,
+    delta_locations,
+    live_flags,
+    unused,
+)
+from storage.micropartition.physical import scale_of, to_logical
 from storage.schema import (
-    ArrayType,
     Column,
     DecimalType,
-    SqlType,
-    StructType,
     TableSchema,
     arrow_schema,
     arrow_type,
 )
 
-__all__ = ["ScanFile", "ScanGroup", "check_footer", "read", "scan"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanFile:
-    """A micropartition on this machine.
-
-    Attributes:
-        bitmap: its deleted positions, if any.
-        row_count: rows in the file, deleted ones too, as the catalogue says; None if not known.
-    """
-
-    path: Path
-    bitmap: bytes | None = None
-    row_count: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanGroup:
-    """What a scan reads of one schema version, whose columns are `columns`.
-
-    `deltas` are Arrow tables in `arrow_schema(columns)`.
-    """
-
-    columns: tuple[Column, ...]
-    files: tuple[ScanFile, ...] = ()
-    deltas: tuple[pa.Table, ...] = ()
+__all__ = ["Overlay", "ScanDelta", "ScanFile", "ScanGroup", "check_footer", "read", "scan"]
 
 
 def scan(
-    groups: Sequence[ScanGroup], columns: tuple[Column, ...], *, carriers: bool = False
+    groups: Sequence[ScanGroup],
+    columns: tuple[Column, ...],
+    *,
+    carriers: bool = False,
+    location: str | None = None,
+    overlay: Overlay | None = None,
 ) -> pl.LazyFrame:
-    """The rows of all groups, in their order, files before deltas.
+    """The live rows of all groups. Group by group: files, first those without deleted rows, then
+    deltas alike; within these, in their order.
 
     Args:
         columns: what to return, with its newest names; at least one, because a Polars frame without
             columns has no rows (count over any column instead).
         carriers: every column as `carriers.carrier_type` says; else as `carriers.polars_type` does,
             which has DECIMAL(p, s) as Decimal(p, s).
+        location: the name of one more column, BIGINT: where each row is (`inputs.py`).
+        overlay: what the reading transaction did itself.
     Returns: a lazy frame.
     Raises:
-        NotYet: a file has a delete bitmap.
-        InternalError: no columns.
+        CorruptData: a delete bitmap is not one of its file or delta.
+        InternalError: no columns, or something is not told that `inputs.py` asks for.
     """
     if not columns:
         raise InternalError("a scan needs at least one column")
-    types = {c.id: carrier_type(c.type) if carriers else polars_type(c.type) for c in columns}
-    frames = [frame for group in groups for frame in _group_frames(group, columns, types)]
-    if not frames:
-        return pl.LazyFrame(schema={c.name: types[c.id] for c in columns})
-    return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
+    wanted = columns if overlay is None else _with_key(columns, overlay)
+    reader = _Reader(
+        columns=wanted,
+        types={c.id: carrier_type(c.type) if carriers else polars_type(c.type) for c in wanted},
+        location=location,
+    )
+    frames = [frame for group in groups for frame in reader.frames(group)]
+    found = _concatenated(frames) if frames else reader.empty()
+    if overlay is None:
+        return found
+    names = [c.name for c in columns] + ([] if location is None else [location])
+    laid = _concatenated([reader.unhidden(found, overlay), *reader.added(overlay)])
+    return laid if wanted is columns else laid.select(names)
 
 
 def read(path: Path, schema: TableSchema, name: str | None = None) -> pa.Table:
@@ -124,31 +124,129 @@ def read(path: Path, schema: TableSchema, name: str | None = None) -> pa.Table:
 # --- scans ----------------------------------------------------------------------------------------
 
 
-def _group_frames(
-    group: ScanGroup, columns: tuple[Column, ...], types: Mapping[int, Any]
-) -> Iterable[pl.LazyFrame]:
-    own = {column.id: column for column in group.columns}
-    if any(file.bitmap is not None for file in group.files):
-        raise NotYet("reading a micropartition with a delete bitmap comes with keyed writes")
-    if group.files:
-        yield _parquet(group).select([_decoded(own.get(c.id), c, types[c.id]) for c in columns])
-    deltas = [delta for delta in group.deltas if delta.num_rows]
-    if deltas:
-        rows = pl.concat([_delta(delta, own, columns) for delta in deltas], how="vertical")
-        yield rows.lazy().select([_decoded(c, c, types[c.id]) for c in columns])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    """Frames of the columns that are wanted: `types` by column id, and `location` if asked for."""
+
+    columns: tuple[Column, ...]
+    types: Mapping[int, Any]
+    location: str | None
+
+    def frames(self, group: ScanGroup) -> Iterable[pl.LazyFrame]:
+        """The live rows of a group."""
+        counts = self.location is not None
+        plain = [file for file in group.files if file.bitmap is None and not counts]
+        if plain:
+            known = [file.row_count for file in plain if file.row_count is not None]
+            rows = (sum(known), 0) if len(known) == len(plain) else None
+            yield self._selected(_parquet(plain, group, rows), group.columns)
+        for batch in counted(f for f in group.files if f.bitmap is not None or counts):
+            yield self._counted(batch, group)
+        plain_deltas = [d for d in group.deltas if d.rows.num_rows and d.deleted is None]
+        if plain_deltas:
+            yield self._deltas(plain_deltas, group.columns)
+        holed = [d for d in group.deltas if d.rows.num_rows and d.deleted is not None]
+        if holed := [d for d in holed if len(deleted_rows(d)) < d.rows.num_rows]:
+            yield self._deltas(holed, group.columns)
+
+    def empty(self) -> pl.LazyFrame:
+        schema = {c.name: self.types[c.id] for c in self.columns}
+        if self.location is not None:
+            schema[self.location] = pl.Int64()
+        return pl.LazyFrame(schema=schema)
+
+    def unhidden(self, stored: pl.LazyFrame, overlay: Overlay) -> pl.LazyFrame:
+        """Stored rows but those whose keys are hidden."""
+        if overlay.hidden is None or not overlay.hidden.num_rows:
+            return stored
+        key = overlay.key
+        own = {column.id: column for column in key}
+        hidden = _rows(overlay.hidden, own, key).select(
+            [_decoded(c, c, self.types[c.id]) for c in key]
+        )
+        return stored.join(hidden.lazy(), on=[c.name for c in key], how="anti")
+
+    def added(self, overlay: Overlay) -> Iterable[pl.LazyFrame]:
+        """The transaction's own rows, which are nowhere yet."""
+        if not overlay.added.num_rows:
+            return
+        own = {column.id: column for column in overlay.columns}
+        found = _rows(overlay.added, own, self.columns).lazy()
+        nowhere = [] if self.location is None else [pl.lit(None, pl.Int64()).alias(self.location)]
+        yield found.select([*self._carried(), *nowhere])
+
+    def _counted(self, batch: CountedFiles, group: ScanGroup) -> pl.LazyFrame:
+        row = unused("row", [c.name for c in group.columns])
+        rows = (batch.row_count, len(batch.deleted))
+        found = _parquet(batch.files, group, rows, row)
+        if (live := batch.live(row)) is not None:
+            found = found.filter(live)
+        where = [] if self.location is None else [batch.locations(row).alias(self.location)]
+        return self._selected(found, group.columns, where)
+
+    def _deltas(self, deltas: Sequence[ScanDelta], stored: tuple[Column, ...]) -> pl.LazyFrame:
+        """Rows of deltas; either all of them have deleted rows, or none."""
+        own = {column.id: column for column in stored}
+        live = unused("live", [c.name for c in self.columns] + [self.location or ""])
+        frames = []
+        for delta in deltas:
+            frame = _rows(delta.rows, own, self.columns)
+            if self.location is not None:
+                frame = frame.with_columns(delta_locations(delta).alias(self.location))
+            if delta.deleted is not None:
+                frame = frame.with_columns(live_flags(delta).alias(live))
+            frames.append(frame)
+        found = pl.concat(frames, how="vertical").lazy()
+        if deltas[0].deleted is not None:
+            found = found.filter(pl.col(live))
+        return found.select([*self._carried(), *([self.location] if self.location else [])])
+
+    def _selected(
+        self, found: pl.LazyFrame, stored: tuple[Column, ...], more: Sequence[pl.Expr] = ()
+    ) -> pl.LazyFrame:
+        """The wanted columns, from the columns of a file."""
+        own = {column.id: column for column in stored}
+        made = [_decoded(own.get(c.id), c, self.types[c.id]) for c in self.columns]
+        if more or any(column.id in own for column in self.columns):
+            return found.select([*made, *more])
+        # Constants alone would be one row.
+        rows = unused("rows", [c.name for c in self.columns])
+        return found.select([*made, pl.col(stored[0].name).alias(rows)]).drop(rows)
+
+    def _carried(self) -> list[pl.Expr]:
+        """The wanted columns, from those of `_rows`."""
+        return [_decoded(c, c, self.types[c.id]) for c in self.columns]
 
 
-def _parquet(group: ScanGroup) -> pl.LazyFrame:
-    counts = [file.row_count for file in group.files]
-    known = [count for count in counts if count is not None]
+def _concatenated(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
+
+
+def _with_key(columns: tuple[Column, ...], overlay: Overlay) -> tuple[Column, ...]:
+    """The columns, and those of the key that are not among them."""
+    if overlay.hidden is None or not overlay.hidden.num_rows:
+        return columns
+    known = {column.id for column in columns}
+    missing = tuple(column for column in overlay.key if column.id not in known)
+    return (*columns, *missing) if missing else columns
+
+
+def _parquet(
+    files: Sequence[ScanFile],
+    group: ScanGroup,
+    rows: tuple[int, int] | None,
+    row: str | None = None,
+) -> pl.LazyFrame:
+    """A scan of files. `rows`: how many there are and how many of them are deleted, if known;
+    `row`: the name of a column that counts rows through all files."""
     return pl.scan_parquet(
-        [file.path for file in group.files],
+        [file.path for file in files],
         schema={c.name: stored_type(c.type) for c in group.columns},
         cast_options=pl.ScanCastOptions(integer_cast="upcast"),
         glob=False,
         hive_partitioning=False,
-        # Rows, and rows deleted. Internal to Polars, hence its version is pinned.
-        _row_count=(sum(known), 0) if len(known) == len(counts) else None,
+        row_index_name=row,
+        _row_count=rows,  # internal to Polars, hence its version is pinned
     )
 
 
@@ -165,75 +263,16 @@ def _decoded(own: Column | None, wanted: Column, target: Any) -> pl.Expr:
     return found.alias(wanted.name)
 
 
-def _delta(delta: pa.Table, own: dict[int, Column], columns: tuple[Column, ...]) -> pl.DataFrame:
-    """Rows of a delta under the wanted names, as a file's scan would give them."""
+def _rows(rows: pa.Table, own: dict[int, Column], columns: tuple[Column, ...]) -> pl.DataFrame:
+    """Rows in logical types under the wanted names, as a file's scan would give them."""
     arrays = []
     for column in columns:
         known = own.get(column.id)
         if known is None:
-            values = pa.chunked_array([pa.nulls(delta.num_rows, arrow_type(column.type))])
+            values = pa.chunked_array([pa.nulls(rows.num_rows, arrow_type(column.type))])
         else:
-            values = delta[known.name]
+            values = rows[known.name]
         arrays.append(carried(values, column.type))
     frame = pl.from_arrow(pa.Table.from_arrays(arrays, names=[c.name for c in columns]))
     assert isinstance(frame, pl.DataFrame)
     return frame
-
-
-# --- footers --------------------------------------------------------------------------------------
-
-
-def check_footer(path: Path, schema: TableSchema, name: str) -> pq.FileMetaData:
-    """The footer of a file that is said to be micropartition `name` of that schema version.
-
-    Raises:
-        ObjectMissing: there is no such file.
-        CorruptData: it is no Parquet file, not of this format, or not of that schema.
-    """
-    try:
-        footer = pq.read_metadata(path)
-    except FileNotFoundError as error:
-        raise ObjectMissing(f"{name}: the file is not there") from error
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptData(f"{name}: the footer does not decode: {error}") from error
-    metadata = {k.decode(): v.decode() for k, v in (footer.metadata or {}).items()}
-    _expect(name, "format", FORMAT_VERSION, metadata.get("mobula.format"))
-    _expect(name, "schema version", str(schema.version), metadata.get("mobula.schema_version"))
-    ids = json.dumps([c.id for c in schema.columns])
-    _expect(name, "column ids", ids, metadata.get("mobula.column_ids"))
-    stored = footer.schema.to_arrow_schema()
-    _expect(name, "column names", schema.names, stored.names)
-    for column, field in zip(schema.columns, stored, strict=True):
-        if not _holds(column.type, field.type):
-            raise CorruptData(f"{name}: column {column.name} has the unexpected type {field.type}")
-    return footer
-
-
-def _expect(name: str, what: str, expected: object, found: object) -> None:
-    if expected != found:
-        raise CorruptData(f"{name}: expected {what} {expected}, found {found}")
-
-
-def _holds(sql_type: SqlType, stored: pa.DataType) -> bool:
-    """True if a Parquet reader may return `stored` for a column of the type."""
-    match sql_type:
-        case ArrayType(element):
-            listed = pa.types.is_list(stored) or pa.types.is_large_list(stored)
-            return bool(listed and _holds(element, stored.value_type))
-        case StructType(_, fields):
-            if not pa.types.is_struct(stored) or stored.num_fields != len(fields):
-                return False
-            return all(
-                stored[position].name == name and _holds(kind, stored[position].type)
-                for position, (name, kind) in enumerate(fields)
-            )
-        case _ if is_scaled(sql_type):
-            return bool(pa.types.is_signed_integer(stored))
-    logical = arrow_type(sql_type)
-    if pa.types.is_large_string(logical):
-        return bool(pa.types.is_string(stored) or pa.types.is_large_string(stored))
-    if pa.types.is_large_binary(logical):
-        return bool(pa.types.is_binary(stored) or pa.types.is_large_binary(stored))
-    if sql_type == UUID and isinstance(stored, pa.UuidType):
-        return True
-    return bool(stored == logical)

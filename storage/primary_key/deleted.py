@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from pyroaring import BitMap
+from pyroaring import FrozenBitMap
 
+from storage.delete_bitmap import DeleteBitmap
 from storage.primary_key.words import Mask, Positions
-from storage.snapshot.changes import Bitmap
 
 __all__ = ["BitmapCache"]
 
@@ -28,8 +28,8 @@ Bits = npt.NDArray[np.uint8]
 class _Decoded:
     """A bitmap decoded: as a set, and as a table of bits once that was worth it."""
 
-    bitmap: Bitmap
-    positions: BitMap
+    bitmap: DeleteBitmap
+    positions: FrozenBitMap
     bits: Bits | None = None
 
 
@@ -42,11 +42,11 @@ class BitmapCache:
 
     _decoded: dict[int, _Decoded] = field(default_factory=dict)
 
-    def deleted(self, bitmap: Bitmap, rows: Positions) -> Mask:
+    def deleted(self, bitmap: DeleteBitmap, rows: Positions) -> Mask:
         """For each row position of the bitmap's file, whether it is in the bitmap."""
         decoded = self._decoded.get(bitmap.file_id)
         if decoded is None or decoded.bitmap is not bitmap:
-            decoded = _Decoded(bitmap, BitMap.deserialize(bitmap.positions))
+            decoded = _Decoded(bitmap, bitmap.bitmap)
             self._decoded[bitmap.file_id] = decoded
         if len(rows) < MANY_ROWS:
             positions = decoded.positions
@@ -63,7 +63,7 @@ class BitmapCache:
                 self._decoded.pop(file_id, None)
 
 
-def _bits(positions: BitMap) -> Bits:
+def _bits(positions: FrozenBitMap) -> Bits:
     """A bit for each position up to the last one in the set, the first in the lowest bit."""
     flags = np.zeros(positions.max() + 1 if positions else 1, np.bool_)
     flags[np.array(positions.to_array(), np.int64)] = True

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from storage.delete_bitmap import DeleteBitmap
 from storage.primary_key.deleted import BitmapCache
 from storage.primary_key.words import Mask, Positions, Words
-from storage.snapshot.changes import Bitmap
 from storage.snapshot.model import TableState
 
 __all__ = [
@@ -132,7 +132,7 @@ class LiveRows:
     """
 
     ids: LiveIds
-    bitmaps: Mapping[int, Bitmap] = field(default_factory=dict)
+    bitmaps: Mapping[int, DeleteBitmap] = field(default_factory=dict)
     cache: BitmapCache = field(default_factory=BitmapCache)
 
     @classmethod

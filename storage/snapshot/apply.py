@@ -13,7 +13,6 @@ from functools import singledispatch
 from typing import TypeVar
 
 import msgspec
-from pyroaring import BitMap
 
 from storage.errors import CorruptData
 from storage.log.record import Group, GroupHeader
@@ -419,17 +418,7 @@ def _(change: c.RemoveFiles, state: TableState, lsn: int) -> TableState:
 
 @_table.register
 def _(change: c.AddBitmaps, state: TableState, lsn: int) -> TableState:
-    bitmaps = dict(state.bitmaps)
-    for bitmap in change.bitmaps:
-        positions = BitMap.deserialize(bitmap.positions)
-        if (old := bitmaps.get(bitmap.file_id)) is not None:
-            positions |= BitMap.deserialize(old.positions)
-        bitmaps[bitmap.file_id] = c.Bitmap(
-            file_id=bitmap.file_id,
-            deleted_count=len(positions),
-            positions=positions.serialize(),
-        )
-    return dataclasses.replace(state, bitmaps=bitmaps)
+    return state.deleting(change.bitmaps, log_name(lsn))
 
 
 @_table.register

@@ -258,13 +258,20 @@ async def _write_part(store: ObjectStore, name: str, table: TableState, lsn: int
         [
             (FILES_KEY, table.files.encode()),
             (DELTAS_KEY, encode(table.deltas)),
-            (BITMAPS_KEY, encode(tuple(table.bitmaps.values()))),
+            (BITMAPS_KEY, encode(_bitmaps(table))),
             (INDEX_RUNS_KEY, encode(table.index_runs)),
         ],
         lambda sections: PartHeader(table_id=table.id, lsn=lsn, sections=sections),
     )
     await store.put(name, data)
     return PartReference(name=name, size_bytes=len(data), checksum=digest)
+
+
+def _bitmaps(table: TableState) -> tuple[Bitmap, ...]:
+    return tuple(
+        Bitmap(file_id=b.file_id, deleted_count=b.deleted_count, positions=b.positions)
+        for b in table.bitmaps.values()
+    )
 
 
 async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
@@ -279,7 +286,7 @@ async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
         bitmaps, index_runs = segments[BITMAPS_KEY], segments[INDEX_RUNS_KEY]
     except KeyError as error:
         raise CorruptData(f"{name}: segment {error} is missing") from error
-    return TableState(
+    state = TableState(
         id=entry.id,
         schema_id=entry.schema_id,
         name=entry.name,
@@ -294,6 +301,6 @@ async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
         next_file_id=entry.next_file_id,
         deltas=_decode(deltas, tuple[Delta, ...], name),
         files=FileSet.decode(files, name),
-        bitmaps={b.file_id: b for b in _decode(bitmaps, tuple[Bitmap, ...], name)},
         index_runs=_decode(index_runs, tuple[IndexRun, ...], name),
     )
+    return state.deleting(_decode(bitmaps, tuple[Bitmap, ...], name), name)

@@ -13,7 +13,7 @@ there: "nothing known", which never prunes. Types without an order that bounds c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -230,6 +230,14 @@ class FileSet:
     @property
     def row_count(self) -> int:
         return int(pc.sum(self.table["row_count"]).as_py() or 0)
+
+    def row_counts(self, file_ids: Collection[int]) -> dict[int, int]:
+        """By file id, rows of these files; ids that are not there are left out."""
+        if not file_ids:
+            return {}
+        mask = pc.is_in(self.table["file_id"], value_set=pa.array(file_ids, pa.int64()))
+        found = self.table.select(["file_id", "row_count"]).filter(mask)
+        return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
     @property
     def stripe_count(self) -> int:

@@ -8,11 +8,14 @@ The small values in it (`msgspec.Struct`) stand in checkpoints as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from storage.delete_bitmap import DeleteBitmap
+from storage.errors import CorruptData
 from storage.schema import Check, Column, EnumType, Key, StructType, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet, has_bounds
@@ -78,7 +81,7 @@ class TableState:
     next_file_id: int = 1
     deltas: tuple[Delta, ...] = ()
     files: FileSet = field(default_factory=FileSet.empty)
-    bitmaps: Mapping[int, Bitmap] = field(default_factory=dict)  # by file id
+    bitmaps: Mapping[int, DeleteBitmap] = field(default_factory=dict)  # by id of file or delta
     index_runs: tuple[IndexRun, ...] = ()
 
     @property
@@ -126,6 +129,39 @@ class TableState:
     def row_count(self) -> int:
         """Live rows: files and deltas less deleted positions."""
         return self.stored_row_count - sum(b.deleted_count for b in self.bitmaps.values())
+
+    def stored_row_counts(self, ids: Collection[int]) -> dict[int, int]:
+        """By id, rows of these files and deltas, deleted ones included; ids not there are left
+        out."""
+        found = self.files.row_counts(ids)
+        for wanted in ids:
+            position = bisect_left(self.deltas, wanted, key=lambda delta: delta.id)
+            if position < len(self.deltas) and self.deltas[position].id == wanted:
+                found[wanted] = self.deltas[position].row_count
+        return found
+
+    def deleting(self, bitmaps: Iterable[Bitmap], source: str) -> TableState:
+        """With the positions in `bitmaps` deleted, besides those that are already.
+
+        Raises:
+            CorruptData: naming `source`: a bitmap does not decode, is of no file or delta of the
+                table, or has a position that it does not have.
+        """
+        added = tuple(bitmaps)
+        merged = dict(self.bitmaps)
+        row_counts = self.stored_row_counts([b.file_id for b in added if b.file_id not in merged])
+        for bitmap in added:
+            number, what = bitmap.file_id, f"{source} table {self.name} file {bitmap.file_id}"
+            old = merged.get(number)
+            if old is not None:
+                merged[number] = old.merged(bitmap.positions, what)
+            elif number in row_counts:
+                merged[number] = DeleteBitmap.decode(
+                    number, row_counts[number], bitmap.positions, what
+                )
+            else:
+                raise CorruptData(f"{what}: rows are deleted of a file that is not live")
+        return replace(self, bitmaps=merged)
 
 
 class UserType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

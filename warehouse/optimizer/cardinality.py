@@ -2,7 +2,7 @@
 
 Only join order asks; a wrong guess costs time, never an answer. What is known and what is guessed:
 
-1. Rows of a table: of its files, plus deltas.
+1. Rows of a table: of its files, plus deltas, less deleted ones.
 2. A range of a number, date or timestamp: per file, the share of [min, max] that it covers,
    weighted by rows. Ranges of one column in one conjunction are intersected first.
 3. Distinct values of an integer or date column: at most max - min + 1, at most the table's rows.
@@ -92,8 +92,9 @@ class TableStatistics:
     def __init__(self, table: TableState) -> None:
         self._columns = {column.name: column for column in table.columns}
         self._files = table.files.table
-        self._row_counts: _Floats = np.asarray(self._files["row_count"], dtype=np.float64)
-        self.rows = float(self._row_counts.sum()) + sum(d.row_count for d in table.deltas)
+        self._stored_rows = float(table.stored_row_count)
+        self._row_counts = _live_rows(table)
+        self.rows = float(table.row_count)
 
     def estimate(self, columns: Iterable[tuple[ColumnRef, str]]) -> Estimate:
         """Of a scan of these columns."""
@@ -129,9 +130,9 @@ class TableStatistics:
     def null_share(self, column: Column) -> float:
         """The share of rows where the column is NULL."""
         counts = _values(self._files, f"null_count_{column.id}")
-        if counts is None or not self.rows:
+        if counts is None or not self._stored_rows:
             return EQUAL_SHARE
-        return min(1.0, float(np.nansum(counts)) / self.rows)
+        return min(1.0, float(np.nansum(counts)) / self._stored_rows)
 
     def _distinct(self, column: Column) -> float | None:
         if not (is_integer(column.type) or column.type == ScalarType(kind=Kind.DATE)):
@@ -143,6 +144,16 @@ class TableStatistics:
         if lows is None or highs is None or np.isnan(lows).all():
             return None
         return float(np.nanmax(highs) - np.nanmin(lows)) + 1.0
+
+
+def _live_rows(table: TableState) -> _Floats:
+    """Rows of each file, less deleted ones."""
+    counts: _Floats = np.array(table.files.table["row_count"], dtype=np.float64)
+    if not table.bitmaps:
+        return counts
+    ids = table.files.table["file_id"].to_pylist()
+    deleted = [table.bitmaps[i].deleted_count if i in table.bitmaps else 0 for i in ids]
+    return counts - np.array(deleted, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

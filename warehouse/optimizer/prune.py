@@ -59,7 +59,8 @@ _NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 def prune(
     table: TableState, conjuncts: Sequence[tuple[Expr, dict[int, str]]]
 ) -> tuple[FileSet, list[Expr]]:
-    """The files of `table` in which every conjunct may be true of some row.
+    """The files of `table` with rows that are not deleted, in which every conjunct may be true of
+    some row. Statistics include deleted rows, so they may keep a file in vain.
 
     Args:
         conjuncts: each with the names of the table's columns by column id.
@@ -67,7 +68,7 @@ def prune(
     """
     files = table.files
     used: list[Expr] = []
-    mask: Mask | None = None
+    mask = _has_rows(table)
     for condition, names in conjuncts:
         found = _Evaluator(files.table, table, names).may(condition)
         if found is None:
@@ -77,6 +78,14 @@ def prune(
     if mask is None or mask.all():
         return files, used
     return files.selected(pa.array(mask)), used
+
+
+def _has_rows(table: TableState) -> Mask | None:
+    """False of files whose rows are all deleted; None: there is no such file."""
+    empty = [b.file_id for b in table.bitmaps.values() if b.deleted_count == b.row_count]
+    if not empty:
+        return None
+    return ~_numpy(pc.is_in(table.files.table["file_id"], value_set=pa.array(empty, pa.int64())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,16 @@ def _scan_lines(scan: PlannedScan) -> Iterable[str]:
     yield f"  rows in micropartitions: {scan.files.row_count} of {table.files.row_count}"
     rows = sum(delta.row_count for delta in table.deltas)
     yield f"  deltas: {len(table.deltas)} with {rows} rows"
+    if table.bitmaps:
+        yield f"  deleted rows among them: {_deleted_rows(scan)}"
     yield f"  pruned by: {scan.predicate or 'nothing'}"
+
+
+def _deleted_rows(scan: PlannedScan) -> int:
+    """Deleted rows in the files and deltas that will be read."""
+    ids = scan.files.table["file_id"].to_pylist() + [delta.id for delta in scan.table.deltas]
+    bitmaps = scan.table.bitmaps
+    return sum(bitmaps[number].deleted_count for number in ids if number in bitmaps)
 
 
 def _source_lines(plan: SourcePlan) -> Iterable[str]:

@@ -185,7 +185,7 @@ class QueryPlanner:
 
 
 def _is_of_other_size(before: TableState, now: TableState) -> bool:
-    low, high = sorted(max(float(t.stored_row_count), _SMALL_ROWS) for t in (before, now))
+    low, high = sorted(max(float(t.row_count), _SMALL_ROWS) for t in (before, now))
     return high > low * _GROWTH_MAX
 
 
@@ -221,7 +221,8 @@ def _shared(
     shared: dict[tuple[object, ...], VersionedScan] = {}
     renamed: dict[str, str] = {}
     for name, scan in scans.items():
-        key = (scan.table.id, scan.lsn, tuple(scan.files.table["file_id"].to_pylist()))
+        files = tuple(scan.files.table["file_id"].to_pylist())
+        key = (scan.table.id, scan.lsn, scan.location, files)
         first = shared.get(key)
         if first is None:
             shared[key] = scan

@@ -7,7 +7,7 @@ import dataclasses
 import pyarrow as pa
 
 from actors.compute.deltas import DeltaStage
-from actors.messages import DeltaRun
+from actors.fragments import DeltaRun
 from storage.delta import encode_rows
 from storage.schema import Column, Kind, ScalarType, TableSchema, arrow_schema
 from storage.snapshot.model import Delta, TableState

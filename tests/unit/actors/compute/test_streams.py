@@ -14,7 +14,7 @@ import pytest
 from actors.compute.morsels import MORSEL_ROWS, small_morsels
 from actors.compute.pool import WorkerLost, WorkerPool
 from actors.compute.streams import BatchStream, OpenStreams, listed, stepwise
-from actors.messages import Fragment, FragmentResult
+from actors.fragments import Fragment, FragmentResult
 from storage.errors import Cancelled, InvalidRequest, Unavailable
 from tests.fakes import CountedIds, FakeClock
 from tests.unit.actors.compute.test_worker_pool import FRAGMENT

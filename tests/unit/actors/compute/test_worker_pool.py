@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from actors.compute.pool import WorkerLost, WorkerPool
-from actors.messages import Fragment, FragmentResult, QueryStats
+from actors.fragments import Fragment, FragmentResult
+from actors.messages import QueryStats
 from storage.errors import InvalidRequest, Unavailable
 from tests.fakes import FakeClock
 

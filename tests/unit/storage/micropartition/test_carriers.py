@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from storage.micropartition.carriers import carrier_type
-from storage.micropartition.reader import ScanFile, ScanGroup, read, scan
+from storage.micropartition.reader import ScanDelta, ScanFile, ScanGroup, read, scan
 from storage.micropartition.writer import write
 from storage.schema import (
     ArrayType,
@@ -114,7 +114,7 @@ def test_files_and_deltas_give_the_carrier(
     group = ScanGroup(
         columns=columns,
         files=(ScanFile(path=tmp_path / "a"), ScanFile(path=tmp_path / "b")),
-        deltas=(rows, rows.slice(0, 0)),
+        deltas=(ScanDelta(rows=rows), ScanDelta(rows=rows.slice(0, 0))),
     )
     assert carrier_type(kind) == dtype
     lazy = scan([group], columns, carriers=True)
@@ -133,7 +133,9 @@ def test_a_column_that_a_version_lacks_is_null_of_its_carrier(
     new = (*old, Column(id=2, name="b", type=kind))
     rows = table_of(old, a=[1, 2])
     write(rows, TableSchema(version=1, columns=old), "x", tmp_path / "a")
-    group = ScanGroup(columns=old, files=(ScanFile(path=tmp_path / "a"),), deltas=(rows,))
+    group = ScanGroup(
+        columns=old, files=(ScanFile(path=tmp_path / "a"),), deltas=(ScanDelta(rows=rows),)
+    )
     found = scan([group], new, carriers=True).collect()
     assert found.schema == {"a": pl.Int64(), "b": carrier_type(kind)}
     assert found["b"].null_count() == found.height == 4

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 
-from storage.errors import CorruptData, InternalError, NotYet, ObjectMissing
+from storage.errors import CorruptData, InternalError, ObjectMissing
 from storage.micropartition import writer
-from storage.micropartition.reader import ScanFile, ScanGroup, check_footer, read, scan
+from storage.micropartition.reader import ScanDelta, ScanFile, ScanGroup, check_footer, read, scan
 from storage.micropartition.writer import STRIPE_ROWS, write
 from storage.schema import (
     ArrayType,
@@ -211,7 +211,7 @@ def test_nothing_scans_to_an_empty_frame() -> None:
         found.schema == scan([ScanGroup(columns=SCHEMA.columns)], SCHEMA.columns).collect_schema()
     )
     assert found.schema["amount"] == pl.Decimal(15, 2)
-    no_rows = ScanGroup(columns=SCHEMA.columns, deltas=(rows(0),))
+    no_rows = ScanGroup(columns=SCHEMA.columns, deltas=(ScanDelta(rows=rows(0)),))
     assert scan([no_rows], SCHEMA.columns).collect().schema == found.schema
 
 
@@ -230,9 +230,13 @@ def test_versions_are_joined_by_column_id(tmp_path: Path) -> None:
             ScanGroup(
                 columns=SCHEMA.columns,
                 files=(ScanFile(path=tmp_path / "old"),),
-                deltas=(rows(1, 2), rows(0), rows(1, 3)),
+                deltas=tuple(ScanDelta(rows=part) for part in (rows(1, 2), rows(0), rows(1, 3))),
             ),
-            ScanGroup(columns=newest, files=(ScanFile(path=tmp_path / "new"),), deltas=(new,)),
+            ScanGroup(
+                columns=newest,
+                files=(ScanFile(path=tmp_path / "new"),),
+                deltas=(ScanDelta(rows=new),),
+            ),
         ],
         newest,
     ).collect()
@@ -253,7 +257,7 @@ def test_projections_and_predicates_reach_the_parquet_scan(tmp_path: Path) -> No
     source = ScanGroup(
         columns=SCHEMA.columns,
         files=tuple(ScanFile(path=tmp_path / f"{n}") for n in range(2)),
-        deltas=(rows(3, 5000),),
+        deltas=(ScanDelta(rows=rows(3, 5000)),),
     )
     plan = scan([source], newest).filter(
         pl.col("new_day") < START + timedelta(days=1),
@@ -278,12 +282,6 @@ def test_paths_are_never_patterns(tmp_path: Path) -> None:
     write(rows(3), SCHEMA, "x", path)
     assert scan([group(path)], SCHEMA.columns).collect().height == 3
     assert read(path, SCHEMA).equals(rows(3))
-
-
-def test_a_delete_bitmap_is_not_yet_read(tmp_path: Path) -> None:
-    file = ScanFile(path=tmp_path / "a", bitmap=b"")
-    with pytest.raises(NotYet, match="keyed writes"):
-        scan([ScanGroup(columns=SCHEMA.columns, files=(file,))], SCHEMA.columns)
 
 
 def test_a_scan_of_no_columns_is_our_own_mistake() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from storage.conform import conform
 from storage.delta import decode_rows, encode_rows
 from storage.micropartition.carriers import carried, carrier_type, polars_type
-from storage.micropartition.reader import ScanFile, ScanGroup, read, scan
+from storage.micropartition.reader import ScanDelta, ScanFile, ScanGroup, read, scan
 from storage.micropartition.statistics import merge
 from storage.micropartition.writer import write
 from storage.schema import (
@@ -174,7 +174,7 @@ def check_bounds(values: list[Any], sql_type: SqlType, found: ColumnStatistics) 
 
 def check_scan(paths: list[Path], table: pa.Table, schema: TableSchema) -> None:
     files = tuple(ScanFile(path=path) for path in paths)
-    group = ScanGroup(columns=schema.columns, files=files, deltas=(table,))
+    group = ScanGroup(columns=schema.columns, files=files, deltas=(ScanDelta(rows=table),))
     plain = scan([group], schema.columns).collect()
     assert plain.schema == pl.Schema({c.name: polars_type(c.type) for c in schema.columns})
     found = scan([group], schema.columns, carriers=True).collect()

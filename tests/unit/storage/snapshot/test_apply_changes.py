@@ -97,22 +97,46 @@ def test_removed_files_take_their_bitmaps_along() -> None:
     assert table(changed).bitmaps == {}
 
 
-def test_bitmaps_merge_by_or() -> None:
-    def deleting(*positions: int) -> c.AddBitmaps:
-        return c.AddBitmaps(
-            bitmaps=(
-                c.Bitmap(
-                    file_id=1,
-                    deleted_count=len(positions),
-                    positions=BitMap(positions).serialize(),
-                ),
-            )
-        )
+def deleting(file_id: int, *positions: int) -> c.AddBitmaps:
+    bitmap = c.Bitmap(
+        file_id=file_id, deleted_count=len(positions), positions=BitMap(positions).serialize()
+    )
+    return c.AddBitmaps(bitmaps=(bitmap,))
 
-    changed = after(start(), add_files(1, "x"), deleting(1, 2), deleting(2, 3))
+
+def test_bitmaps_merge_by_or() -> None:
+    before = after(start(), add_files(1, "x"), deleting(1, 1, 2))
+    changed = after(before, deleting(1, 2, 3), lsn=3)
     merged = table(changed).bitmaps[1]
     assert merged.deleted_count == 3
     assert list(BitMap.deserialize(merged.positions)) == [1, 2, 3]
+    assert list(table(before).bitmaps[1].bitmap) == [1, 2]
+    assert (table(before).row_count, table(changed).row_count) == (98, 97)
+
+
+def test_deltas_have_bitmaps_too_and_take_them_along() -> None:
+    changed = after(start(), rows(1, 5), rows(2, 3), deleting(2, 0, 2), deleting(1, 4))
+    assert table(changed).row_count == 5
+    assert table(changed).stored_row_count == 8
+    changed = after(changed, c.RemoveRows(delta_ids=(2,)), lsn=3)
+    assert list(table(changed).bitmaps) == [1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        deleting(1, 100),
+        deleting(2, 3),
+        deleting(3, 0),
+        c.AddBitmaps(bitmaps=(c.Bitmap(file_id=1, deleted_count=1, positions=b"no"),)),
+    ],
+)
+def test_rows_that_are_not_there_cannot_be_deleted(change: c.AddBitmaps) -> None:
+    before = after(start(), add_files(1, "x"), rows(2, 3))
+    with pytest.raises(CorruptData, match=r"log/.* table t file \d"):
+        after(before, change)
+    with pytest.raises(CorruptData):
+        after(before, deleting(1, 1), deleting(2, 1), change)
 
 
 def test_removing_what_is_not_there_is_an_error() -> None:

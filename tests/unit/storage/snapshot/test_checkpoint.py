@@ -16,7 +16,14 @@ from storage.snapshot.apply import apply_changes
 from storage.snapshot.checkpoint import newest_roots, read_checkpoint, write_checkpoint
 from storage.snapshot.model import Receipt, Snapshot
 from tests.fakes import CountedIds
-from tests.unit.storage.snapshot.test_apply_changes import BIGINT, MOOD, TABLE, add_files, rows
+from tests.unit.storage.snapshot.test_apply_changes import (
+    BIGINT,
+    MOOD,
+    TABLE,
+    add_files,
+    deleting,
+    rows,
+)
 
 FULL = c.TableDefinition(
     id=6,
@@ -68,6 +75,25 @@ def snapshot(lsn: int = 7) -> Snapshot:
         checksum="c" * 32,
         tokens={"w": {4: Receipt(lsn=2, tso=9, row_counts=(3, 0))}},
     )
+
+
+def test_deleted_rows_round_trip() -> None:
+    """And the next group deletes more of the same file and delta."""
+    deleted = {2: (deleting(1, 2), deleting(3, 0, 99))}
+
+    async def run() -> None:
+        store = MemoryStore("memory://t")
+        before = apply_changes(snapshot(), (), deleted, lsn=8)
+        info = await write_checkpoint(store, before, CountedIds())
+        found = await read_checkpoint(store, info.name)
+        assert found.tables[2].bitmaps == before.tables[2].bitmaps
+        assert found.tables[2].row_count == before.tables[2].row_count == 200
+        more = {2: (deleting(1, 1), deleting(3, 5))}
+        changed = apply_changes(found, (), more, lsn=9)
+        assert list(changed.tables[2].bitmaps[3].bitmap) == [0, 5, 99]
+        assert changed.tables[2].bitmaps == apply_changes(before, (), more, lsn=9).tables[2].bitmaps
+
+    asyncio.run(run())
 
 
 def test_checkpoint_round_trips() -> None:

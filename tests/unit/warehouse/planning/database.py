@@ -15,13 +15,14 @@ import pyarrow as pa
 
 from actors.compute.deltas import DeltaStage
 from actors.compute.execution import execute
-from actors.messages import FileInput, Fragment, QueryStats, ScanInput, Session, Statement
+from actors.compute.inputs import scan_input
+from actors.fragments import Fragment
+from actors.messages import QueryStats, Session, Statement
 from actors.planner import (
     ExplainPlan,
     InsertPlan,
     Latest,
     Plan,
-    PlannedScan,
     QueryPlan,
     Version,
 )
@@ -31,7 +32,6 @@ from storage.schema import Column, SqlType, TableSchema, arrow_schema
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import FileRow, FileSet
 from storage.snapshot.model import PUBLIC_ID, Delta, Snapshot, TableState
-from storage.snapshot.ranges import column_ranges
 from tests.fakes import FakeClock
 from warehouse.algebra.relations import Query
 from warehouse.execution.program import Program
@@ -149,33 +149,8 @@ class Database:
     def run(self, plan: QueryPlan) -> pa.Table:
         """What a worker makes of a plan, under the names that the user sees."""
         stage = DeltaStage(lambda rows: rows)
-        inputs = tuple(_input(scan, stage) for scan in plan.scans)
+        inputs = tuple(scan_input(scan, stage) for scan in plan.scans)
         paths = {file.name: self.directory / file.name for i in inputs for file in i.files}
         fragment = Fragment(query_id="q", attempt=1, program=plan.program, inputs=inputs)
         found, _ = execute(fragment, paths)
         return found.rename_columns(list(plan.result_names))
-
-
-def _input(scan: PlannedScan, stage: DeltaStage) -> ScanInput:
-    files = tuple(
-        FileInput(
-            name=row["name"],
-            checksum=row["checksum"],
-            size_bytes=row["size_bytes"],
-            row_count=row["row_count"],
-            stripe_count=row["stripe_count"],
-            schema_version=row["schema_version"],
-        )
-        for row in scan.files.table.to_pylist()
-    )
-    deltas = stage.runs(scan.table)
-    schemas = {s.version: s.columns for s in scan.table.schemas}
-    known = [(run.schema_version, run.ranges) for run in deltas]
-    return ScanInput(
-        alias=scan.alias,
-        columns=scan.columns,
-        schemas=schemas,
-        files=files,
-        deltas=deltas,
-        ranges=column_ranges(scan.files, known, scan.columns, schemas),
-    )

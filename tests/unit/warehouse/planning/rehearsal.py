@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from actors.compute.execution import execute
-from actors.messages import AppendRows, Fragment, Operation, Session, Statement
+from actors.fragments import Fragment
+from actors.messages import AppendRows, Operation, Session, Statement
 from actors.numbering import with_numbers
 from actors.planner import CreateAsPlan, InsertPlan, Latest, Plan, QueryPlan, WritePlan
 from actors.primary.resolve import resolve

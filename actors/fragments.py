@@ -1,0 +1,111 @@
+"""What a worker is asked for, and what it answers: frozen, picklable values.
+
+A `Fragment` names everything that a worker needs (files, bitmap versions, deltas, program), so that
+workers hold no snapshot and any worker can run any fragment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.messages import QueryStats
+from storage.exports import ExportTarget
+from storage.micropartition.inputs import Overlay
+from storage.schema import Column
+from storage.snapshot.ranges import ColumnRange
+from storage.sources_scan import SourceScan
+
+__all__ = ["DeltaRun", "FileInput", "Fragment", "FragmentResult", "Output", "ScanInput"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileInput:
+    """One micropartition of a scan. `bitmap`: `storage.delete_bitmap`."""
+
+    file_id: int
+    name: str
+    checksum: str
+    size_bytes: int
+    row_count: int
+    stripe_count: int
+    schema_version: int
+    bitmap: bytes | None = None  # deleted positions, at the fragment's snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaRun:
+    """Consecutive deltas of one table, as one Arrow table in logical types of one schema version.
+
+    `key` names the content for ever, so a worker may keep what it has seen. `rows` is an Arrow
+    table, or on Ray a reference to one in the node's object store. `ranges`: by column id, what
+    is known of its values, deleted ones included. What changes while the content stays: `deleted`,
+    the positions of deleted rows in `rows` at the fragment's snapshot, if any. `pieces`: see
+    `inputs.ScanDelta`; only there where locations are asked for.
+    """
+
+    key: str
+    schema_version: int
+    row_count: int
+    rows: Any
+    ranges: Mapping[int, ColumnRange] = field(default_factory=dict)
+    deleted: bytes | None = None
+    pieces: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanInput:
+    """One table of a fragment: the rows `SELECT columns` would see, under the name `alias`.
+
+    Attributes:
+        columns: in output order, with the names that the SQL uses (of the newest schema version).
+        schemas: each schema version that a file or delta run names, as (version, columns).
+        ranges: by column id, what is known of the values in these files and deltas; of each of
+            `columns`.
+        source: files of users, read in place, instead of files and deltas of a table.
+        location: the name of one more column: where each row is (`storage.micropartition.inputs`).
+        overlay: what the transaction that reads did to the table itself; `ranges` know of it.
+    """
+
+    alias: str
+    columns: tuple[Column, ...]
+    schemas: Mapping[int, tuple[Column, ...]]
+    files: tuple[FileInput, ...] = ()
+    deltas: tuple[DeltaRun, ...] = ()
+    ranges: Mapping[int, ColumnRange] = field(default_factory=dict)
+    source: SourceScan | None = None
+    location: str | None = None
+    overlay: Overlay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where a fragment's rows go. "gather" returns them to the coordinator's caller; partitioned
+    outputs ("hash" by `columns` into `partitions`) belong to distributed plans. "export" writes
+    them to `export` and returns how many they were."""
+
+    kind: str = "gather"
+    columns: tuple[str, ...] = ()
+    partitions: int = 1
+    export: ExportTarget | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """What one worker runs: a program (`actors.planner.Program`) over named inputs."""
+
+    query_id: str
+    attempt: int
+    program: Any
+    inputs: tuple[ScanInput, ...]
+    output: Output = Output()
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FragmentResult:
+    """Rows of a fragment as a stream of Arrow batches (here: one table), and what they cost."""
+
+    rows: Any  # pa.Table, or on Ray a reference to one
+    stats: QueryStats
