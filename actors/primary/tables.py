@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from actors.messages import CommentOnTable, DropTable, NewColumn, NewIdentity, NewTable
+from actors.primary.keys import keys_of_table, primary_columns
 from actors.primary.resolved import Resolved, known_schema, known_table
 from actors.primary.rows import first_rows
 from storage.errors import InvalidRequest, UnknownObject
@@ -74,6 +75,7 @@ def create_table(operation: NewTable, snapshot: Snapshot, lsn: int) -> Resolved:
         cluster_by=cluster_by(operation, schema),
         options=dict(operation.options),
         checks=operation.checks,
+        keys=keys_of_table(operation, schema),
         comment=operation.comment,
         column_comments=comments,
     )
@@ -163,6 +165,7 @@ def _check_checks(operation: NewTable) -> None:
 
 def _columns(operation: NewTable, sequences: Mapping[str, c.CreateSequence]) -> tuple[Column, ...]:
     columns = []
+    primary = primary_columns(operation)
     for number, column in enumerate(operation.columns, 1):
         identity = None
         if column.identity is not None:
@@ -178,7 +181,7 @@ def _columns(operation: NewTable, sequences: Mapping[str, c.CreateSequence]) -> 
                 id=number,
                 name=column.name,
                 type=column.type,
-                nullable=column.nullable and identity is None,
+                nullable=column.nullable and identity is None and column.name not in primary,
                 default=column.default,
                 identity=identity,
             )

@@ -30,7 +30,7 @@ from warehouse.binder.context import Binding
 from warehouse.planning.assignment import assigned, assigned_constant
 from warehouse.planning.query import QueryPlanner
 from warehouse.planning.rules import bind_default
-from warehouse.syntax import commands
+from warehouse.syntax.modifications_tree import Insert
 from warehouse.syntax.statements import StatementGrammar
 from warehouse.syntax.tree import Constant, QueryNode, SelectNode, ValuesNode
 
@@ -56,7 +56,7 @@ class _Source:
 
 
 def plan_insert(
-    tree: commands.Insert, queries: QueryPlanner, rules: RowRules | None, table: TableState
+    tree: Insert, queries: QueryPlanner, rules: RowRules | None, table: TableState
 ) -> InsertPlan:
     """Plan the rows for `table`, which the statement names.
 
@@ -167,7 +167,7 @@ def _overridden(columns: Sequence[Column], overriding: str) -> frozenset[str]:
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _source(tree: commands.Insert, table: TableState) -> _Source:
+def _source(tree: Insert, table: TableState) -> _Source:
     columns = _target_columns(table, tree.columns)
     if tree.query is None:
         default = Constant(tree.at, "default", "default")

@@ -43,6 +43,7 @@ from warehouse.planning.rules import TableRules, table_rules
 from warehouse.planning.shows import plan_call, plan_describe, plan_show
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
+from warehouse.syntax.modifications_tree import Insert
 from warehouse.syntax.tree import QueryNode
 
 __all__ = ["SqlPlanner", "utc_now"]
@@ -114,7 +115,7 @@ class SqlPlanner:
                 return plan_show(tree, session, latest)
             case commands.CallNode():
                 return plan_call(tree, queries)
-            case commands.Insert():
+            case Insert(conflict=None, returning=()):
                 table = find_table(latest, tree.table, session)
                 return plan_insert(tree, queries, self._rules(table, latest, queries.now), table)
             case commands.CopyNode():
