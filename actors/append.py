@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pyarrow as pa
+
 from actors.messages import AppendFiles, AppendRows, TableInfo
 from storage.delta import encode_rows
 from storage.ids import Ids
@@ -15,7 +17,7 @@ from storage.ingest import Progress, write_table
 from storage.objects import ObjectStore
 from storage.target import fit
 
-__all__ = ["append_operation"]
+__all__ = ["append_operation", "rows_operation"]
 
 
 async def append_operation(
@@ -38,8 +40,23 @@ async def append_operation(
         InvalidRequest: the frame does not fit (column, both types); nothing is written.
         Unavailable: the store does not answer; what was uploaded is collected later.
     """
-    schema = info.target.schema
     rows = await asyncio.to_thread(fit, frame, info.target)
+    return await rows_operation(
+        store, info, rows, ids=ids, inline_bytes_max=inline_bytes_max, progress=progress
+    )
+
+
+async def rows_operation(
+    store: ObjectStore,
+    info: TableInfo,
+    rows: pa.Table,
+    *,
+    ids: Ids,
+    inline_bytes_max: int,
+    progress: Progress | None = None,
+) -> AppendRows | AppendFiles:
+    """The operation for rows that are fitted (`target.fit`). See `append_operation`."""
+    schema = info.target.schema
     if rows.nbytes < inline_bytes_max * 8:  # it may still be small once compressed
         encoded = await asyncio.to_thread(encode_rows, rows)
         if len(encoded) < inline_bytes_max:

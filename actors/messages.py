@@ -404,9 +404,9 @@ class ScanInput:
     Attributes:
         columns: in output order, with the names that the SQL uses (of the newest schema version).
         schemas: each schema version that a file or delta run names, as (version, columns).
-        ranges: by column id, what is known of the values in these files and deltas; of each of
-            `columns`.
-        source: files of users, read in place, instead of files and deltas of a table.
+        ranges: of each column, by id, what is known of its values in these files and deltas.
+        source: files of users instead of a table's files and deltas.
+        location: the name of one more column, BIGINT: where a row is.
     """
 
     alias: str
@@ -416,6 +416,7 @@ class ScanInput:
     deltas: tuple[DeltaRun, ...] = ()
     ranges: Mapping[int, ColumnRange] = field(default_factory=dict)
     source: SourceScan | None = None
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -488,11 +489,12 @@ class QueryReply:
     """Rows for a client (pa.Table, or on Ray a reference to one) and what they cost.
 
     `names` are those of the columns where they differ from the table's own, which are distinct:
-    SQL allows a name twice, and Ray's serialisation of Arrow tables does not. `tag`: of a statement
-    without rows of its own, what it did (`COPY 3`).
+    SQL allows a name twice, Ray's serialisation of Arrow tables does not. `tag`, `receipt`: of a
+    statement that is no query, what it did (`COPY 3`, `UPDATE 2`), and if it wrote.
     """
 
     rows: pa.Table | Any
     stats: QueryStats
     names: tuple[str, ...] = ()
     tag: str = ""
+    receipt: Receipt | None = None

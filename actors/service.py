@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from actors.append import append_operation
+from actors.changes import Changes
 from actors.compute.pool import WorkerHandle, WorkerPool
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
@@ -41,12 +42,14 @@ from actors.planner import (
     CopyFromPlan,
     CreateAsPlan,
     InsertPlan,
+    ModifyPlan,
     Planner,
     QueryPlan,
     WritePlan,
 )
 from actors.primary.primary import Primary
 from actors.primary.reign import reign_of
+from actors.row_writes import StoredRowWrites
 from actors.settings import NodeSettings
 from actors.temporary import SILENT_MS, left_behind
 from actors.virtual_warehouse.coordinator import Coordinator
@@ -125,6 +128,13 @@ class PrimaryService:
         self._fetch_rows = fetch_rows
         self._ids = ids
         self._lock = lock
+        self._changes = Changes(
+            primary,
+            runner,
+            StoredRowWrites(store, ids, node.settings.rows_inline_bytes_max),
+            fetch_rows=fetch_rows,
+            clock=clock,
+        )
 
     @classmethod
     async def open(
@@ -207,8 +217,10 @@ class PrimaryService:
             case WritePlan():
                 receipt = await self._commit(plan.operations, statement)
                 return CommitReply(receipt=receipt, tag=plan.tag, temporary=plan.temporary)
-            case InsertPlan():
+            case InsertPlan(conflict=None, returning=None):
                 return await self._insert(plan, snapshot, statement)
+            case InsertPlan() | ModifyPlan():
+                return await self._changes.carry_out(plan, snapshot, parsed)
             case CreateAsPlan():
                 return await self._create_as(plan, snapshot, statement)
             case CopyFromPlan():

@@ -25,7 +25,7 @@ from storage.conform import conform, match_columns, to_arrow
 from storage.errors import InternalError, InvalidRequest, NotYet
 from storage.ids import Ids
 from storage.micropartition import writer
-from storage.schema import Check, Column, TableSchema
+from storage.schema import Check, Column, Key, TableSchema
 from storage.snapshot.changes import ClusterBy
 
 __all__ = ["MICROPARTITION_ROWS", "IngestTarget", "RowRules", "fit", "to_number"]
@@ -61,7 +61,7 @@ class IngestTarget:
     Attributes:
         options: the table's; `micropartition_rows` limits the rows of a file.
         name_prefix: of the objects, `data/{branch id}-{epoch}-`; a unique id follows.
-        checks: the table's.
+        checks, keys: the table's.
         rules: evaluates checks and defaults; whoever can (`warehouse`) sets it.
         identity_first: by column id, the first of the values reserved for the identity column; the
             row at position n gets that plus n times the increment.
@@ -73,6 +73,7 @@ class IngestTarget:
     cluster_by: ClusterBy | None = None
     options: Mapping[str, int | str] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    keys: tuple[Key, ...] = ()
     rules: RowRules | None = None
     identity_first: Mapping[int, int] = field(default_factory=dict)
 

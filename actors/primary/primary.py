@@ -121,6 +121,7 @@ class Primary:
             cluster_by=table.cluster_by,
             options=table.options,
             checks=table.checks,
+            keys=table.keys,
         )
         return TableInfo(table_id=table.id, target=target)
 
