@@ -248,12 +248,14 @@ class AppendFiles:
         mode: what the rows do in a table with keys; INSERT in one without.
         runs: of each file of a table with keys, the runs of its keys by key id; their locations
             are in file 0.
+        read_lsn: see `WriteRows`.
     """
 
     table_id: int
     files: tuple[FileRow, ...]
     mode: WriteMode = WriteMode.INSERT
     runs: tuple[Mapping[int, IndexRun], ...] = ()
+    read_lsn: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,9 +333,12 @@ class LoadFiles:
 
     Attributes:
         runs: one for each key, by its id; locations are in file 0 and on.
-        gone: locations of the rows that are replaced, as of `read_lsn`.
+        gone: locations of the rows that are replaced, as of `checked_lsn`.
         left_out: rows of the files that are not written; locations in file 0 and on.
-        written: primary keys written since `read_lsn`; filled in when its turn has come.
+        checked_lsn: of what they were compared with.
+        read_lsn: see `WriteRows`.
+        written, late: primary keys written since `checked_lsn` and since `read_lsn`; filled in when
+            its turn has come.
     """
 
     table_id: int
@@ -342,8 +347,10 @@ class LoadFiles:
     runs: Mapping[int, OpenRun]
     gone: Words
     left_out: Words
-    read_lsn: int
+    checked_lsn: int
+    read_lsn: int | None = None
     written: Keys | None = None
+    late: Keys | None = None
 
 
 WriteOperation = AppendRows | AppendFiles | WriteRows  # what a frame becomes
@@ -503,11 +510,12 @@ class QueryReply:
     """Rows for a client (pa.Table, or on Ray a reference to one) and what they cost.
 
     `names` are those of the columns where they differ from the table's own, which are distinct:
-    SQL allows a name twice, and Ray's serialisation of Arrow tables does not. `tag`: of a statement
-    without rows of its own, what it did (`COPY 3`).
+    SQL allows a name twice, Ray's serialisation of Arrow tables does not. `tag`, `receipt`: of a
+    statement that is no query, what it did (`COPY 3`, `UPDATE 2`), and if it wrote.
     """
 
     rows: pa.Table | Any
     stats: QueryStats
     names: tuple[str, ...] = ()
     tag: str = ""
+    receipt: Receipt | None = None

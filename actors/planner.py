@@ -7,6 +7,7 @@ resolves those versions against the log, and `plan` turns the statement into one
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -34,15 +35,20 @@ __all__ = [
     "CopyToPlan",
     "CreateAsPlan",
     "ExplainPlan",
+    "GivenRows",
     "InputFrame",
     "InsertPlan",
     "Latest",
+    "ModifyPlan",
+    "OnConflictPlan",
     "Parsed",
     "Plan",
     "PlannedScan",
     "Planner",
     "Program",
     "QueryPlan",
+    "RowAction",
+    "RowLayout",
     "RowsPlan",
     "SourcePlan",
     "Version",
@@ -94,8 +100,9 @@ class Parsed:
 class PlannedScan:
     """One table of a query: its state at one snapshot and what pruning left of it.
 
-    `predicate`: the conditions that pruned it, as text for EXPLAIN, or None. `location`, `overlay`:
-    see `fragments.ScanInput`.
+    Attributes:
+        predicate: the conditions that pruned it, as text for EXPLAIN, or None.
+        location, overlay: see `fragments.ScanInput`.
     """
 
     alias: str
@@ -105,6 +112,15 @@ class PlannedScan:
     predicate: str | None = None
     location: str | None = None
     overlay: Overlay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenRows:
+    """Rows that are in memory, as one input of a query: whoever runs the query gives them, in
+    `arrow_schema(columns)`."""
+
+    alias: str
+    columns: tuple[Column, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,20 +175,26 @@ class Program(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryPlan:
-    """A SELECT as a program over the aliases of its scans and of the files that it reads."""
+    """A SELECT as a program over the aliases of its scans, of the files that it reads, and of the
+    rows that it is given."""
 
     program: Program
     scans: tuple[PlannedScan, ...]
     result_names: tuple[str, ...]
     sources: tuple[SourcePlan, ...] = ()
+    given: GivenRows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainPlan:
-    """EXPLAIN [ANALYZE] of a query."""
+    """EXPLAIN [ANALYZE] of a query, or of a statement that changes rows.
+
+    `change`: what is done with the query's rows, as lines of text.
+    """
 
     query: QueryPlan
     analyze: bool
+    change: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +221,8 @@ class InsertPlan:
         numbered: identity columns of which some rows ask for the next number. The query has one
             more BOOLEAN column for each, behind the others: true where the row asks.
         rules: of the table, for this statement.
+        conflict: what is done with rows whose keys the table has.
+        returning: over the rows as they are stored, its `GivenRows`.
     """
 
     table: TableState
@@ -206,6 +230,78 @@ class InsertPlan:
     query: QueryPlan
     numbered: tuple[str, ...] = ()
     rules: RowRules | None = None
+    conflict: OnConflictPlan | None = None
+    returning: QueryPlan | None = None
+
+
+class RowAction(enum.IntEnum):
+    """What is done because of a row of a query."""
+
+    NOTHING = 0
+    INSERT = 1
+    UPDATE = 2
+    DELETE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowLayout:
+    """What the columns of a query mean whose rows say how a table's rows change, in their order.
+
+    Attributes:
+        action: of every row; None: the first column says it (INTEGER, a `RowAction`).
+        old: the columns of the primary key, as the row has them that is there; of a table without
+            one it is a single column, BIGINT, with the row's location.
+        new: the columns of the row as it shall be.
+        asks: identity columns of which the row asks for the next number, BOOLEAN each.
+        extra: what RETURNING wants besides, of the other tables.
+    """
+
+    action: RowAction | None
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    asks: tuple[str, ...] = ()
+    extra: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnConflictPlan:
+    """INSERT … ON CONFLICT.
+
+    Attributes:
+        arbiters: the keys that decide, as names of columns.
+        query: over the rows to insert, its `GivenRows`, whose last column is their position
+            (BIGINT), and the table. None: whatever the key, the row is left out.
+        layout: of `query`; `extra` is the position.
+        moves: see `ModifyPlan`.
+        updates: DO UPDATE.
+    """
+
+    arbiters: tuple[tuple[str, ...], ...]
+    query: QueryPlan | None
+    layout: RowLayout | None
+    moves: bool = False
+    updates: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifyPlan:
+    """UPDATE, DELETE or MERGE.
+
+    Attributes:
+        verb: the statement's first word.
+        moves: an update may change columns of keys: the row leaves, and another one comes.
+        once: a row that is met again is an error (21000); else the first match is the one.
+        rules, returning: see `InsertPlan`.
+    """
+
+    verb: str
+    table: TableState
+    query: QueryPlan
+    layout: RowLayout
+    moves: bool
+    once: bool
+    rules: RowRules | None = None
+    returning: QueryPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +353,7 @@ Plan = (
     | RowsPlan
     | WritePlan
     | InsertPlan
+    | ModifyPlan
     | CreateAsPlan
     | CopyFromPlan
     | CopyToPlan
@@ -280,6 +377,6 @@ class Planner(Protocol):
         now; None if it has none. Can be pickled."""
         ...
 
-    def explain(self, query: QueryPlan, stats: QueryStats | None) -> pa.Table:
+    def explain(self, plan: ExplainPlan, stats: QueryStats | None) -> pa.Table:
         """The plan as lines of text in one column, `QUERY PLAN`; with `stats` for ANALYZE."""
         ...

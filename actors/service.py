@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from actors.changes import Changes, StoredRowWrites
 from actors.compute.pool import WorkerHandle, WorkerPool
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
@@ -42,6 +43,8 @@ from actors.planner import (
     CopyFromPlan,
     CreateAsPlan,
     InsertPlan,
+    ModifyPlan,
+    Parsed,
     Planner,
     QueryPlan,
     WritePlan,
@@ -135,6 +138,14 @@ class PrimaryService:
         self._fetch_rows = fetch_rows
         self._ids = ids
         self._lock = lock
+        self._changes = Changes(
+            primary,
+            runner,
+            StoredRowWrites(store, ids, node.settings.rows_inline_bytes_max),
+            commit=self._commit,
+            fetch_rows=fetch_rows,
+            clock=clock,
+        )
 
     @classmethod
     async def open(
@@ -245,25 +256,30 @@ class PrimaryService:
 
     async def execute(self, statement: Statement) -> QueryReply | CommitReply:
         """Run any statement: reads on the primary's own compute, writes as one transaction."""
-        if not statement.session.transaction:
-            return await self._execute(statement, None)
-        with self._inside(statement.session) as open_transaction:
-            return await self._execute(statement, await open_transaction.snapshot())
-
-    async def _execute(
-        self, statement: Statement, newest: Snapshot | None
-    ) -> QueryReply | CommitReply:
-        """Args: newest: what the statement reads; None: the newest snapshot there is."""
         parsed = self._runner.parse(statement)
+        if statement.session.transaction:
+            with self._inside(statement.session) as open_transaction:
+                newest = await open_transaction.snapshot()
+                if not parsed.writes:
+                    return await self._runner.answer(parsed, newest)
+                return await self._write(parsed, newest)
         if not parsed.writes:
-            return await self._runner.answer(parsed, newest)
+            return await self._runner.answer(parsed)
+        with self._primary.reading() as newest:
+            return await self._write(parsed, newest)
+
+    async def _write(self, parsed: Parsed, newest: Snapshot) -> QueryReply | CommitReply:
+        """A statement that writes, having read `newest`."""
+        statement = parsed.statement
         plan, snapshot = await self._runner.plan(parsed, newest)
         match plan:
             case WritePlan():
                 receipt = await self._commit(plan.operations, statement)
                 return CommitReply(receipt=receipt, tag=plan.tag, temporary=plan.temporary)
-            case InsertPlan():
+            case InsertPlan(conflict=None, returning=None):
                 return await self._insert(plan, snapshot, statement)
+            case InsertPlan() | ModifyPlan():
+                return await self._changes.carry_out(plan, snapshot, parsed)
             case CreateAsPlan():
                 return await self._create_as(plan, snapshot, statement)
             case CopyFromPlan():

@@ -32,6 +32,7 @@ from storage.target import IngestTarget, fit
 __all__ = [
     "delete_operation",
     "files_operation",
+    "fitted_operation",
     "key_schema",
     "refuse_mode",
     "rows_operation",
@@ -66,16 +67,39 @@ async def write_operation(
     """
     refuse_mode(info.target, mode)
     rows = await asyncio.to_thread(fit, frame, info.target)
+    return await fitted_operation(
+        store, info, rows, ids=ids, inline_bytes_max=inline_bytes_max, mode=mode, progress=progress
+    )
+
+
+async def fitted_operation(
+    store: ObjectStore,
+    info: TableInfo,
+    rows: pa.Table,
+    *,
+    ids: Ids,
+    inline_bytes_max: int,
+    mode: WriteMode = WriteMode.INSERT,
+    read_lsn: int | None = None,
+    progress: Progress | None = None,
+) -> WriteOperation:
+    """The operation for rows that are fitted (`target.fit`). See `write_operation`.
+
+    Args: read_lsn: see `WriteRows`.
+    """
     if rows.nbytes < inline_bytes_max * COMPRESSION_EXPECTED:
-        operation = await asyncio.to_thread(rows_operation, info, rows, mode)
+        operation = await asyncio.to_thread(rows_operation, info, rows, mode, read_lsn)
         if len(operation.rows or b"") < inline_bytes_max:
             return operation
     files = await write_table(store, rows, info.target, ids=ids, progress=progress)
-    return files_operation(info, files, mode)
+    return files_operation(info, files, mode, read_lsn)
 
 
 def files_operation(
-    info: TableInfo, files: Sequence[IngestedFile], mode: WriteMode = WriteMode.INSERT
+    info: TableInfo,
+    files: Sequence[IngestedFile],
+    mode: WriteMode = WriteMode.INSERT,
+    read_lsn: int | None = None,
 ) -> AppendFiles:
     """The operation that refers to micropartitions in the store."""
     return AppendFiles(
@@ -83,6 +107,7 @@ def files_operation(
         files=tuple(file.row for file in files),
         mode=mode,
         runs=tuple(file.runs for file in files) if info.target.keys else (),
+        read_lsn=read_lsn if info.target.keys else None,
     )
 
 

@@ -25,7 +25,7 @@ class Commit:
     Attributes:
         lsn: the log sequence number of its group.
         tso: its timestamp, milliseconds << 18 | counter.
-        rows: rows written, over all its operations.
+        rows: rows written, over all its operations: an update of a key counts twice.
     """
 
     lsn: int
@@ -43,7 +43,9 @@ class Result:
     Attributes:
         stats: what it cost (`QueryStats`).
         commit: for a statement that wrote, else None.
-        tag: for a statement without rows: what it did, as PostgreSQL says it (`CREATE TABLE`).
+        tag: for a statement that did more than return rows: what it did, as PostgreSQL says it
+            (`CREATE TABLE`, `UPDATE 3`).
+        has_rows: are there rows to show: of a query, or of RETURNING?
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Result:
         self.stats = stats
         self.commit = commit
         self.tag = tag
+        self.has_rows = tag is None or table.num_columns > 0
 
     @classmethod
     def told(cls, tag: str, commit: Commit | None = None) -> Result:
@@ -75,10 +78,11 @@ class Result:
 
     @classmethod
     def of(cls, reply: QueryReply) -> Result:
-        """The result of a read whose rows are here."""
+        """The result of a read, or of RETURNING, whose rows are here."""
         rows: pa.Table = reply.rows
         named = rows.rename_columns(list(reply.names)) if reply.names else rows
-        return cls(named, reply.stats, tag=reply.tag or None)
+        commit = Commit.of(reply.receipt) if reply.receipt is not None else None
+        return cls(named, reply.stats, commit=commit, tag=reply.tag or None)
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table; DECIMAL is decimal128, TEXT large_string."""
@@ -118,11 +122,11 @@ class Result:
         return int(self._table.num_rows)
 
     def __repr__(self) -> str:
-        return self.tag if self.tag is not None else repr(self.polars())
+        return repr(self.polars()) if self.has_rows else str(self.tag)
 
     def _repr_html_(self) -> str:
         """Notebooks: the rows, and below them what they cost."""
-        if self.tag is not None:
+        if not self.has_rows:
             return f"<pre>{self.tag}</pre>"
         s = self.stats
         cost = (

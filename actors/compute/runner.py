@@ -18,7 +18,7 @@ from actors.compute.deltas import DeltaStage
 from actors.compute.inputs import scan_input, source_input
 from actors.compute.pool import WorkerPool
 from actors.compute.streams import BatchStream, listed
-from actors.fragments import Fragment, Output
+from actors.fragments import DeltaRun, Fragment, Output, ScanInput
 from actors.messages import QueryReply, QueryStats, Statement
 from actors.planner import (
     AtLsn,
@@ -69,6 +69,7 @@ class QueryRunner:
         self._latest = latest
         self._pool = pool
         self._stage = DeltaStage(share)
+        self._share = share
         self._clock = clock
         self._ids = ids
         self._history: dict[int, Snapshot] = {}
@@ -91,21 +92,23 @@ class QueryRunner:
             return await asyncio.to_thread(self._planner.plan, parsed, snapshots), newest
         return self._planner.plan(parsed, snapshots), newest
 
-    async def run(self, plan: Plan, snapshot: Snapshot, plan_ms: float) -> QueryReply:
-        """Rows of a reading plan."""
+    async def run(
+        self, plan: Plan, snapshot: Snapshot, plan_ms: float, given: pa.Table | None = None
+    ) -> QueryReply:
+        """Rows of a reading plan. Args: given: the rows that a query plan asks for, if it does."""
         base = QueryStats(snapshot_lsn=snapshot.lsn, plan_ms=plan_ms)
         match plan:
             case RowsPlan(rows=rows):
                 return QueryReply(rows=rows, stats=base)
             case QueryPlan():
-                return await self._query(plan, base)
+                return await self._query(plan, base, given=given)
             case CopyToPlan():
                 return await self._copy_to(plan, base)
-            case ExplainPlan(query=query, analyze=False):
-                return QueryReply(rows=self._planner.explain(query, None), stats=base)
+            case ExplainPlan(analyze=False):
+                return QueryReply(rows=self._planner.explain(plan, None), stats=base)
             case ExplainPlan(query=query):
                 reply = await self._query(query, base)
-                return QueryReply(rows=self._planner.explain(query, reply.stats), stats=reply.stats)
+                return QueryReply(rows=self._planner.explain(plan, reply.stats), stats=reply.stats)
             case _:
                 raise InternalError(f"{type(plan).__name__} is no reading plan")
 
@@ -141,7 +144,9 @@ class QueryRunner:
         count = reply.rows.column(0)[0].as_py()
         return QueryReply(rows=pa.table({}), stats=reply.stats, tag=f"COPY {count}")
 
-    def _fragment(self, plan: QueryPlan, output: Output = GATHER) -> Fragment:
+    def _fragment(
+        self, plan: QueryPlan, output: Output = GATHER, given: pa.Table | None = None
+    ) -> Fragment:
         return Fragment(
             query_id=self._ids.new(),
             attempt=1,
@@ -149,14 +154,19 @@ class QueryRunner:
             inputs=(
                 *(scan_input(scan, self._stage) for scan in plan.scans),
                 *(source_input(source) for source in plan.sources),
+                *self._given_input(plan, given),
             ),
             output=output,
         )
 
     async def _query(
-        self, plan: QueryPlan, base: QueryStats, output: Output = GATHER
+        self,
+        plan: QueryPlan,
+        base: QueryStats,
+        output: Output = GATHER,
+        given: pa.Table | None = None,
     ) -> QueryReply:
-        fragment = self._fragment(plan, output)
+        fragment = self._fragment(plan, output, given)
         started_ms = self._clock.monotonic_ms()
         result = await self._pool.run(fragment)
         elapsed_ms = self._clock.monotonic_ms() - started_ms
@@ -168,6 +178,26 @@ class QueryRunner:
             **_totals(plan),
         )
         return QueryReply(rows=result.rows, stats=stats, names=plan.result_names)
+
+    def _given_input(self, plan: QueryPlan, rows: pa.Table | None) -> tuple[ScanInput, ...]:
+        """Rows in memory as an input with one delta of its own."""
+        given = plan.given
+        if given is None:
+            return ()
+        if rows is None:
+            raise InternalError(f"the rows of {given.alias} were not given")
+        own = rows.select([column.name for column in given.columns])
+        run = DeltaRun(
+            key=f"given-{self._ids.new()}",
+            schema_version=1,
+            row_count=own.num_rows,
+            rows=self._share(own),
+        )
+        return (
+            ScanInput(
+                alias=given.alias, columns=given.columns, schemas={1: given.columns}, deltas=(run,)
+            ),
+        )
 
     async def _snapshot(self, version: Version, newest: Snapshot) -> Snapshot:
         match version:

@@ -107,7 +107,8 @@ class Bulk:
             runs=runs,
             gone=_joined(found.gone),
             left_out=_joined(found.left_out),
-            read_lsn=lsn,
+            checked_lsn=lsn,
+            read_lsn=operation.read_lsn,
         )
 
     async def _one(self, key_id: int, runs: Sequence[OpenRun], files: Sequence[object]) -> OpenRun:
@@ -153,7 +154,8 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
         raise Conflict("the table was dropped or rewritten meanwhile; nothing was written")
     first = table.next_file_id
     changes = [*file_changes(operation.files, table, state.snapshot, lsn)]
-    gone = moves.now(table.id, operation.read_lsn, operation.gone)
+    _refuse_late(operation, table)
+    gone = moves.now(table.id, operation.checked_lsn, operation.gone)
     gone = np.union1d(gone, _replaced_since(operation, table, state))
     live = LiveIds.of((*table.files.table["file_id"].to_pylist(), *(d.id for d in table.deltas)))
     gone = gone[live.contains(file_ids_of(gone))]  # others left with their file
@@ -177,6 +179,18 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
         indexes={table.id: index} if operation.files else {},
         written={table.id: None} if operation.files else {},
     )
+
+
+def _refuse_late(operation: LoadFiles, table: TableState) -> None:
+    """Raises Conflict if one of the keys was written after the statement read."""
+    primary = table.primary_key
+    if operation.late is None or primary is None or primary.id not in operation.runs:
+        return
+    if (operation.runs[primary.id][1].find(operation.late) != MISSING).any():
+        raise Conflict(
+            f"could not serialize access: keys of table {table.name} were written by others after "
+            f"LSN {operation.read_lsn}; read again and retry"
+        )
 
 
 def _replaced_since(operation: LoadFiles, table: TableState, state: WriterState) -> Words:

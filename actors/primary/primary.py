@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,6 +158,17 @@ class Primary:
     def snapshot(self) -> Snapshot:
         """The newest durable snapshot."""
         return self._sequencer.snapshot
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Snapshot]:
+        """The newest durable snapshot, for somebody who writes what depends on it: what is written
+        meanwhile is remembered, so that operations with its LSN as `read_lsn` can be refused."""
+        snapshot = self._sequencer.snapshot
+        self._sequencer.hold(snapshot.lsn)
+        try:
+            yield snapshot
+        finally:
+            self._sequencer.release(snapshot.lsn)
 
     async def submit(self, transaction: Transaction) -> Receipt:
         """See `Sequencer.submit`. Waits for room where deltas have grown too much."""

@@ -256,8 +256,11 @@ class Sequencer:
         """A large write hears which keys were written since it was checked."""
         if not isinstance(operation, LoadFiles):
             return operation
-        written = self._written.keys_since(operation.read_lsn, operation.table_id)
-        return dataclasses.replace(operation, written=written)
+        written = self._written.keys_since(operation.checked_lsn, operation.table_id)
+        late = None
+        if operation.read_lsn is not None:
+            late = self._written.keys_since(operation.read_lsn, operation.table_id)
+        return dataclasses.replace(operation, written=written, late=late)
 
     def _check_inline(self, transaction: Transaction) -> None:
         parts = map(carried, transaction.operations)

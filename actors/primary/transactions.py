@@ -201,7 +201,7 @@ class OpenTransaction:
         find it would not find, or is refused for."""
         if isinstance(operation, WriteRows) and operation.mode is not WriteMode.INSERT:
             return dataclasses.replace(operation, read_lsn=self.read_lsn)
-        if isinstance(operation, DeleteRows):
+        if isinstance(operation, DeleteRows | AppendFiles):
             return dataclasses.replace(operation, read_lsn=self.read_lsn)
         return operation
 

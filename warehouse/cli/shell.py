@@ -138,9 +138,9 @@ class Shell:
         return run(statement)
 
     def _show(self, result: Result) -> None:
-        if result.tag is None:
+        if result.has_rows:
             self.table(result.columns, result.rows())
-        else:
+        if result.tag is not None:
             say(f"{result.tag} (LSN {result.commit.lsn})" if result.commit else result.tag)
         if self.stats:
             say(", ".join(f"{k} {v}" for k, v in dataclasses.asdict(result.stats).items()))

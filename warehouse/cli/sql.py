@@ -150,11 +150,11 @@ class _Numbered:
 
 
 def _print(result: Result, output: Format) -> None:
-    if result.tag is None:
+    if result.has_rows:
         show(result.columns, result.rows(), output)
         if output is Format.table:
             say("1 row" if len(result) == 1 else f"{len(result):,} rows")
-    else:
+    if result.tag is not None and (output is Format.table or not result.has_rows):
         say(f"{result.tag} (LSN {result.commit.lsn})" if result.commit else result.tag)
 
 

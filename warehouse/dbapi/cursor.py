@@ -37,7 +37,7 @@ class Cursor:
         arraysize: rows that `fetchmany` gives by default.
         description: a tuple per column of the rows (`warehouse.dbapi.rows.Column`), or None.
         rowcount: rows of the result, or rows written; -1 where it is not known.
-        statusmessage: what a statement without rows did, as PostgreSQL says it.
+        statusmessage: what a statement did that is no query, as PostgreSQL says it.
     """
 
     lastrowid = None
@@ -190,7 +190,7 @@ class Cursor:
             rows.close()
 
     def _take(self, result: Result) -> None:
-        if result.tag is None:
+        if result.has_rows:
             table = result.arrow()
             self._show(Rows(table.schema, iter(table.to_batches())))
         self.statusmessage = result.tag
@@ -219,6 +219,7 @@ def _count(result: Result) -> int:
     """Rows of the result, or written; -1 for statements that are about neither."""
     if result.tag is None:
         return len(result)
-    if result.commit is not None and result.tag.startswith(_COUNTED):
-        return result.commit.rows
+    verb, _, count = result.tag.partition(" ")
+    if result.commit is not None and verb in _COUNTED:
+        return int(count.split()[-1])
     return -1

@@ -28,6 +28,8 @@ from warehouse.syntax.tree import AsOf
 from warehouse.syntax.types import TypeGrammar
 
 __all__ = [
+    "GIVEN",
+    "LOCATION",
     "NoTables",
     "SnapshotCatalogue",
     "Source",
@@ -37,6 +39,10 @@ __all__ = [
     "target_schema",
     "visible_schemas",
 ]
+
+
+GIVEN = "given rows"  # the input of rows that are in memory
+LOCATION = "\x01location"  # the column of a scan that says where a row is: no column's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +161,7 @@ class SnapshotCatalogue:
         source = self._found(name, version, snapshot)
         schema, state = source.schema, source.table
         wanted, number = state.name, 1
-        while wanted in self.sources:
+        while wanted in self.sources or wanted == GIVEN:
             number += 1
             wanted = f"{state.name}_{number}"
         self.sources[wanted] = source

@@ -35,6 +35,7 @@ from warehouse.binder.context import Binding
 from warehouse.binder.types import resolve_type
 from warehouse.execution.program import Program
 from warehouse.planning.catalogue import SnapshotCatalogue, target_schema
+from warehouse.planning.keys import relation_names, table_keys
 from warehouse.planning.query import QueryPlanner
 from warehouse.planning.rules import (
     bind_check,
@@ -74,6 +75,10 @@ def plan_create_table(
         for node, kind in zip(tree.columns, kinds, strict=True)
     )
     order, cluster_by = _clustering(tree.cluster, names)
+    checks = _checks(tree, kinds, binding, catalogue)
+    keys = table_keys(
+        tree, kinds, [check.name for check in checks], relation_names(snapshot, schema)
+    )
     operation = NewTable(
         schema=schema,
         name=tree.name[-1],
@@ -81,7 +86,8 @@ def plan_create_table(
         cluster_by=cluster_by,
         order=order,
         options=table_options(tree.options),
-        checks=_checks(tree, kinds, binding, catalogue),
+        checks=checks,
+        keys=keys,
         if_not_exists=tree.exists,
     )
     return WritePlan(

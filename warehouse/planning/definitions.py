@@ -1,4 +1,4 @@
-"""Statements that change the catalogue: CREATE of schemas and types, DROP, COMMENT ON."""
+"""Statements that change the catalogue: CREATE of schemas and types, DROP, COMMENT ON; TRUNCATE."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from actors.messages import (
     NewType,
     Operation,
     Session,
+    TruncateTable,
 )
 from actors.planner import Latest, WritePlan
 from actors.primary.namespaces import drop_type
@@ -28,8 +29,9 @@ from warehouse.planning.catalogue import (
 from warehouse.planning.create_table import stored_type
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
+from warehouse.syntax.modifications_tree import Truncate
 
-__all__ = ["plan_comment", "plan_create_schema", "plan_create_type", "plan_drop"]
+__all__ = ["plan_comment", "plan_create_schema", "plan_create_type", "plan_drop", "plan_truncate"]
 
 
 def plan_create_schema(tree: commands.CreateSchema) -> WritePlan:
@@ -104,6 +106,15 @@ def _refuse_cascade(operation: DropType, snapshot: Snapshot) -> None:
     except InvalidRequest as error:
         if error.sqlstate == "2BP01":
             raise NotYet(f"DROP TYPE … CASCADE of a type in use: {error}") from None
+
+
+def plan_truncate(tree: Truncate, session: Session, snapshot: Snapshot) -> WritePlan:
+    """TRUNCATE of one or more tables, all or none. Raises UnknownObject: one does not exist."""
+    tables = {table.id: table for table in (find_table(snapshot, n, session) for n in tree.tables)}
+    operations = tuple(
+        TruncateTable(table_id=number, restart_identity=tree.restart) for number in tables
+    )
+    return WritePlan(operations=operations, tag="TRUNCATE TABLE")
 
 
 def _drop_table(

@@ -11,25 +11,33 @@ from actors.messages import QueryStats
 from actors.planner import (
     AtLsn,
     AtTimestamp,
+    ExplainPlan,
+    GivenRows,
+    InsertPlan,
     Latest,
+    ModifyPlan,
     PlannedScan,
-    QueryPlan,
     SourcePlan,
     Version,
 )
+from storage.errors import NotYet
+from storage.schema import Key
+from storage.snapshot.model import TableState
 from warehouse.execution.program import Program
 from warehouse.optimizer.render import render_query
 from warehouse.planning.query import VersionedScan
 
-__all__ = ["explain"]
+__all__ = ["explain", "explained"]
 
 FILES_SHOWN = 10
 
 
-def explain(query: QueryPlan, stats: QueryStats | None) -> pa.Table:
+def explain(plan: ExplainPlan, stats: QueryStats | None) -> pa.Table:
     """The plan as text, one line per row, in the column `QUERY PLAN`; with stats for ANALYZE."""
-    lines = [line for scan in query.scans for line in _scan_lines(scan)]
+    query = plan.query
+    lines = [*plan.change, *(line for scan in query.scans for line in _scan_lines(scan))]
     lines += [line for source in query.sources for line in _source_lines(source)]
+    lines += _given_lines(query.given)
     if not lines:
         lines = ["no table is read"]
     program = query.program
@@ -39,6 +47,45 @@ def explain(query: QueryPlan, stats: QueryStats | None) -> pa.Table:
     if stats is not None:
         lines += ["statistics", *_stats_lines(stats)]
     return pa.table({"QUERY PLAN": pa.array(lines, pa.large_string())})
+
+
+def explained(plan: InsertPlan | ModifyPlan, analyze: bool) -> ExplainPlan:
+    """EXPLAIN of a statement that changes rows. Raises NotYet for ANALYZE, which would run it."""
+    if analyze:
+        raise NotYet("EXPLAIN ANALYZE of a statement that changes rows is not available yet")
+    lines = _inserted(plan) if isinstance(plan, InsertPlan) else _modified(plan)
+    returned = plan.returning
+    more = [f"  returning {', '.join(returned.result_names)}"] if returned else []
+    return ExplainPlan(query=plan.query, analyze=False, change=(*lines, *more))
+
+
+def _inserted(plan: InsertPlan) -> list[str]:
+    table, conflict = plan.table, plan.conflict
+    lines = [f"insert into {table.name} ({', '.join(plan.columns)})"]
+    if table.keys:
+        lines.append(f"  keys: {', '.join(key.name for key in table.keys)}")
+    if conflict is not None:
+        keys = " or ".join(f"({', '.join(names)})" for names in conflict.arbiters)
+        lines.append(f"  on conflict by {keys}: {'update' if conflict.updates else 'leave out'}")
+        if conflict.query is not None:
+            read = sorted({scan.table.name for scan in conflict.query.scans})
+            lines.append(f"  conflicts are found in: {', '.join(read)}")
+    return lines
+
+
+def _modified(plan: ModifyPlan) -> list[str]:
+    table = plan.table
+    key = table.primary_key
+    by = "location" if key is None else f"{key.name} ({_names(table, key)})"
+    what = {"UPDATE": "update", "DELETE": "delete from", "MERGE": "merge into"}[plan.verb]
+    lines = [f"{what} {table.name} by {by}"]
+    if plan.moves:
+        lines.append("  keys may change: the old rows are deleted, the new ones inserted")
+    return lines
+
+
+def _names(table: TableState, key: Key) -> str:
+    return ", ".join(column.name for column in table.key_columns(key))
 
 
 def _scan_lines(scan: PlannedScan) -> Iterable[str]:
@@ -75,6 +122,12 @@ def _source_lines(plan: SourcePlan) -> Iterable[str]:
     yield f"  bytes: {source.read_bytes}"
     if source.row_count is not None:
         yield f"  rows: {source.row_count}"
+
+
+def _given_lines(given: GivenRows | None) -> Iterable[str]:
+    if given is not None:
+        yield f"rows in memory as {given.alias}"
+        yield f"  columns: {', '.join(column.name for column in given.columns)}"
 
 
 def _asked(version: Version) -> str:

@@ -28,13 +28,17 @@ from warehouse.algebra.relations import Project, Query
 from warehouse.algebra.types import BOOLEAN, TEXT, AnyType, category
 from warehouse.binder.context import Binding
 from warehouse.planning.assignment import assigned, assigned_constant
+from warehouse.planning.conflicts import plan_on_conflict
+from warehouse.planning.modifications import with_of
 from warehouse.planning.query import QueryPlanner
+from warehouse.planning.returning import plan_returning
+from warehouse.planning.row_binder import Target
 from warehouse.planning.rules import bind_default
-from warehouse.syntax import commands
+from warehouse.syntax.modifications_tree import Insert
 from warehouse.syntax.statements import StatementGrammar
-from warehouse.syntax.tree import Constant, QueryNode, SelectNode, ValuesNode
+from warehouse.syntax.tree import Constant, QueryNode, SelectNode, TableRef, ValuesNode
 
-__all__ = ["plan_insert"]
+__all__ = ["given_columns", "plan_insert", "refuse_identities"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ class _Source:
 
 
 def plan_insert(
-    tree: commands.Insert, queries: QueryPlanner, rules: RowRules | None, table: TableState
+    tree: Insert, queries: QueryPlanner, rules: RowRules | None, table: TableState
 ) -> InsertPlan:
     """Plan the rows for `table`, which the statement names.
 
@@ -72,7 +76,7 @@ def plan_insert(
     def finish(bound: Query, binding: Binding) -> Query:
         taken = _fitted(source.columns, len(bound.outputs) - len(source.marked), bool(tree.columns))
         if not source.direct:
-            _check_identities(taken, tree.overriding)
+            refuse_identities(taken, tree.overriding)
         dropped = source.dropped | _overridden(taken, tree.overriding)
         items = _items(bound, taken, dropped, binding)
         filled.extend(column.name for column in taken if column.name not in dropped)
@@ -99,12 +103,32 @@ def plan_insert(
         return assigned(bind(node), column.type, column.name, later=later)
 
     plan = queries.plan(source.query, _wanted(source), finish, cell if source.direct else None)
+    reference = TableRef(tree.at, tree.table, tree.alias)
+    target = Target(table, reference, queries.schema_of(table))
     return InsertPlan(
-        table=table, columns=tuple(filled), query=plan, numbered=tuple(marked), rules=rules
+        table=table,
+        columns=tuple(filled),
+        query=plan,
+        numbered=tuple(marked),
+        rules=rules,
+        conflict=plan_on_conflict(tree, queries, target),
+        returning=plan_returning(tree.returning, queries, target, with_of(tree)),
     )
 
 
 # --- columns --------------------------------------------------------------------------------------
+
+
+def given_columns(
+    table: TableState, names: Sequence[str], values: Sequence[Any] | None
+) -> tuple[Column, ...]:
+    """The columns that a list of values is for; None: DEFAULT VALUES.
+
+    Raises as `plan_insert`.
+    """
+    if values is None:
+        return ()
+    return _fitted(_target_columns(table, names), len(values), bool(names))
 
 
 def _target_columns(table: TableState, named: Sequence[str]) -> tuple[Column, ...]:
@@ -147,7 +171,7 @@ def _wanted(source: _Source) -> list[AnyType | None]:
     return [TEXT if category(c.type) == "S" else c.type for c in source.columns]
 
 
-def _check_identities(columns: Sequence[Column], overriding: str) -> None:
+def refuse_identities(columns: Sequence[Column], overriding: str) -> None:
     """Raises InvalidRequest (428C9) if one of these columns takes no values from statements."""
     for column in columns:
         if column.identity is not None and column.identity.always and not overriding:
@@ -167,7 +191,7 @@ def _overridden(columns: Sequence[Column], overriding: str) -> frozenset[str]:
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _source(tree: commands.Insert, table: TableState) -> _Source:
+def _source(tree: Insert, table: TableState) -> _Source:
     columns = _target_columns(table, tree.columns)
     if tree.query is None:
         default = Constant(tree.at, "default", "default")
@@ -196,7 +220,7 @@ def _of_values(
         if column.identity is not None
     }
     given = [columns[position] for position, rows in asking.items() if not all(rows)]
-    _check_identities(given, overriding)
+    refuse_identities(given, overriding)
     dropped = {columns[position].name for position, rows in asking.items() if all(rows)}
     dropped |= _overridden(columns, overriding)
     marks = {

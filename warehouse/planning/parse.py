@@ -19,6 +19,7 @@ from actors.planner import Latest, Parsed
 from storage.errors import InvalidRequest
 from warehouse.planning.versions import version_of
 from warehouse.syntax import commands
+from warehouse.syntax.modifications_tree import Delete, Insert, Merge, Truncate, Update
 from warehouse.syntax.statements import StatementGrammar
 from warehouse.syntax.tokens import scan
 from warehouse.syntax.tree import AsOf
@@ -37,8 +38,12 @@ _WRITES = (
     commands.CreateTableAs,
     commands.CreateType,
     commands.Drop,
-    commands.Insert,
     commands.LaterWrite,
+    Insert,
+    Update,
+    Delete,
+    Merge,
+    Truncate,
 )
 
 

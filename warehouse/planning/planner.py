@@ -17,7 +17,16 @@ import pyarrow as pa
 
 import warehouse.functions.all  # noqa: F401 (registers every function)
 from actors.messages import QueryStats, Session, Statement
-from actors.planner import ExplainPlan, Latest, Parsed, Plan, QueryPlan, Version
+from actors.planner import (
+    ExplainPlan,
+    InsertPlan,
+    Latest,
+    ModifyPlan,
+    Parsed,
+    Plan,
+    QueryPlan,
+    Version,
+)
 from actors.temporary import temporary_schema
 from storage.clock import Clock, SystemClock
 from storage.errors import InternalError, InvalidRequest
@@ -33,16 +42,27 @@ from warehouse.planning.definitions import (
     plan_create_schema,
     plan_create_type,
     plan_drop,
+    plan_truncate,
 )
-from warehouse.planning.explain import explain
+from warehouse.planning.explain import explain, explained
 from warehouse.planning.insert import plan_insert
 from warehouse.planning.kept import KeptPlans
+from warehouse.planning.merge import plan_merge
+from warehouse.planning.modifications import plan_delete, plan_update
 from warehouse.planning.parse import StatementParser
 from warehouse.planning.query import QueryPlanner
 from warehouse.planning.rules import TableRules, table_rules
 from warehouse.planning.shows import plan_call, plan_describe, plan_show
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
+from warehouse.syntax.modifications_tree import (
+    Delete,
+    Insert,
+    Merge,
+    Modification,
+    Truncate,
+    Update,
+)
 from warehouse.syntax.tree import QueryNode
 
 __all__ = ["SqlPlanner", "utc_now"]
@@ -94,9 +114,9 @@ class SqlPlanner:
         """See `Planner.rules`."""
         return self._rules(table, snapshot, self._now())
 
-    def explain(self, query: QueryPlan, stats: QueryStats | None) -> pa.Table:
+    def explain(self, plan: ExplainPlan, stats: QueryStats | None) -> pa.Table:
         """The plan as lines of text in one column, `QUERY PLAN`; with `stats` for ANALYZE."""
-        return explain(query, stats)
+        return explain(plan, stats)
 
     def _plan(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> Plan:
         tree, latest = parsed.tree, snapshots[Latest()]
@@ -105,22 +125,44 @@ class SqlPlanner:
         match tree:
             case QueryNode():
                 return self._query(parsed, tree, queries)
+            case commands.Explain(query=QueryNode() as query):
+                return ExplainPlan(query=self._query(parsed, query, queries), analyze=tree.analyze)
             case commands.Explain():
-                query = self._query(parsed, tree.query, queries)
-                return ExplainPlan(query=query, analyze=tree.analyze)
+                return explained(self._modification(tree.query, queries, latest), tree.analyze)
             case commands.Describe():
                 return plan_describe(tree, session, latest)
             case commands.Show():
                 return plan_show(tree, session, latest)
             case commands.CallNode():
                 return plan_call(tree, queries)
-            case commands.Insert():
-                table = find_table(latest, tree.table, session)
-                return plan_insert(tree, queries, self._rules(table, latest, queries.now), table)
+            case Insert() | Update() | Delete() | Merge():
+                return self._modification(tree, queries, latest)
+            case Truncate():
+                return plan_truncate(tree, session, latest)
             case commands.CopyNode():
                 return plan_copy(tree, queries)
             case _:
                 return _definition(tree, queries, latest)
+
+    def _modification(
+        self, tree: Modification, queries: QueryPlanner, latest: Snapshot
+    ) -> InsertPlan | ModifyPlan:
+        """A statement that changes rows. The parameters of all its queries are checked together."""
+        queries = dataclasses.replace(queries, used=set())
+        table = find_table(latest, tree.table, queries.session)
+        rules = self._rules(table, latest, queries.now)
+        plan: InsertPlan | ModifyPlan
+        match tree:
+            case Insert():
+                plan = plan_insert(tree, queries, rules, table)
+            case Update():
+                plan = plan_update(tree, queries, table, rules)
+            case Delete():
+                plan = plan_delete(tree, queries, table)
+            case Merge():
+                plan = plan_merge(tree, queries, table, rules)
+        queries.check_parameters()
+        return plan
 
     def _queries(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> QueryPlanner:
         statement = parsed.statement

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from actors.messages import Session
-from actors.planner import PlannedScan, QueryPlan, Version
+from actors.planner import GivenRows, PlannedScan, QueryPlan, Version
 from storage.objects.options import StoreOptions
 from storage.snapshot.model import Snapshot, TableState, UserType
 from warehouse.algebra.expressions import ColumnRef, Literal
@@ -28,7 +28,7 @@ from warehouse.execution.program import Program
 from warehouse.optimizer.optimize import optimized, scan_conditions
 from warehouse.optimizer.prune import prune
 from warehouse.optimizer.render import render_expression
-from warehouse.planning.catalogue import SnapshotCatalogue, Source
+from warehouse.planning.catalogue import LOCATION, SnapshotCatalogue, Source
 from warehouse.planning.files import FoundFiles, plan_files
 from warehouse.planning.versions import Parameters
 from warehouse.syntax.tree import QueryNode
@@ -59,6 +59,7 @@ class PreparedQuery:
         conditions: see `scan_conditions`.
         functions: the code of those of the session that it calls.
         types: the snapshot's, which names of types were looked up in.
+        given: rows that the query is given when it runs.
         is_of_one_snapshot: it holds for these snapshots alone.
     """
 
@@ -70,11 +71,16 @@ class PreparedQuery:
     functions: Mapping[str, bytes]
     types: Mapping[int, UserType]
     is_of_one_snapshot: bool
+    given: GivenRows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryPlanner:
-    """Plans the queries of one statement."""
+    """Plans the queries of one statement.
+
+    `used`: the parameters that were named so far, for a statement of several queries, which checks
+    them at its end (`check_parameters`); None: the one query does.
+    """
 
     text: str
     snapshots: Mapping[Version, Snapshot]
@@ -83,6 +89,17 @@ class QueryPlanner:
     now: datetime.datetime | None = None
     store: StoreOptions | None = None
     root: str = ""
+    used: set[str] | None = None
+
+    def check_parameters(self) -> None:
+        """Raises InvalidRequest (08P01) if a parameter was given that none of the queries used."""
+        binding = Binding(self.text, self._catalogue(), self.parameters)
+        binding.used = self.used or set()
+        binding.check_parameters()
+
+    def schema_of(self, table: TableState) -> str:
+        """The name of a table's schema in the newest snapshot."""
+        return self._catalogue().latest.schemas[table.schema_id]
 
     def plan(
         self,
@@ -108,10 +125,31 @@ class QueryPlanner:
             finish: changes the bound query before it is optimised (the casts of INSERT).
         Raises UnknownObject, InvalidRequest, NotYet.
         """
+
+        def bound(binding: Binding) -> Query:
+            query = finish(bind_query(node, binding, kinds, cell), binding)
+            if self.used is None:
+                binding.check_parameters()
+            return query
+
+        return self.prepared(bound)
+
+    def bound(self, bind: Callable[[Binding], Query], given: GivenRows | None = None) -> QueryPlan:
+        """The plan of a query that is no query's tree: `bind` makes it. See `prepared`."""
+        return self.finished(self.prepared(bind, given))
+
+    def prepared(
+        self, bind: Callable[[Binding], Query], given: GivenRows | None = None
+    ) -> PreparedQuery:
+        """What `bind` makes, optimised.
+
+        Args: given: rows that the query is given, whose alias is the input of a scan in it.
+        """
         catalogue = self._catalogue()
         binding = Binding(self.text, catalogue, self.parameters)
-        query = finish(bind_query(node, binding, kinds, cell), binding)
-        binding.check_parameters()
+        if self.used is not None:
+            binding.used = self.used
+        query = bind(binding)
         if not _is_written_out(query):
             tables = {name: source.table for name, source in catalogue.sources.items()}
             query = optimized(query, tables)
@@ -124,6 +162,7 @@ class QueryPlanner:
             functions={n: self.session.functions[n].code for n in catalogue.functions},
             types=catalogue.latest.types,
             is_of_one_snapshot=catalogue.is_of_one_snapshot,
+            given=given,
         )
 
     def again(self, prepared: PreparedQuery) -> QueryPlan | None:
@@ -143,7 +182,10 @@ class QueryPlanner:
 
     def finished(self, prepared: PreparedQuery) -> QueryPlan:
         """The plan of a prepared query for its snapshots."""
-        files, columns = prepared.outside, prepared.columns
+        files, columns = prepared.outside, dict(prepared.columns)
+        given = prepared.given
+        if given is not None:
+            given = _used(given, columns.pop(given.alias, ()))
         scans = {
             name: self._scan(name, prepared.sources[name], used, prepared.conditions.get(name, []))
             for name, used in columns.items()
@@ -159,6 +201,7 @@ class QueryPlanner:
                 for name, used in columns.items()
                 if name in files
             ),
+            given=given,
         )
 
     def _catalogue(self) -> SnapshotCatalogue:
@@ -181,7 +224,14 @@ class QueryPlanner:
             schema=source.schema,
             version=source.version,
             lsn=source.lsn,
+            location=LOCATION if LOCATION in wanted else None,
         )
+
+
+def _used(given: GivenRows, names: Sequence[str]) -> GivenRows:
+    """With the columns that the query asks for; one of them if it asks for none."""
+    columns = tuple(c for c in given.columns if c.name in names) or given.columns[:1]
+    return replace(given, columns=columns)
 
 
 def _is_of_other_size(before: TableState, now: TableState) -> bool:

@@ -1,10 +1,11 @@
-"""Statements that are no queries, as the text says them."""
+"""Statements that are no queries, as the text says them; those that change rows are in
+`modifications_tree.py`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from warehouse.syntax.tree import CteDef, Node, QueryNode, TypeName
+from warehouse.syntax.tree import Node, QueryNode, TypeName
 
 __all__ = [
     "CallNode",
@@ -20,7 +21,7 @@ __all__ = [
     "Drop",
     "Explain",
     "IdentityDef",
-    "Insert",
+    "KeyDef",
     "LaterWrite",
     "Show",
 ]
@@ -44,6 +45,14 @@ class CheckDef(Node, frozen=True):
     text: str
 
 
+class KeyDef(Node, frozen=True):
+    """[CONSTRAINT name] PRIMARY KEY or UNIQUE, of a column or of the table."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    primary: bool
+
+
 class ColumnDef(Node, frozen=True):
     """A column of CREATE TABLE; `default` as it was written."""
 
@@ -54,6 +63,7 @@ class ColumnDef(Node, frozen=True):
     default_expr: Any = None
     identity: IdentityDef | None = None
     checks: tuple[CheckDef, ...] = ()
+    keys: tuple[KeyDef, ...] = ()
 
 
 class CreateTable(Node, frozen=True):
@@ -66,6 +76,7 @@ class CreateTable(Node, frozen=True):
     temporary: bool = False
     cluster: tuple[str, tuple[str, ...]] | None = None
     options: tuple[tuple[str, Any], ...] = ()
+    keys: tuple[KeyDef, ...] = ()
 
 
 class CreateTableAs(Node, frozen=True):
@@ -113,20 +124,6 @@ class CommentNode(Node, frozen=True):
     text: str | None
 
 
-class Insert(Node, frozen=True):
-    """INSERT INTO; `query` None for DEFAULT VALUES; `overriding`: "", "system" or "user".
-
-    `with_`: the tables of a WITH before the word INSERT.
-    """
-
-    table: tuple[str, ...]
-    columns: tuple[str, ...]
-    query: QueryNode | None
-    overriding: str = ""
-    with_: tuple[CteDef, ...] = ()
-    recursive: bool = False
-
-
 class CopyNode(Node, frozen=True):
     """COPY table (columns) | (query) FROM | TO 'path' WITH (options)."""
 
@@ -151,9 +148,9 @@ class Show(Node, frozen=True):
 
 
 class Explain(Node, frozen=True):
-    """EXPLAIN [ANALYZE] query."""
+    """EXPLAIN [ANALYZE] query, or of a statement that changes rows."""
 
-    query: QueryNode
+    query: Any
     analyze: bool = False
 
 

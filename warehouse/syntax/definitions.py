@@ -11,6 +11,7 @@ from warehouse.syntax.commands import (
     CreateTable,
     CreateTableAs,
     IdentityDef,
+    KeyDef,
 )
 from warehouse.syntax.later import not_yet
 from warehouse.syntax.queries import QueryGrammar
@@ -18,15 +19,11 @@ from warehouse.syntax.queries import QueryGrammar
 __all__ = ["DefinitionGrammar"]
 
 _TABLE_CLAUSES = {
-    "primary": "PRIMARY KEY",
     "foreign": "FOREIGN KEY",
-    "unique": "UNIQUE",
     "exclude": "EXCLUDE",
     "like": "LIKE",
 }
 _COLUMN_CLAUSES = {
-    "primary": "PRIMARY KEY",
-    "unique": "UNIQUE",
     "references": "REFERENCES",
     "collate": "COLLATE",
     "storage": "STORAGE",
@@ -46,12 +43,13 @@ class DefinitionGrammar(QueryGrammar):
             raise not_yet("CREATE TABLE … OF")
         columns: list[ColumnDef] = []
         checks: list[CheckDef] = []
+        keys: list[KeyDef] = []
         only_names: tuple[str, ...] = ()
         if self.at_operator("("):
             if self._at_names_only():
                 only_names = self.names_in_parentheses()
             else:
-                self._elements(columns, checks)
+                self._elements(columns, checks, keys)
         cluster, options = self._clauses()
         if not columns and not checks and (only_names or self.at_word("as")):
             self.expect_word("as")
@@ -67,22 +65,34 @@ class DefinitionGrammar(QueryGrammar):
         if not columns:
             self.fail("expected ( and the columns")
         return CreateTable(
-            at, name, tuple(columns), tuple(checks), exists, temporary, cluster, options
+            at,
+            name,
+            tuple(columns),
+            tuple(checks),
+            exists,
+            temporary,
+            cluster,
+            options,
+            tuple(keys),
         )
 
     def _at_names_only(self) -> bool:
         """`(a, b)` of CREATE TABLE … AS, where no types follow the names."""
         return self.peek(1).kind in ("word", "name") and self.peek(2).value in (",", ")")
 
-    def _elements(self, columns: list[ColumnDef], checks: list[CheckDef]) -> None:
+    def _elements(
+        self, columns: list[ColumnDef], checks: list[CheckDef], keys: list[KeyDef]
+    ) -> None:
         self.expect_operator("(")
         while True:
-            self._element(columns, checks)
+            self._element(columns, checks, keys)
             if not self.take_operator(","):
                 break
         self.expect_operator(")")
 
-    def _element(self, columns: list[ColumnDef], checks: list[CheckDef]) -> None:
+    def _element(
+        self, columns: list[ColumnDef], checks: list[CheckDef], keys: list[KeyDef]
+    ) -> None:
         at = self.token.start
         name = None
         if self.at_word("constraint"):
@@ -91,16 +101,55 @@ class DefinitionGrammar(QueryGrammar):
         if self.at_word("check") and self.peek().value == "(":
             checks.append(self._check(at, name))
             return
+        if self._at_key():  # reserved words: a column of that name is in quotes
+            keys.append(self._table_key(at, name))
+            return
         word = self.token.value if self.token.kind == "word" else ""
         if word in _TABLE_CLAUSES and (name is not None or self._is_clause(word)):
             raise not_yet(_TABLE_CLAUSES[word])
         if name is not None:
-            self.fail("expected CHECK")
+            self.fail("expected CHECK, PRIMARY KEY or UNIQUE")
         columns.append(self._column())
+
+    def _at_key(self) -> bool:
+        return self.at_words("primary", "key") or self.at_word("unique")
+
+    def _table_key(self, at: int, name: str | None) -> KeyDef:
+        primary = self._key_words()
+        if self.at_words("using", "index"):
+            raise not_yet("a constraint USING INDEX")
+        columns = self.names_in_parentheses()
+        if self.at_word("include"):
+            raise not_yet("INCLUDE of a constraint")
+        self._key_options()
+        return KeyDef(at, name, columns, primary)
+
+    def _column_key(self, at: int, name: str | None, column: str) -> KeyDef:
+        primary = self._key_words()
+        self._key_options()
+        return KeyDef(at, name, (column,), primary)
+
+    def _key_words(self) -> bool:
+        """PRIMARY KEY (true) or UNIQUE [NULLS DISTINCT]."""
+        if self.take_words("primary", "key"):
+            return True
+        self.expect_word("unique")
+        if self.take_words("nulls", "not", "distinct"):
+            raise not_yet("UNIQUE NULLS NOT DISTINCT")
+        self.take_words("nulls", "distinct")
+        return False
+
+    def _key_options(self) -> None:
+        if self.at_word("with") or self.at_words("using", "index"):
+            raise not_yet("an option of a constraint's index")
+        self.take_words("not", "deferrable")
+        self.take_words("initially", "immediate")
+        if self.at_word("deferrable") or self.at_words("initially", "deferred"):
+            raise not_yet("DEFERRABLE")
 
     def _is_clause(self, word: str) -> bool:
         following = self.peek()
-        if word in ("primary", "foreign"):
+        if word == "foreign":
             return following.value == "key"
         return following.value == "(" or word == "like"
 
@@ -128,12 +177,15 @@ class DefinitionGrammar(QueryGrammar):
         default: tuple[str, Any] | None = None
         identity: IdentityDef | None = None
         checks: list[CheckDef] = []
+        keys: list[KeyDef] = []
         while not self.at_operator(",", ")"):
             constraint = None
             if self.take_word("constraint"):
                 constraint = self.name("a constraint's name")
             start = self.token.start
-            if self.at_word("not", "null"):
+            if self._at_key():
+                keys.append(self._column_key(start, constraint, name))
+            elif self.at_word("not", "null"):
                 nullable = self._nullable(name, nullable)
             elif self.take_word("default"):
                 if default is not None:
@@ -154,7 +206,7 @@ class DefinitionGrammar(QueryGrammar):
             self.fail(f"column {name}: an identity has no DEFAULT and is NOT NULL")
         text, expr = default if default is not None else (None, None)
         allowed = identity is None if nullable is None else nullable
-        return ColumnDef(at, name, kind, allowed, text, expr, identity, tuple(checks))
+        return ColumnDef(at, name, kind, allowed, text, expr, identity, tuple(checks), tuple(keys))
 
     def _nullable(self, column: str, known: bool | None) -> bool:
         """NULL or NOT NULL; `known`: what was said before."""

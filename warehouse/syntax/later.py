@@ -31,9 +31,8 @@ READS: dict[str, str] = {
 }
 WRITES = frozenset(
     (
-        "alter", "analyze", "archive", "attach", "clone", "cluster", "delete", "detach", "grant",
-        "merge", "refresh", "reindex", "restore", "revoke", "truncate", "undrop", "update",
-        "upsert", "vacuum",
+        "alter", "analyze", "archive", "attach", "clone", "cluster", "detach", "grant", "merge",
+        "refresh", "reindex", "restore", "revoke", "undrop", "upsert", "vacuum",
     )
 )  # fmt: skip
 QUALIFIED = frozenset(("alter", "create", "drop", "use", "diff", "merge", "clone", "undrop"))

@@ -6,10 +6,7 @@ SCHEMAS / WAREHOUSES, COPY with object-store paths.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
-
-import msgspec
 
 from warehouse.syntax.commands import (
     CallNode,
@@ -20,12 +17,11 @@ from warehouse.syntax.commands import (
     Describe,
     Drop,
     Explain,
-    Insert,
     LaterWrite,
     Show,
 )
-from warehouse.syntax.definitions import DefinitionGrammar
 from warehouse.syntax.later import NOUNS, QUALIFIED, READS, WRITES, not_yet
+from warehouse.syntax.modifications import ModificationGrammar
 from warehouse.syntax.tree import QueryNode
 
 __all__ = ["StatementGrammar"]
@@ -33,7 +29,7 @@ __all__ = ["StatementGrammar"]
 SHOWN = ("tables", "schemas", "warehouses")
 
 
-class StatementGrammar(DefinitionGrammar):
+class StatementGrammar(ModificationGrammar):
     """Parses one statement. `statement()` is the entry."""
 
     def statement(self) -> Any:
@@ -47,16 +43,18 @@ class StatementGrammar(DefinitionGrammar):
         return found
 
     def _statement(self) -> Any:
+        if self.at_modification():
+            return self.modification()
         if self.at_operator("(") or self.at_word("select", "with", "values", "table"):
-            return self._insert_with() if self._inserts() else self.query()
+            return self.query()
         word = self.token.value if self.token.kind == "word" else ""
         match word:
             case "create":
                 return self._create()
             case "drop":
                 return self._drop()
-            case "insert":
-                return self._insert()
+            case "truncate":
+                return self.truncate()
             case "explain":
                 return self._explain()
             case "show":
@@ -139,52 +137,7 @@ class StatementGrammar(DefinitionGrammar):
             self.take_word("restrict")
         return Drop(at, kind, names, exists, cascade)
 
-    # --- rows -------------------------------------------------------------------------------------
-
-    def _insert(self) -> Insert:
-        at = self.advance().start
-        self.expect_word("into")
-        table = self.dotted_name("a table's name")
-        if self.take_word("as"):
-            self.name("an alias")
-        columns: tuple[str, ...] = ()
-        if self.at_operator("(") and not self.at_query():
-            columns = self.names_in_parentheses()
-        overriding = ""
-        if self.take_word("overriding"):
-            overriding = self.expect_word("system", "user")
-            self.expect_word("value")
-        if self.take_words("default", "values"):
-            found = Insert(at, table, columns, None, overriding)
-        else:
-            found = Insert(at, table, columns, self.query(), overriding)
-        if self.at_words("on", "conflict"):
-            raise not_yet("INSERT … ON CONFLICT")
-        if self.at_word("returning"):
-            raise not_yet("INSERT … RETURNING")
-        return found
-
-    def _insert_with(self) -> Insert:
-        with_, recursive = self._with()
-        found = self._insert()
-        return msgspec.structs.replace(found, with_=with_, recursive=recursive)
-
-    def _inserts(self) -> bool:
-        """Does INSERT INTO come behind the tables of a WITH?"""
-        if not self.at_word("with"):
-            return False
-        depth = 0
-        for token, following in pairwise(self.tokens[self.index :]):
-            if token.kind == "operator":
-                depth += {"(": 1, ")": -1, ";": -1}.get(token.value, 0)
-                if depth < 0:
-                    return False
-            elif depth == 0 and token.kind == "word":
-                if token.value in ("select", "values", "table") and following.value != "as":
-                    return False
-                if token.value == "insert" and following.value == "into":
-                    return True
-        return False
+    # --- COPY -------------------------------------------------------------------------------------
 
     def _copy(self) -> CopyNode:
         at = self.advance().start
@@ -256,8 +209,10 @@ class StatementGrammar(DefinitionGrammar):
                 elif name not in ("verbose", "costs", "buffers", "timing", "summary"):
                     raise not_yet(f"EXPLAIN ({name.upper()})")
             self.expect_operator(")")
+        if self.at_modification():
+            return Explain(at, self.modification(), analyze)
         if not self.at_query():
-            raise not_yet("EXPLAIN of anything but a query")
+            raise not_yet("EXPLAIN of anything but queries and of statements that change rows")
         return Explain(at, self.query(), analyze)
 
     def _show(self) -> Show:

@@ -144,7 +144,7 @@ class Database:
     def explain(self, sql: str, stats: QueryStats | None = None) -> list[str]:
         plan = self.plan(sql)
         assert isinstance(plan, ExplainPlan)
-        return list(self.planner.explain(plan.query, stats)["QUERY PLAN"].to_pylist())
+        return list(self.planner.explain(plan, stats)["QUERY PLAN"].to_pylist())
 
     def run(self, plan: QueryPlan) -> pa.Table:
         """What a worker makes of a plan, under the names that the user sees."""

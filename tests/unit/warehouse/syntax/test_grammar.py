@@ -16,7 +16,7 @@ from storage.errors import NotYet, SqlSyntaxError
 from tests.sql import postgresql
 from tests.unit.warehouse.syntax.trees import expression, query, shown, statement
 from warehouse.planning.parse import parse_text
-from warehouse.syntax import commands, tree
+from warehouse.syntax import commands, modifications_tree, tree
 
 DIRECTORY = Path(__file__).parents[3] / "data" / "syntax"
 
@@ -49,9 +49,9 @@ def test_every_kind_of_node_has_a_text() -> None:
     shown_texts = " ".join(expected for _, expected in [*QUERIES, *STATEMENTS])
     kinds = {
         name
-        for module in (tree, commands)
+        for module in (tree, commands, modifications_tree)
         for name in module.__all__
-        if name not in ("Node", "LaterWrite") and f"{name}(" not in shown_texts
+        if name not in ("Node", "LaterWrite", "Modification") and f"{name}(" not in shown_texts
     }
     own_form = {
         "Arg", "ArrayExpr", "ArrayQuery", "Between", "BoolExpr", "CaseExpr", "Collate", "Constant",
@@ -187,6 +187,25 @@ ERRORS = [
     ("CREATE TABLE t (a)", 1, 19, None),
     ("COPY t", 1, 7, None),
     ("COPY t FROM x", 1, 13, "x"),
+    ("CREATE TABLE t (a int PRIMARY)", 1, 23, "PRIMARY"),
+    ("CREATE TABLE t (a int, PRIMARY KEY a)", 1, 36, "a"),
+    ("CREATE TABLE t (a int, UNIQUE ())", 1, 32, ")"),
+    ("UPDATE t", 1, 9, None),
+    ("UPDATE t SET", 1, 13, None),
+    ("UPDATE t SET a", 1, 15, None),
+    ("UPDATE t SET a = 1 FROM", 1, 24, None),
+    ("UPDATE t SET a = 1 RETURNING", 1, 29, None),
+    ("DELETE t", 1, 8, "t"),
+    ("DELETE FROM t USING", 1, 20, None),
+    ("INSERT INTO t VALUES (1) ON CONFLICT", 1, 37, None),
+    ("INSERT INTO t VALUES (1) ON CONFLICT () DO NOTHING", 1, 39, ")"),
+    ("INSERT INTO t VALUES (1)\nON CONFLICT (a) DO DELETE", 2, 20, "DELETE"),
+    ("MERGE INTO t", 1, 13, None),
+    ("MERGE INTO t USING u", 1, 21, None),
+    ("MERGE INTO t USING u ON true", 1, 29, None),
+    ("MERGE INTO t USING u ON true\nWHEN MATCHED THEN INSERT", 2, 19, "INSERT"),
+    ("MERGE INTO t USING u ON true\nWHEN NOT MATCHED THEN DELETE", 2, 23, "DELETE"),
+    ("TRUNCATE", 1, 9, None),
 ]
 OURS = [
     ("SELECT * FROM t AS OF 41", 1, 23, "41"),
@@ -231,15 +250,20 @@ def test_syntax_errors_have_a_place(sql: str, line: int, column: int, near: str 
         ("SELECT 1 FROM (a JOIN b ON c) AS x", "alias of a join"),
         ("WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x", "DELETE"),
         ("WITH RECURSIVE x AS (SELECT 1) CYCLE a SET b USING c SELECT 1", "CYCLE"),
-        ("EXPLAIN INSERT INTO t VALUES (1)", "EXPLAIN"),
         ("EXPLAIN (FORMAT json) SELECT 1", "FORMAT"),
-        ("INSERT INTO t VALUES (1) RETURNING a", "RETURNING"),
-        ("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", "CONFLICT"),
-        ("CREATE TABLE t (a INT PRIMARY KEY)", "PRIMARY KEY"),
-        ("CREATE TABLE t (a INT UNIQUE)", "UNIQUE"),
         ("CREATE TABLE t (a INT REFERENCES b (c))", "REFERENCES"),
-        ("CREATE TABLE t (a INT, PRIMARY KEY (a))", "PRIMARY KEY"),
-        ("CREATE TABLE t (a INT, UNIQUE (a), b INT)", "UNIQUE"),
+        ("EXPLAIN CREATE TABLE t (a int)", "EXPLAIN"),
+        ("CREATE TABLE t (a INT UNIQUE NULLS NOT DISTINCT)", "NULLS NOT DISTINCT"),
+        ("CREATE TABLE t (a INT, UNIQUE NULLS NOT DISTINCT (a))", "NULLS NOT DISTINCT"),
+        ("CREATE TABLE t (a INT PRIMARY KEY DEFERRABLE)", "DEFERRABLE"),
+        ("CREATE TABLE t (a INT, UNIQUE (a) INCLUDE (b), b INT)", "INCLUDE"),
+        ("INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE a > 1 DO NOTHING", "WHERE"),
+        ("INSERT INTO t VALUES (1) ON CONFLICT (lower(a)) DO NOTHING", "expression"),
+        ("UPDATE t SET a[1] = 2", "part of column a"),
+        ("UPDATE t SET (a, b) = 1", "ROW"),
+        ("DELETE FROM t WHERE CURRENT OF c", "CURRENT OF"),
+        ("MERGE INTO t USING u ON true WHEN NOT MATCHED BY SOURCE THEN DELETE", "SOURCE"),
+        ("MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE RETURNING a", "RETURNING"),
         ("CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES b (c))", "FOREIGN KEY"),
         ("CREATE TABLE t (a INT GENERATED ALWAYS AS (b + 1) STORED)", "GENERATED"),
         ("CREATE TABLE t (a SERIAL)", "SERIAL"),
@@ -267,9 +291,6 @@ def test_what_comes_later_is_refused_by_its_name(sql: str, name: str) -> None:
         ("ATTACH 'x' AS y", "ATTACH"),
         ("CREATE STREAM s ON TABLE t", "CREATE STREAM"),
         ("ARCHIVE TABLE t", "ARCHIVE"),
-        ("UPDATE t SET a = 1", "UPDATE"),
-        ("DELETE FROM t", "DELETE"),
-        ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", "MERGE"),
         ("UPSERT INTO t VALUES (1)", "UPSERT"),
         ("CREATE VIEW v AS SELECT 1", "CREATE VIEW"),
         ("CREATE OR REPLACE VIEW v AS SELECT 1", "CREATE OR REPLACE"),
@@ -301,7 +322,16 @@ def is_ours(sql: str) -> bool:
     words = ("describe", "desc ", "show tables", "show schemas", "show warehouses", "cluster by")
     # PostgreSQL refuses a bare DEFAULT and a field of a row without parentheses while it parses.
     words += ("values (1, 'a'), (2, default)", "select row(a, b).f1")
-    extended = ("micropartition_rows", "as of", "from 's3:", ":name", "explain of", "respect nulls")
+    words += ("MERGE INTO t AS x",)  # BY TARGET came with 17
+    extended = (
+        "micropartition_rows",
+        "as of",
+        "BY TARGET",
+        "from 's3:",
+        ":name",
+        "explain of",
+        "respect nulls",
+    )
     return sql.startswith(words) or any(word in sql for word in (*extended, "cluster by"))
 
 

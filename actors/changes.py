@@ -1,0 +1,193 @@
+"""Statements that change rows, with the primary and its compute; repeated where they came too late.
+
+A statement that stands alone reads the newest snapshot. If others have written the rows that it
+depends on before it could commit (Conflict), it is planned and run again on a newer snapshot, a few
+times. The same goes for INSERT … ON CONFLICT that meets a key (23505) which it did not see.
+Each attempt holds the LSN that it reads at, so that the primary can tell what was written since.
+
+Inside a transaction it is run once, on the transaction's own state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+
+import pyarrow as pa
+
+from actors.compute.runner import QueryRunner
+from actors.messages import (
+    CommitReply,
+    Operation,
+    QueryReply,
+    Statement,
+    TableInfo,
+    WriteMode,
+)
+from actors.planner import InsertPlan, ModifyPlan, Parsed, QueryPlan
+from actors.primary.modify import COMMITTED_BEFORE, Modifier, RowWrites
+from actors.primary.primary import Primary
+from actors.write import delete_operation, fitted_operation
+from storage.clock import Clock
+from storage.errors import Conflict, InvalidRequest, MobulaError
+from storage.ids import Ids
+from storage.objects import ObjectStore
+from storage.snapshot.model import Receipt, Snapshot, TableState
+from storage.target import RowRules
+
+__all__ = ["Changes", "StoredRowWrites"]
+
+Commit = Callable[[tuple[Operation, ...], Statement], Awaitable[Receipt]]
+
+ATTEMPTS_MAX = 10
+NEWER_WAIT_MS = 200  # for what a conflict was about to become durable
+NEWER_POLL_MS = 2
+
+
+class Changes:
+    """Carries out statements that change rows. Implements `modify.Primary`."""
+
+    def __init__(
+        self,
+        primary: Primary,
+        runner: QueryRunner,
+        writes: RowWrites,
+        *,
+        commit: Commit,
+        fetch_rows: Callable[[object], Awaitable[pa.Table]],
+        clock: Clock,
+    ) -> None:
+        """Args: commit: makes operations a transaction, or part of the one that is open."""
+        self._primary = primary
+        self._commit = commit
+        self._runner = runner
+        self._fetch_rows = fetch_rows
+        self._clock = clock
+        self._modifier = Modifier(self, writes)
+
+    async def carry_out(
+        self, plan: InsertPlan | ModifyPlan, snapshot: Snapshot, parsed: Parsed
+    ) -> CommitReply | QueryReply:
+        """Carry out a plan that was made on `snapshot`, which is held; if it came too late, the
+        statement anew.
+
+        Raises:
+            InvalidRequest: a row does not fit.
+            Conflict: others were quicker, every time, or once inside a transaction.
+        """
+        statement = parsed.statement
+        if statement.session.transaction:
+            return await self._once(plan, snapshot, statement)
+        found = await self._tried(plan, snapshot, statement, last=False)
+        for attempt in range(1, ATTEMPTS_MAX):
+            if found is not None:
+                return found
+            with self._primary.reading() as newest:
+                again, _ = await self._runner.plan(parsed, newest)
+                assert isinstance(again, InsertPlan | ModifyPlan)
+                last = attempt == ATTEMPTS_MAX - 1
+                found = await self._tried(again, newest, statement, last=last)
+        assert found is not None
+        return found
+
+    async def _tried(
+        self,
+        plan: InsertPlan | ModifyPlan,
+        snapshot: Snapshot,
+        statement: Statement,
+        *,
+        last: bool,
+    ) -> CommitReply | QueryReply | None:
+        """The outcome; None if the statement is worth another attempt."""
+        try:
+            return await self._once(plan, snapshot, statement)
+        except MobulaError as error:
+            if last or not _may_run_again(error, plan):
+                raise
+            newer = await self._is_newer(snapshot.lsn)
+            if not newer and not isinstance(error, Conflict):
+                raise  # the key was there all along
+        return None
+
+    async def _once(
+        self, plan: InsertPlan | ModifyPlan, snapshot: Snapshot, statement: Statement
+    ) -> CommitReply | QueryReply:
+        if isinstance(plan, InsertPlan):
+            return await self._modifier.insert(plan, snapshot, statement)
+        return await self._modifier.modify(plan, snapshot, statement)
+
+    async def _is_newer(self, lsn: int) -> bool:
+        """Is there a newer snapshot, or is there one soon?"""
+        deadline_ms = self._clock.monotonic_ms() + NEWER_WAIT_MS
+        while self._primary.snapshot.lsn <= lsn:
+            if self._clock.monotonic_ms() >= deadline_ms:
+                return False
+            await self._clock.sleep_ms(NEWER_POLL_MS)
+        return True
+
+    # --- what `Modifier` needs --------------------------------------------------------------------
+
+    async def rows(
+        self, plan: QueryPlan, snapshot: Snapshot, given: pa.Table | None = None
+    ) -> QueryReply:
+        """See `modify.Primary`."""
+        reply = await self._runner.run(plan, snapshot, 0.0, given)
+        return dataclasses.replace(reply, rows=await self._fetch_rows(reply.rows))
+
+    def info(self, table: TableState, snapshot: Snapshot, rules: RowRules | None) -> TableInfo:
+        """See `modify.Primary`."""
+        info = self._primary.table(snapshot.schemas[table.schema_id], table.name)
+        if info.table_id != table.id:
+            raise Conflict(f"table {table.name} was replaced meanwhile; nothing was written")
+        return dataclasses.replace(info, target=dataclasses.replace(info.target, rules=rules))
+
+    async def numbered(self, info: TableInfo, names: list[str], row_count: int) -> TableInfo:
+        """See `modify.Primary`."""
+        return await self._primary.numbered(info, names, row_count)
+
+    async def reserve(self, sequence_id: int, count: int) -> int:
+        """See `modify.Primary`."""
+        return await self._primary.reserve(sequence_id, count)
+
+    async def commit(self, operations: tuple[Operation, ...], statement: Statement) -> Receipt:
+        """See `modify.Primary`."""
+        return await self._commit(operations, statement)
+
+    def receipt(self, lsn: int) -> Receipt:
+        """See `modify.Primary`."""
+        return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
+
+
+class StoredRowWrites:
+    """Implements `modify.RowWrites`: rows in the log or, where there are many, in files."""
+
+    def __init__(self, store: ObjectStore, ids: Ids, inline_bytes_max: int) -> None:
+        """Args: inline_bytes_max: encoded rows from this size on become micropartitions."""
+        self._store = store
+        self._ids = ids
+        self._inline_bytes_max = inline_bytes_max
+
+    async def write(
+        self, info: TableInfo, rows: pa.Table, mode: WriteMode, read_lsn: int | None
+    ) -> Operation:
+        """See `RowWrites.write`."""
+        return await fitted_operation(
+            self._store,
+            info,
+            rows,
+            ids=self._ids,
+            inline_bytes_max=self._inline_bytes_max,
+            mode=mode,
+            read_lsn=read_lsn,
+        )
+
+    def delete(self, info: TableInfo, keys: pa.Table, read_lsn: int) -> Operation:
+        """See `RowWrites.delete`."""
+        return delete_operation(info, keys, read_lsn)
+
+
+def _may_run_again(error: MobulaError, plan: InsertPlan | ModifyPlan) -> bool:
+    if isinstance(error, Conflict):
+        return error.sqlstate != COMMITTED_BEFORE
+    decides = isinstance(plan, InsertPlan) and plan.conflict is not None
+    return decides and isinstance(error, InvalidRequest) and error.sqlstate == "23505"
