@@ -10,6 +10,7 @@ import pyarrow as pa
 from actors.messages import (
     AppendFiles,
     CommitReply,
+    Lookup,
     QueryReply,
     Statement,
     TableInfo,
@@ -51,6 +52,10 @@ class WarehouseClient(Protocol):
 
     def stream(self, statement: Statement) -> BatchSource:
         """A read whose rows come batch by batch; the worker that makes them is taken meanwhile."""
+        ...
+
+    def get(self, lookup: Lookup) -> QueryReply:
+        """Rows by primary key."""
         ...
 
     def query(self, statement: Statement) -> QueryReply:
@@ -119,11 +124,8 @@ class Engine(Protocol):
         """
         ...
 
-    def get(self, info: TableInfo, keys: pa.Table) -> QueryReply:
-        """The rows of the newest snapshot that have these primary keys, through the index.
-
-        Args: keys: in the logical types of the key's columns, under their names.
-        """
+    def get(self, lookup: Lookup) -> QueryReply:
+        """The rows of the newest snapshot that have these primary keys, through the index."""
         ...
 
     def snapshot(self) -> Snapshot:

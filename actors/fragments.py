@@ -12,7 +12,7 @@ from typing import Any
 
 from actors.messages import QueryStats
 from storage.exports import ExportTarget
-from storage.micropartition.inputs import Overlay
+from storage.micropartition.inputs import Chosen
 from storage.schema import Column
 from storage.snapshot.ranges import ColumnRange
 from storage.sources_scan import SourceScan
@@ -65,7 +65,7 @@ class ScanInput:
             `columns`.
         source: files of users, read in place, instead of files and deltas of a table.
         location: the name of one more column: where each row is (`storage.micropartition.inputs`).
-        overlay: what the transaction that reads did to the table itself; `ranges` know of it.
+        chosen: only the rows that have one of these keys.
     """
 
     alias: str
@@ -76,7 +76,7 @@ class ScanInput:
     ranges: Mapping[int, ColumnRange] = field(default_factory=dict)
     source: SourceScan | None = None
     location: str | None = None
-    overlay: Overlay | None = None
+    chosen: Chosen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from actors.loop import LoopThread
 from actors.messages import (
     AppendFiles,
     CommitReply,
+    Lookup,
     QueryReply,
     Statement,
     TableInfo,
@@ -93,6 +94,11 @@ class LocalEngine(StoreClient):
     def submit(self, transaction: Transaction) -> Receipt:
         return self._loop.run(self._writer().submit(transaction))
 
+    def get(self, lookup: Lookup) -> QueryReply:
+        if self._primary is None and not lookup.session.transaction:
+            return self._loop.run(self._own_reader().get(lookup))
+        return self._loop.run(self._writer().get(lookup))
+
     def control(self, control: TransactionControl) -> TransactionReply:
         return self._loop.run(self._writer().control(control))
 
@@ -132,6 +138,10 @@ class LocalEngine(StoreClient):
             service = self._warehouses.pop(name, None)
         if service is not None:
             self._loop.run(service.close())
+
+    def get_on(self, name: str, lookup: Lookup) -> QueryReply:
+        """A lookup on a virtual warehouse of this process."""
+        return self._loop.run(self._warehouse(name, name).get(lookup))
 
     def query(self, name: str, statement: Statement) -> QueryReply:
         """A read on a virtual warehouse of this process."""
@@ -259,6 +269,9 @@ class LocalWarehouse:
     def __init__(self, engine: LocalEngine, name: str) -> None:
         self._engine = engine
         self._name = name
+
+    def get(self, lookup: Lookup) -> QueryReply:
+        return self._engine.get_on(self._name, lookup)
 
     def query(self, statement: Statement) -> QueryReply:
         return self._engine.query(self._name, statement)

@@ -35,6 +35,7 @@ __all__ = [
     "ExchangeDeltas",
     "ExchangeRuns",
     "LoadFiles",
+    "Lookup",
     "NewColumn",
     "NewIdentity",
     "NewKey",
@@ -467,6 +468,22 @@ class Statement:
     timeout_ms: int = 600_000
     session: Session = Session()
     token: IngestToken | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Rows of a table by primary key.
+
+    `keys`: in any form that `storage.key_frame.key_rows` takes and that can be pickled. The rest:
+    see `Statement`.
+    """
+
+    schema: str
+    table: str
+    keys: Any
+    session: Session = Session()
+    min_lsn: int | None = None
+    timeout_ms: int = 600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

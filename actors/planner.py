@@ -18,7 +18,7 @@ import pyarrow as pa
 from actors.messages import NewTable, Operation, QueryStats, Statement
 from storage.errors import MobulaError
 from storage.exports import ExportTarget
-from storage.micropartition.inputs import Overlay
+from storage.micropartition.inputs import Chosen
 from storage.schema import Column
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Snapshot, TableState
@@ -102,7 +102,7 @@ class PlannedScan:
 
     Attributes:
         predicate: the conditions that pruned it, as text for EXPLAIN, or None.
-        location, overlay: see `fragments.ScanInput`.
+        location, chosen: see `fragments.ScanInput`.
     """
 
     alias: str
@@ -111,7 +111,7 @@ class PlannedScan:
     files: FileSet
     predicate: str | None = None
     location: str | None = None
-    overlay: Overlay | None = None
+    chosen: Chosen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

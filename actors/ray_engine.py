@@ -24,6 +24,7 @@ from actors.loop import LoopThread
 from actors.messages import (
     AppendFiles,
     CommitReply,
+    Lookup,
     QueryReply,
     Statement,
     TableInfo,
@@ -140,6 +141,14 @@ class RayEngine(StoreClient):
         )
         assert isinstance(receipt, Receipt)
         return receipt
+
+    def get(self, lookup: Lookup) -> QueryReply:
+        timeout_s = lookup.timeout_ms / 1000 + GRACE_S
+        reply = self._repeated(
+            lambda primary: _get(primary.get.remote(lookup), timeout_s, "the primary")
+        )
+        assert isinstance(reply, QueryReply)
+        return _with_rows(reply)
 
     def control(self, control: TransactionControl) -> TransactionReply:
         reply = self._repeated(
@@ -269,6 +278,16 @@ class RayWarehouse:
 
         def once() -> Any:
             return _get(self._actor.query.remote(statement), timeout_s, what)
+
+        reply: QueryReply = _patiently(once, GRACE_S, what)
+        return _with_rows(reply)
+
+    def get(self, lookup: Lookup) -> QueryReply:
+        what = f"virtual warehouse {self._name}"
+        timeout_s = lookup.timeout_ms / 1000 + GRACE_S
+
+        def once() -> Any:
+            return _get(self._actor.get.remote(lookup), timeout_s, what)
 
         reply: QueryReply = _patiently(once, GRACE_S, what)
         return _with_rows(reply)

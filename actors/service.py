@@ -26,6 +26,7 @@ from actors.compute.worker import Worker
 from actors.loads import load_sources, numbered_sources
 from actors.messages import (
     CommitReply,
+    Lookup,
     Operation,
     QueryReply,
     Session,
@@ -221,6 +222,13 @@ class PrimaryService:
             return await self._primary.submit(transaction)
         with self._inside(transaction.session) as open_transaction:
             return await self._written(open_transaction, transaction.operations)
+
+    async def get(self, lookup: Lookup) -> QueryReply:
+        """Rows by primary key, as the transaction that is open sees them, or the newest."""
+        if not lookup.session.transaction:
+            return await self._runner.get(lookup, self._primary.snapshot, self._primary.files_with)
+        with self._inside(lookup.session) as found:
+            return await self._runner.get(lookup, await found.snapshot(), found.files_with)
 
     async def control(self, control: TransactionControl) -> TransactionReply:
         """Begin or end a transaction, or set and use its savepoints.
@@ -531,6 +539,10 @@ class CoordinatorService:
     async def stream(self, statement: Statement) -> BatchStream:
         """See `Coordinator.stream`."""
         return await self._coordinator.stream(statement)
+
+    async def get(self, lookup: Lookup) -> QueryReply:
+        """See `Coordinator.get`."""
+        return await self._coordinator.get(lookup)
 
     def hint(self, lsn: int) -> None:
         """See `Coordinator.hint`."""

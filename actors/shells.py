@@ -27,6 +27,7 @@ from actors.fragments import Fragment, FragmentResult
 from actors.loop import LoopThread
 from actors.messages import (
     CommitReply,
+    Lookup,
     QueryReply,
     QueryStats,
     Statement,
@@ -280,6 +281,9 @@ class PrimaryShell(_StreamingShell):
         service = await self._service.get()
         return await self._opened(service.stream(statement))
 
+    async def get(self, lookup: Lookup) -> QueryReply:
+        return await self._run(lambda service: service.get(lookup))
+
     async def control(self, control: TransactionControl) -> TransactionReply:
         return await self._run(lambda service: service.control(control))
 
@@ -369,6 +373,10 @@ class CoordinatorShell(_StreamingShell):
     async def ready(self) -> None:
         """Return once all workers are started, or raise why not."""
         await self._service.get()
+
+    async def get(self, lookup: Lookup) -> QueryReply:
+        service = await self._service.get()
+        return await asyncio.wrap_future(self._loop.start(service.get(lookup)))
 
     async def query(self, statement: Statement) -> QueryReply:
         service = await self._service.get()

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from actors.client import Engine
-from actors.messages import Operation, Session, WriteMode
+from actors.messages import Lookup, Operation, Session, WriteMode
 from actors.temporary import TEMPORARY, temporary_schema
 from actors.write import delete_operation, key_schema
 from storage.errors import InvalidRequest
+from storage.key_frame import key_rows, plain_keys
 from storage.snapshot.model import PUBLIC, IngestToken
-from warehouse.keys import key_rows
 from warehouse.result import Commit, Result
 
 __all__ = ["Table", "split_name"]
@@ -43,6 +43,7 @@ class Table:
         self, engine: Engine, name: str, commit: Commits, sql: Statements, session: Session
     ) -> None:
         self._engine = engine
+        self._session = session
         self._schema, self._table = split_name(name, session)
         self.name = f"{self._schema}.{self._table}"
         self._commit = commit
@@ -133,9 +134,10 @@ class Table:
 
         Args: keys: as of `delete`.
         """
-        info = self._engine.table(self._schema, self._table)
-        rows = key_rows(keys, key_schema(info.target, "get"), self._table)
-        return Result.of(self._engine.get(info, rows))
+        lookup = Lookup(
+            schema=self._schema, table=self._table, keys=plain_keys(keys), session=self._session
+        )
+        return Result.of(self._engine.get(lookup))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name})"

@@ -8,11 +8,13 @@ from typing import Any
 import polars as pl
 
 from actors.client import WarehouseClient
-from actors.messages import Statement
+from actors.messages import Lookup, Statement
 from storage.errors import InvalidRequest, NotYet
+from storage.key_frame import plain_keys
 from warehouse.result import Result
 from warehouse.session import AboutTransactions, Parameters, SqlSession, Told
 from warehouse.stream import RowStream
+from warehouse.table import split_name
 
 __all__ = ["VirtualWarehouse"]
 
@@ -72,6 +74,24 @@ class VirtualWarehouse:
         """Run one read and give its rows as they come; see `Database.stream`."""
         statement = self._session.reading(text, parameters, min_lsn, timeout_s)
         return RowStream(self._client.stream(statement))
+
+    def get(
+        self, table: str, keys: Any, *, min_lsn: int | None = None, timeout_s: float = 600.0
+    ) -> Result:
+        """The rows of a table that have these primary keys, in no order.
+
+        Args: table: `name` or `schema.name`; keys: see `Table.get`; the rest: as of `sql`.
+        """
+        schema, name = split_name(table, self._session.current)
+        lookup = Lookup(
+            schema=schema,
+            table=name,
+            keys=plain_keys(keys),
+            session=self._session.current,
+            min_lsn=min_lsn,
+            timeout_ms=int(timeout_s * 1000),
+        )
+        return Result.of(self._client.get(lookup))
 
     def scan(self, table: str) -> pl.LazyFrame:
         """Not yet: a lazy frame that is pruned and filtered on the workers."""

@@ -173,9 +173,8 @@ def optimizations() -> pl.QueryOptFlags:
 def _rows_of(scan_input: ScanInput, tallies: Mapping[str, ScanTally]) -> int:
     if scan_input.source is not None:
         return source_rows(scan_input, tallies)
-    own = 0 if scan_input.overlay is None else scan_input.overlay.added.num_rows
     files = sum(file.row_count for file in scan_input.files)
-    return files + sum(run.row_count for run in scan_input.deltas) + own
+    return files + sum(run.row_count for run in scan_input.deltas)
 
 
 def _input(
@@ -204,11 +203,13 @@ def _input(
         )
         for version, columns in sorted(scan_input.schemas.items())
     ]
-    location, overlay = scan_input.location, scan_input.overlay
-    frame = scan(groups, scan_input.columns, carriers=True, location=location, overlay=overlay)
+    location = scan_input.location
+    frame = scan(
+        groups, scan_input.columns, carriers=True, location=location, chosen=scan_input.chosen
+    )
     if location is None:
         return InputFrame(frame, scan_input.columns, scan_input.ranges)
     column = location_column(location)
-    bounds = replace(LOCATION_RANGE, has_null=overlay is not None)
+    bounds = replace(LOCATION_RANGE, has_null=False)
     ranges = {**scan_input.ranges, column.id: bounds}
     return InputFrame(frame, (*scan_input.columns, column), ranges)

@@ -12,7 +12,7 @@ from actors.compute.deltas import DeltaStage
 from actors.fragments import FileInput, ScanInput
 from actors.planner import PlannedScan, SourcePlan
 from storage.schema import Column
-from storage.snapshot.ranges import column_ranges, row_ranges
+from storage.snapshot.ranges import column_ranges
 
 __all__ = ["scan_input", "source_input"]
 
@@ -23,9 +23,6 @@ def scan_input(scan: PlannedScan, stage: DeltaStage) -> ScanInput:
     deltas = stage.runs(table, located=scan.location is not None)
     files = tuple(_file_inputs(scan))
     known = [(run.schema_version, run.ranges) for run in deltas]
-    if scan.overlay is not None:
-        columns = scan.overlay.columns
-        known.append((table.schema.version, row_ranges(scan.overlay.added, columns)))
     versions = {f.schema_version for f in files} | {version for version, _ in known}
     schemas: Mapping[int, tuple[Column, ...]] = {
         version: table.schema_version(version).columns for version in versions
@@ -38,7 +35,7 @@ def scan_input(scan: PlannedScan, stage: DeltaStage) -> ScanInput:
         deltas=deltas,
         ranges=column_ranges(scan.files, known, scan.columns, schemas),
         location=scan.location,
-        overlay=scan.overlay,
+        chosen=scan.chosen,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,10 +16,11 @@ import pyarrow as pa
 
 from actors.compute.deltas import DeltaStage
 from actors.compute.inputs import scan_input, source_input
+from actors.compute.lookup import chosen_rows, looked_up, whole_table
 from actors.compute.pool import WorkerPool
 from actors.compute.streams import BatchStream, listed
 from actors.fragments import DeltaRun, Fragment, Output, ScanInput
-from actors.messages import QueryReply, QueryStats, Statement
+from actors.messages import Lookup, QueryReply, QueryStats, Statement
 from actors.planner import (
     AtLsn,
     AtTimestamp,
@@ -37,7 +38,8 @@ from storage.clock import Clock
 from storage.errors import Cancelled, InternalError, InvalidRequest
 from storage.ids import Ids
 from storage.log.reader import LogReader
-from storage.snapshot.model import Snapshot
+from storage.micropartition.inputs import Chosen
+from storage.snapshot.model import Snapshot, TableState
 
 __all__ = ["QueryRunner"]
 
@@ -122,6 +124,30 @@ class QueryRunner:
             plan, snapshot = await self.plan(parsed, newest)
             plan_ms = self._clock.monotonic_ms() - started_ms
             return await self.run(plan, snapshot, plan_ms)
+
+    async def get(
+        self,
+        lookup: Lookup,
+        newest: Snapshot | None = None,
+        files: Callable[[TableState, Chosen], Awaitable[Collection[int]]] | None = None,
+    ) -> QueryReply:
+        """Rows by primary key.
+
+        Args:
+            newest: see `plan`.
+            files: says which files may have the keys, where somebody knows.
+        """
+        started_ms = self._clock.monotonic_ms()
+        parsed = self.parse(whole_table(lookup))
+        async with _in_time(parsed.statement):
+            plan, snapshot = await self.plan(parsed, newest)
+            if not isinstance(plan, QueryPlan) or len(plan.scans) != 1:
+                raise InternalError("a lookup that is no scan of one table")
+            table = plan.scans[0].table
+            chosen = chosen_rows(lookup, table)
+            known = None if files is None else await files(table, chosen)
+            plan_ms = self._clock.monotonic_ms() - started_ms
+            return await self.run(looked_up(plan, chosen, known), snapshot, plan_ms)
 
     async def stream(self, parsed: Parsed, newest: Snapshot | None = None) -> BatchStream:
         """Plan a read and give its rows as they come; a worker is taken with the first of them.

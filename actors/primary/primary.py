@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,13 +23,14 @@ from actors.primary.sequencer import Sequencer, SequencerLimits
 from actors.primary.sequences import Reservations
 from actors.primary.state import WriterState
 from actors.primary.tables import cluster_by, first_schema
-from actors.primary.transactions import TransactionLimits, Transactions
+from actors.primary.transactions import TransactionLimits, Transactions, files_with
 from storage.clock import Clock
 from storage.errors import Conflict, InternalError, MobulaError, Unavailable, UnknownObject
 from storage.flush import FlushPolicy
 from storage.ids import Ids
 from storage.log.record import Group
 from storage.log.takeover import Reign
+from storage.micropartition.inputs import Chosen
 from storage.names import data_prefix, index_prefix
 from storage.nearest import nearest
 from storage.objects import ObjectStore
@@ -219,6 +220,15 @@ class Primary:
         if table.id not in state.indexes:
             state = state.with_index(table.id, await self._indexes.open(table))
         return await self._bulk.checked(operation, table, state, lsn), state
+
+    async def files_with(self, table: TableState, chosen: Chosen) -> Collection[int]:
+        """The files that may have rows with these primary keys, beside the deltas."""
+        while (index := self._sequencer.state.indexes.get(table.id)) is None:
+            known = self._sequencer.working.tables.get(table.id)
+            if known is None:
+                return set(table.files.table["file_id"].to_pylist())  # it is being dropped
+            await self._sequencer.open_table(known)
+        return files_with(index, table, chosen)
 
     async def reserve(self, sequence_id: int, count: int) -> int:
         """See `Reservations.reserve`."""

@@ -19,7 +19,7 @@ are gone, their commit is refused (40001), and nothing of them was ever visible.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -41,10 +41,11 @@ from actors.primary.state import WriterState
 from storage.clock import Clock
 from storage.errors import Conflict, InvalidRequest, MobulaError, NotYet, Unavailable, UnknownObject
 from storage.ids import Ids
-from storage.primary_key import TableIndex
+from storage.micropartition.inputs import Chosen
+from storage.primary_key import TableIndex, keys_of
 from storage.snapshot.model import PRIVATE_LSN, IngestToken, Receipt, Snapshot, TableState
 
-__all__ = ["ISOLATION_LEVELS", "OpenTransaction", "TransactionLimits", "Transactions"]
+__all__ = ["ISOLATION_LEVELS", "OpenTransaction", "TransactionLimits", "Transactions", "files_with"]
 
 READ_COMMITTED, REPEATABLE_READ = "read committed", "repeatable read"
 ISOLATION_LEVELS = (READ_COMMITTED, REPEATABLE_READ)
@@ -137,6 +138,13 @@ class OpenTransaction:
             self.failed = True
             raise
 
+    async def files_with(self, table: TableState, chosen: Chosen) -> Collection[int]:
+        """The files that may have rows with these primary keys, beside the deltas."""
+        assert self.state is not None
+        if table.id not in self.state.indexes:
+            self.state = self.state.with_index(table.id, await self.open_index(table))
+        return files_with(self.state.indexes[table.id], table, chosen)
+
     async def save(self, name: str) -> None:
         """SAVEPOINT name; one of the same name stays below it."""
         await self.snapshot()
@@ -210,6 +218,12 @@ class OpenTransaction:
             if self.savepoints[at].name == name:
                 return at
         raise UnknownObject(f'savepoint "{name}" does not exist', "3B001")
+
+
+def files_with(index: TableIndex, table: TableState, chosen: Chosen) -> Collection[int]:
+    """The files in which the index knows rows with these primary keys, there or not any more."""
+    assert table.primary_key is not None
+    return index.files_with(table.primary_key.id, keys_of(chosen.keys, chosen.key))
 
 
 class Transactions:

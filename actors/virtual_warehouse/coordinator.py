@@ -10,7 +10,7 @@ from typing import Any
 from actors.compute.pool import WorkerPool
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
-from actors.messages import QueryReply, Statement
+from actors.messages import Lookup, QueryReply, Statement
 from actors.planner import Parsed
 from actors.virtual_warehouse.follower import Follower
 from storage.errors import InvalidRequest
@@ -44,6 +44,11 @@ class Coordinator:
             Cancelled: `timeout_ms` passed.
         """
         return await self._runner.answer(self._read(statement))
+
+    async def get(self, lookup: Lookup) -> QueryReply:
+        """Rows by primary key. Raises as `query`."""
+        self._queries_total += 1
+        return await self._runner.get(lookup)
 
     async def stream(self, statement: Statement) -> BatchStream:
         """The same, its rows as they come. Raises as `query`."""

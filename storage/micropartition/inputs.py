@@ -17,7 +17,7 @@ from storage.snapshot.ranges import ColumnRange
 __all__ = [
     "LOCATION_RANGE",
     "ROW_BITS",
-    "Overlay",
+    "Chosen",
     "ScanDelta",
     "ScanFile",
     "ScanGroup",
@@ -70,21 +70,11 @@ class ScanGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overlay:
-    """What a transaction did to a table and has not committed: reads inside it see that.
+class Chosen:
+    """The rows that a scan is asked for by key: `keys`, in `arrow_schema(key)` without NULL."""
 
-    Attributes:
-        columns: of the table's newest schema version.
-        added: rows that are there besides, in `arrow_schema(columns)`.
-        key: the columns of the table's primary key; may be empty if nothing is hidden.
-        hidden: keys, in `arrow_schema(key)` and without NULL: stored rows with one of them are left
-            out. It does not hide rows of `added`.
-    """
-
-    columns: tuple[Column, ...]
-    added: pa.Table
-    key: tuple[Column, ...] = ()
-    hidden: pa.Table | None = None
+    key: tuple[Column, ...]
+    keys: pa.Table
 
 
 def location_column(name: str) -> Column:

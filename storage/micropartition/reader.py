@@ -16,7 +16,7 @@ is plain Polars, so that projections and predicates of the query reach the Parqu
 - Polars hears how many rows the files have, which it would not find out by itself when it is told
   the schema: it then builds hash tables on the smaller side and filters the larger one by them.
 
-Inside a transaction, what it did itself lies over all that (`inputs.Overlay`): stored rows whose
+Inside a transaction, what it did itself lies over all that (`inputs.Chosen`): stored rows whose
 keys it wrote are left out by an anti-join, and its own rows come last.
 """
 
@@ -40,7 +40,7 @@ from storage.micropartition.carriers import (
     stored_type,
 )
 from storage.micropartition.footer import check_footer
-from storage.micropartition.inputs import Overlay, ScanDelta, ScanFile, ScanGroup
+from storage.micropartition.inputs import Chosen, ScanDelta, ScanFile, ScanGroup
 from storage.micropartition.live_rows import (
     CountedFiles,
     counted,
@@ -58,7 +58,7 @@ from storage.schema import (
     arrow_type,
 )
 
-__all__ = ["Overlay", "ScanDelta", "ScanFile", "ScanGroup", "check_footer", "read", "scan"]
+__all__ = ["Chosen", "ScanDelta", "ScanFile", "ScanGroup", "check_footer", "read", "scan"]
 
 
 def scan(
@@ -67,7 +67,7 @@ def scan(
     *,
     carriers: bool = False,
     location: str | None = None,
-    overlay: Overlay | None = None,
+    chosen: Chosen | None = None,
 ) -> pl.LazyFrame:
     """The live rows of all groups. Group by group: files, first those without deleted rows, then
     deltas alike; within these, in their order.
@@ -78,7 +78,7 @@ def scan(
         carriers: every column as `carriers.carrier_type` says; else as `carriers.polars_type` does,
             which has DECIMAL(p, s) as Decimal(p, s).
         location: the name of one more column, BIGINT: where each row is (`inputs.py`).
-        overlay: what the reading transaction did itself.
+        chosen: only the rows that have one of these keys.
     Returns: a lazy frame.
     Raises:
         CorruptData: a delete bitmap is not one of its file or delta.
@@ -86,7 +86,7 @@ def scan(
     """
     if not columns:
         raise InternalError("a scan needs at least one column")
-    wanted = columns if overlay is None else _with_key(columns, overlay)
+    wanted = columns if chosen is None else _with_key(columns, chosen)
     reader = _Reader(
         columns=wanted,
         types={c.id: carrier_type(c.type) if carriers else polars_type(c.type) for c in wanted},
@@ -94,11 +94,11 @@ def scan(
     )
     frames = [frame for group in groups for frame in reader.frames(group)]
     found = _concatenated(frames) if frames else reader.empty()
-    if overlay is None:
+    if chosen is None:
         return found
+    found = reader.chosen(found, chosen)
     names = [c.name for c in columns] + ([] if location is None else [location])
-    laid = _concatenated([reader.unhidden(found, overlay), *reader.added(overlay)])
-    return laid if wanted is columns else laid.select(names)
+    return found if wanted is columns else found.select(names)
 
 
 def read(path: Path, schema: TableSchema, name: str | None = None) -> pa.Table:
@@ -155,25 +155,18 @@ class _Reader:
             schema[self.location] = pl.Int64()
         return pl.LazyFrame(schema=schema)
 
-    def unhidden(self, stored: pl.LazyFrame, overlay: Overlay) -> pl.LazyFrame:
-        """Stored rows but those whose keys are hidden."""
-        if overlay.hidden is None or not overlay.hidden.num_rows:
-            return stored
-        key = overlay.key
-        own = {column.id: column for column in key}
-        hidden = _rows(overlay.hidden, own, key).select(
-            [_decoded(c, c, self.types[c.id]) for c in key]
+    def chosen(self, found: pl.LazyFrame, chosen: Chosen) -> pl.LazyFrame:
+        """The rows that have one of these keys; bounds of the keys' columns skip stripes."""
+        own = {column.id: column for column in chosen.key}
+        keys = _rows(chosen.keys, own, chosen.key).select(
+            [_decoded(c, c, self.types[c.id]) for c in chosen.key]
         )
-        return stored.join(hidden.lazy(), on=[c.name for c in key], how="anti")
-
-    def added(self, overlay: Overlay) -> Iterable[pl.LazyFrame]:
-        """The transaction's own rows, which are nowhere yet."""
-        if not overlay.added.num_rows:
-            return
-        own = {column.id: column for column in overlay.columns}
-        found = _rows(overlay.added, own, self.columns).lazy()
-        nowhere = [] if self.location is None else [pl.lit(None, pl.Int64()).alias(self.location)]
-        yield found.select([*self._carried(), *nowhere])
+        names = [c.name for c in chosen.key]
+        if not len(keys):
+            return found.filter(pl.lit(False))
+        if len(names) == 1:
+            return found.filter(pl.col(names[0]).is_in(keys[names[0]].implode()))
+        return found.join(keys.lazy(), on=names, how="semi")
 
     def _counted(self, batch: CountedFiles, group: ScanGroup) -> pl.LazyFrame:
         row = unused("row", [c.name for c in group.columns])
@@ -222,12 +215,10 @@ def _concatenated(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
     return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
 
 
-def _with_key(columns: tuple[Column, ...], overlay: Overlay) -> tuple[Column, ...]:
+def _with_key(columns: tuple[Column, ...], chosen: Chosen) -> tuple[Column, ...]:
     """The columns, and those of the key that are not among them."""
-    if overlay.hidden is None or not overlay.hidden.num_rows:
-        return columns
     known = {column.id for column in columns}
-    missing = tuple(column for column in overlay.key if column.id not in known)
+    missing = tuple(column for column in chosen.key if column.id not in known)
     return (*columns, *missing) if missing else columns
 
 

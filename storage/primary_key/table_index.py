@@ -9,11 +9,13 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from storage.primary_key.canonical import is_exact
 from storage.primary_key.deleted import BitmapCache
 from storage.primary_key.index import KeyIndex, PlacedRun
 from storage.primary_key.keys import Keys
-from storage.primary_key.locations import LiveIds, LiveRows, locations_in
+from storage.primary_key.locations import MISSING, LiveIds, LiveRows, file_ids_of, locations_in
 from storage.primary_key.pages import MappedPages
 from storage.primary_key.run import Run
 from storage.primary_key.words import Positions, Words
@@ -66,6 +68,14 @@ class TableIndex:
         """
         rows = LiveRows(self.live, table.bitmaps, self.cache)
         return self.keys[key_id].find(keys, rows)
+
+    def files_with(self, key_id: int, keys: Keys) -> set[int]:
+        """The files in which runs know rows with these keys, there or not any more."""
+        found: set[int] = set()
+        for placed in self.keys[key_id].runs:
+            locations = placed.run.find(keys)
+            found.update(np.unique(file_ids_of(locations[locations != MISSING])).tolist())
+        return found
 
     def added(self, delta_id: int, row_keys: Mapping[int, tuple[Keys, Positions]]) -> TableIndex:
         """With the rows of a new delta. Args: row_keys: by key id, keys and the row of each."""

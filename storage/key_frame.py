@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from storage.conform import conform
+from storage.conform import conform, to_arrow
 from storage.errors import InvalidRequest
 from storage.schema import Column, TableSchema, arrow_type, type_name
 
-__all__ = ["key_rows"]
+__all__ = ["key_rows", "plain_keys"]
 
 
 def key_rows(keys: Any, schema: TableSchema, table_name: str) -> pa.Table:
@@ -33,6 +33,11 @@ def key_rows(keys: Any, schema: TableSchema, table_name: str) -> pa.Table:
         for i, column in enumerate(schema.columns)
     }
     return conform(pa.table(columns), schema, table_name)
+
+
+def plain_keys(keys: Any) -> Any:
+    """Keys in a form that travels between processes: frames as Arrow tables."""
+    return to_arrow(keys, "keys") if _is_frame(keys) else keys
 
 
 def _is_frame(keys: Any) -> bool:
