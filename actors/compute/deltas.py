@@ -9,14 +9,15 @@ workers may keep it, and what is known of its values is computed once, when it i
 Rows of a run are deleted while it lives: `_Deleted` follows the delete bitmaps of its deltas from
 commit to commit, and looks only at those that are other objects now.
 
-Only the growing newest state is kept. An older snapshot (AS OF) is decoded for its query alone, or,
+Only the growing newest state is kept; what a transaction has not committed is built for each of
+its queries. An older snapshot (AS OF) is decoded for its query alone, or,
 where it has the same deltas, only its deleted rows are added up for its query.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from actors.fragments import DeltaRun
 from storage.delete_bitmap import DeleteBitmap, Positions, encode_positions
 from storage.delta import decode_rows
 from storage.names import log_name
-from storage.snapshot.model import Delta, TableState
+from storage.snapshot.model import PRIVATE_LSN, Delta, TableState
 from storage.snapshot.ranges import ColumnRange, row_ranges
 
 __all__ = ["DeltaStage"]
@@ -137,8 +138,11 @@ class DeltaStage:
         if not table.deltas:
             self._tables.pop(table.id, None)
             return ()
-        runs = self._extended(table)
-        return tuple(self._describe(table, run, located) for run in runs)
+        committed = tuple(delta for delta in table.deltas if delta.lsn < PRIVATE_LSN)
+        runs = self._extended(replace(table, deltas=committed)) if committed else []
+        # What an open transaction has written itself has ids that others may be given too.
+        own = self._build(table.deltas[len(committed) :], table)
+        return tuple(self._describe(table, run, located) for run in (*runs, *own))
 
     def forget(self, table_ids: set[int]) -> None:
         """Keep only these tables."""

@@ -25,6 +25,7 @@ from actors.messages import (
     NewType,
     NewWarehouse,
     Operation,
+    TruncateTable,
     WriteRows,
 )
 from actors.primary import namespaces, rows, sequences, tables
@@ -34,6 +35,7 @@ from actors.primary.maintenance import exchange_deltas, exchange_runs
 from actors.primary.moves import Moves
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState
+from actors.primary.truncate import truncate_table
 from actors.primary.write_rows import write_rows
 from storage.errors import InternalError, InvalidRequest, UnknownObject
 from storage.nearest import nearest
@@ -55,6 +57,8 @@ def resolve_in(operation: Operation, state: WriterState, lsn: int, moves: Moves)
             return delete_rows(operation, state.snapshot, moves)
         case LoadFiles():
             return load_files(operation, state, lsn, moves)
+        case TruncateTable():
+            return truncate_table(operation, state, lsn)
         case ExchangeDeltas():
             return exchange_deltas(operation, state, lsn)
         case ExchangeRuns():

@@ -16,6 +16,7 @@ from storage.primary_key.deleted import BitmapCache
 from storage.primary_key.index import KeyIndex, PlacedRun
 from storage.primary_key.keys import Keys
 from storage.primary_key.locations import MISSING, LiveIds, LiveRows, file_ids_of, locations_in
+from storage.primary_key.memory import Memory
 from storage.primary_key.pages import MappedPages
 from storage.primary_key.run import Run
 from storage.primary_key.words import Positions, Words
@@ -83,6 +84,14 @@ class TableIndex:
         for key_id, (found, rows) in row_keys.items():
             keys[key_id] = keys[key_id].added(found, locations_in(delta_id, rows))
         return dataclasses.replace(self, keys=keys, live=self.live.changed([delta_id], []))
+
+    def emptied(self) -> TableIndex:
+        """Of the same table without rows."""
+        keys = {
+            key_id: dataclasses.replace(index, memory=Memory(), runs=())
+            for key_id, index in self.keys.items()
+        }
+        return dataclasses.replace(self, keys=keys, live=LiveIds.of(()))
 
     def exchanged(
         self,

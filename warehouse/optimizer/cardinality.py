@@ -98,7 +98,11 @@ class TableStatistics:
 
     def estimate(self, columns: Iterable[tuple[ColumnRef, str]]) -> Estimate:
         """Of a scan of these columns."""
-        tables = {column.id: TableColumn(self, self._columns[name]) for column, name in columns}
+        tables = {
+            column.id: TableColumn(self, self._columns[name])
+            for column, name in columns
+            if name in self._columns
+        }
         found = {key: self._distinct(known.column) for key, known in tables.items()}
         return Estimate(
             rows=max(1.0, self.rows),

@@ -103,7 +103,8 @@ class _Evaluator:
     def __init__(self, files: pa.Table, table: TableState, names: dict[int, str]) -> None:
         self._files = files
         columns = {c.name: c for c in table.columns}
-        self._columns = {key: columns[name] for key, name in names.items()}
+        # a scan may have columns that the table has not, such as where a row is
+        self._columns = {key: columns[name] for key, name in names.items() if name in columns}
 
     def may(self, node: Expr) -> Mask | None:
         """Per file: may some row make `node` TRUE?"""
