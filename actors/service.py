@@ -27,7 +27,6 @@ from actors.loads import load_sources, numbered_sources
 from actors.messages import (
     CommitReply,
     Lookup,
-    Operation,
     QueryReply,
     Session,
     Statement,
@@ -35,10 +34,9 @@ from actors.messages import (
     Transaction,
     TransactionControl,
     TransactionReply,
-    WriteOperation,
-    WriteRows,
 )
 from actors.numbering import with_numbers
+from actors.operations import Operation, WriteOperation, WriteRows
 from actors.planner import (
     CallPlan,
     CopyFromPlan,

@@ -24,14 +24,12 @@ from pyroaring import BitMap
 
 from actors.messages import (
     CommitReply,
-    DeleteRows,
-    Operation,
     QueryReply,
     Statement,
     TableInfo,
-    WriteMode,
 )
 from actors.numbering import numbered_cells, with_numbers
+from actors.operations import DeleteRows, Operation, WriteMode
 from actors.planner import (
     InsertPlan,
     ModifyPlan,

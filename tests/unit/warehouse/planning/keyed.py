@@ -20,13 +20,15 @@ from actors.messages import (
     CommitReply,
     DeltaRun,
     Fragment,
-    Operation,
     QueryReply,
     QueryStats,
     ScanInput,
     Session,
     Statement,
     TableInfo,
+)
+from actors.operations import (
+    Operation,
     TruncateTable,
     WriteMode,
     WriteRows,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.messages import CommitReply, QueryReply, WriteMode, WriteRows
+from actors.messages import CommitReply, QueryReply
+from actors.operations import WriteMode, WriteRows
 from storage.errors import Conflict, InvalidRequest, NotYet
 from storage.snapshot.model import Receipt
 from tests.unit.warehouse.planning.keyed import FakePrimary, KeyedDatabase

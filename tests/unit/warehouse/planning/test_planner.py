@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from actors.messages import (
+from actors.messages import QueryStats, Statement
+from actors.operations import (
     DropTable,
     NewColumn,
     NewIdentity,
     NewTable,
-    QueryStats,
-    Statement,
 )
 from actors.planner import (
     AtLsn,
