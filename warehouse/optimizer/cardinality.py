@@ -67,18 +67,25 @@ class Estimate:
     Attributes:
         rows: expected.
         rows_total: expected without the conditions on this relation alone.
-        distinct: by column id, an upper bound of its distinct values; absent means unknown.
+        distinct: by column id, an upper bound of its distinct values, or where to ask for it: wide
+            tables have many columns that no join is about. Absent means unknown.
         tables: by column id, the statistics of the table that the column comes from unchanged.
     """
 
     rows: float
     rows_total: float
-    distinct: Mapping[int, float] = field(default_factory=dict)
+    distinct: Mapping[int, float | TableColumn] = field(default_factory=dict)
     tables: Mapping[int, TableColumn] = field(default_factory=dict)
 
     def distinct_of(self, column: int) -> float:
         """At most this many distinct values, at least 1."""
-        return max(1.0, min(self.distinct.get(column, self.rows_total), self.rows_total))
+        known = self.known_distinct(column)
+        return max(1.0, self.rows_total if known is None else min(known, self.rows_total))
+
+    def known_distinct(self, column: int) -> float | None:
+        """The upper bound that is known, as it is of the table before any condition."""
+        known = self.distinct.get(column)
+        return known.distinct() if isinstance(known, TableColumn) else known
 
     def filtered(self, predicate: Expr) -> Estimate:
         """After a condition on its columns."""
@@ -93,18 +100,14 @@ class TableStatistics:
         self._columns = {column.name: column for column in table.columns}
         self._files = table.files.table
         self._row_counts: _Floats = np.asarray(self._files["row_count"], dtype=np.float64)
+        self._distinct: dict[int, float | None] = {}
         self.rows = float(self._row_counts.sum()) + sum(d.row_count for d in table.deltas)
 
     def estimate(self, columns: Iterable[tuple[ColumnRef, str]]) -> Estimate:
         """Of a scan of these columns."""
         tables = {column.id: TableColumn(self, self._columns[name]) for column, name in columns}
-        found = {key: self._distinct(known.column) for key, known in tables.items()}
-        return Estimate(
-            rows=max(1.0, self.rows),
-            rows_total=max(1.0, self.rows),
-            distinct={key: count for key, count in found.items() if count is not None},
-            tables=tables,
-        )
+        rows = max(1.0, self.rows)
+        return Estimate(rows=rows, rows_total=rows, distinct=tables, tables=tables)
 
     def share(self, column: Column, low: float, high: float) -> float:
         """The share of rows with a value in [low, high]."""
@@ -133,7 +136,13 @@ class TableStatistics:
             return EQUAL_SHARE
         return min(1.0, float(np.nansum(counts)) / self.rows)
 
-    def _distinct(self, column: Column) -> float | None:
+    def distinct(self, column: Column) -> float | None:
+        """At most this many distinct values; None if nothing is known."""
+        if column.id not in self._distinct:
+            self._distinct[column.id] = self._count_distinct(column)
+        return self._distinct[column.id]
+
+    def _count_distinct(self, column: Column) -> float | None:
         if not (is_integer(column.type) or column.type == ScalarType(kind=Kind.DATE)):
             return None
         lows, highs = (
@@ -151,6 +160,10 @@ class TableColumn:
 
     statistics: TableStatistics
     column: Column
+
+    def distinct(self) -> float | None:
+        """At most this many distinct values; None if nothing is known."""
+        return self.statistics.distinct(self.column)
 
     def interval(self, op: str, value: Any) -> tuple[float, float] | None:
         """The values that compare so with a constant, as the statistics count; None if unknown."""
@@ -283,9 +296,10 @@ def _number(column: Column, value: Any) -> float | None:
 
 def _values(files: pa.Table, name: str) -> _Floats | None:
     """A statistic of every file as a number; NaN where it is not known."""
-    if name not in files.column_names:
+    position = files.schema.get_field_index(name)
+    if position < 0:
         return None
-    values = files[name]
+    values = files.column(position)
     if pa.types.is_date32(values.type):
         values = values.cast(pa.int32())
     elif pa.types.is_timestamp(values.type):

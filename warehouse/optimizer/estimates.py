@@ -188,6 +188,6 @@ def _groups(rows: float, keys: Sequence[Expr], below: Estimate) -> float:
     """Distinct combinations of the keys among so many rows."""
     count = 1.0
     for key in keys:
-        known = below.distinct.get(key.id) if isinstance(key, ColumnRef) else None
+        known = below.known_distinct(key.id) if isinstance(key, ColumnRef) else None
         count *= known if known is not None else max(1.0, rows * GROUPS_SHARE)
     return max(1.0, min(rows, count))
