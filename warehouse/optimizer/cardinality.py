@@ -6,8 +6,9 @@ Only join order asks; a wrong guess costs time, never an answer. What is known a
 2. A range of a number, date or timestamp: per file, the share of [min, max] that it covers,
    weighted by rows. Ranges of one column in one conjunction are intersected first.
 3. Distinct values of an integer or date column: at most max - min + 1, at most the table's rows.
-   Two joined columns share at most the smaller number: an unfiltered key joined with its foreign
-   key gives as many rows as the foreign key has.
+   Two joined columns share at most the smaller number, of the values where their ranges overlap:
+   an unfiltered key joined with its foreign key gives as many rows as the foreign key has, also
+   where the key has more values than are ever used, as a calendar has.
 4. Several columns that join the same two relations have no more distinct combinations than either
    relation has rows: otherwise keys of two columns would look far too selective.
 5. The rest is guessed by constants, as planners have since Selinger et al., 1979.
@@ -47,7 +48,14 @@ from warehouse.algebra.expressions import (
 )
 from warehouse.algebra.walk import columns_used
 
-__all__ = ["OTHER_SHARE", "UNKNOWN_ROWS", "Estimate", "TableStatistics", "conjunction"]
+__all__ = [
+    "OTHER_SHARE",
+    "UNKNOWN_ROWS",
+    "Estimate",
+    "TableStatistics",
+    "common_values",
+    "conjunction",
+]
 
 EQUAL_SHARE = 0.05  # of a column of which nothing is known
 PATTERN_SHARE = 0.1  # LIKE
@@ -87,10 +95,32 @@ class Estimate:
         known = self.distinct.get(column)
         return known.distinct() if isinstance(known, TableColumn) else known
 
+    def span(self, column: int) -> tuple[float, float] | None:
+        """The least and greatest value of the column in its table; None if they are not known."""
+        known = self.tables.get(column)
+        return None if known is None else known.statistics.span(known.column)
+
     def filtered(self, predicate: Expr) -> Estimate:
         """After a condition on its columns."""
         rows = max(1.0, self.rows * conjunction(conjuncts(predicate), self.tables))
         return replace(self, rows=rows)
+
+
+def common_values(
+    left: Estimate, left_column: int, right: Estimate, right_column: int
+) -> tuple[float, float]:
+    """How many distinct values two joined columns may share, and the share of all pairs of rows
+    whose two values both lie where the ranges of the columns overlap."""
+    counts = (left.distinct_of(left_column), right.distinct_of(right_column))
+    if min(left.rows_total, right.rows_total) <= 1.0:  # as good as a constant
+        return 1.0, 1.0 / max(counts)
+    one, other = left.span(left_column), right.span(right_column)
+    if one is None or other is None:
+        return min(counts), 1.0
+    width = max(0.0, min(one[1], other[1]) - max(one[0], other[0]) + 1.0)
+    inside = [width / (high - low + 1.0) for low, high in (one, other)]
+    shared = min(count * share for count, share in zip(counts, inside, strict=True))
+    return max(1.0, shared), inside[0] * inside[1]
 
 
 class TableStatistics:
@@ -100,7 +130,7 @@ class TableStatistics:
         self._columns = {column.name: column for column in table.columns}
         self._files = table.files.table
         self._row_counts: _Floats = np.asarray(self._files["row_count"], dtype=np.float64)
-        self._distinct: dict[int, float | None] = {}
+        self._spans: dict[int, tuple[float, float] | None] = {}
         self.rows = float(self._row_counts.sum()) + sum(d.row_count for d in table.deltas)
 
     def estimate(self, columns: Iterable[tuple[ColumnRef, str]]) -> Estimate:
@@ -138,11 +168,16 @@ class TableStatistics:
 
     def distinct(self, column: Column) -> float | None:
         """At most this many distinct values; None if nothing is known."""
-        if column.id not in self._distinct:
-            self._distinct[column.id] = self._count_distinct(column)
-        return self._distinct[column.id]
+        span = self.span(column)
+        return None if span is None else span[1] - span[0] + 1.0
 
-    def _count_distinct(self, column: Column) -> float | None:
+    def span(self, column: Column) -> tuple[float, float] | None:
+        """The least and greatest value of an integer or date column, if they are known."""
+        if column.id not in self._spans:
+            self._spans[column.id] = self._span(column)
+        return self._spans[column.id]
+
+    def _span(self, column: Column) -> tuple[float, float] | None:
         if not (is_integer(column.type) or column.type == ScalarType(kind=Kind.DATE)):
             return None
         lows, highs = (
@@ -151,7 +186,7 @@ class TableStatistics:
         )
         if lows is None or highs is None or np.isnan(lows).all():
             return None
-        return float(np.nanmax(highs) - np.nanmin(lows)) + 1.0
+        return float(np.nanmin(lows)), float(np.nanmax(highs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,6 +286,15 @@ def test_distinct_values_are_bounded_by_range_and_by_rows() -> None:
     assert [found.distinct_of(c.id) for c in scan.outputs] == [20, 1000, 1000]
 
 
+def test_a_key_counts_where_its_range_and_the_foreign_keys_overlap() -> None:
+    calendar = synthetic(2, "calendar", {"day": BIGINT}, [(73_000, {"day": (1, 73_000)})])
+    facts = synthetic(3, "facts", {"day": BIGINT}, [(100_000, {"day": (50_001, 51_000)})])
+    sql = "SELECT 1 FROM calendar c JOIN facts f ON c.day = f.day"
+    query, tables = bound(Database(Path(), snapshot_of(calendar, facts)), sql)
+    join = first(query.relation, Join)
+    assert Estimator(tables, {}).of(join).rows == pytest.approx(100_000, rel=0.01)
+
+
 # --- the tree -------------------------------------------------------------------------------------
 
 STAR = "facts.store = stores.id AND facts.good = goods.id AND stores.parent = regions.id"
@@ -471,6 +480,26 @@ def test_the_outer_part_of_a_correlated_query_is_ordered(star: Database) -> None
     )
     names = [name for name in leaf_names(query) if name in ("facts", "stores", "goods")]
     assert names.index("goods") == len(names) - 1
+
+
+def test_a_relation_compared_with_a_query_on_its_own_is_joined_for_its_few_rows(
+    star: Database,
+) -> None:
+    query = optimised(
+        star,
+        "SELECT 1 FROM facts, goods, stores WHERE facts.good = goods.id AND facts.store = stores.id"
+        " AND stores.kind = (SELECT max(kind) FROM regions)",
+    )
+    assert leaf_names(query) == ["facts", "stores+regions", "goods"]
+
+
+def test_a_condition_that_may_fail_stays_above_the_joins(star: Database) -> None:
+    query = optimised(
+        star,
+        "SELECT 1 FROM facts, stores WHERE facts.store = stores.id"
+        " AND 1 / stores.kind = (SELECT max(kind) FROM regions)",
+    )
+    assert "regions" not in leaf_names(query)[0] + leaf_names(query)[1]
 
 
 def test_explain_shows_the_order(star: Database) -> None:
