@@ -493,6 +493,28 @@ def test_a_relation_compared_with_a_query_on_its_own_is_joined_for_its_few_rows(
     assert leaf_names(query) == ["facts", "stores+regions", "goods"]
 
 
+def test_a_left_join_waits_for_inner_joins_that_leave_fewer_rows(star: Database) -> None:
+    sql = (
+        "SELECT 1 FROM facts LEFT JOIN goods ON facts.good = goods.id"
+        " JOIN stores ON facts.store = stores.id WHERE {}"
+    )
+    few = optimised(star, sql.format("stores.id = 7"))
+    assert [join.kind for join in joins_of(few.relation)] == ["left", "inner"]
+    many = optimised(star, sql.format("stores.id > 0"))
+    assert [join.kind for join in joins_of(many.relation)] == ["inner", "left"]
+
+
+def test_a_left_join_does_not_wait_where_another_relation_asks_for_its_right_side(
+    star: Database,
+) -> None:
+    query = optimised(
+        star,
+        "SELECT 1 FROM facts LEFT JOIN goods ON facts.good = goods.id JOIN stores"
+        " ON facts.store = stores.id AND coalesce(goods.kind, 1) = stores.kind WHERE stores.id = 7",
+    )
+    assert [join.kind for join in joins_of(query.relation)] == ["inner", "left"]
+
+
 def test_a_condition_that_may_fail_stays_above_the_joins(star: Database) -> None:
     query = optimised(
         star,
