@@ -98,18 +98,21 @@ class _Orderer:
         """One left join that may wait, what the group is without it, and the conditions that wait
         with it."""
         for position, leaf in enumerate(leaves):
-            late = _waiting(leaf, parts)
+            join, own = _unfiltered(leaf)
+            late = _waiting(join, parts)
             if late is None:
                 continue
-            assert isinstance(leaf, Join)
+            assert isinstance(join, Join)
             inner: list[Relation] = []
             now = [part for part in parts if part not in late]
-            _collect(leaf.left, inner, now)
+            _collect(join.left, inner, now)
             fewer = [*leaves[:position], *inner, *leaves[position + 1 :]]
             estimates = [self._estimator.of(one) for one in fewer]
             graph = _Group.of(fewer, now, estimates).graph()
-            if graph.rows(graph.all) < self._estimator.of(leaf.left).rows:
-                return leaf, fewer, now, late
+            if graph.rows(graph.all) < min(
+                self._estimator.of(one).rows for one in (join.left, leaf)
+            ):
+                return join, fewer, now, [*own, *late]
         return None
 
     def _semi(self, node: Join) -> Relation:
@@ -157,6 +160,15 @@ def _collect(node: Relation, leaves: list[Relation], parts: list[Expr]) -> None:
         parts += conjuncts(node.condition)
     else:
         leaves.append(node)
+
+
+def _unfiltered(leaf: Relation) -> tuple[Relation, list[Expr]]:
+    """What conditions stand above, which are about missing rows: `WHERE right.key IS NULL`."""
+    own: list[Expr] = []
+    while isinstance(leaf, Filter):
+        own += conjuncts(leaf.predicate)
+        leaf = leaf.input
+    return leaf, own
 
 
 def _waiting(leaf: Relation, parts: Sequence[Expr]) -> list[Expr] | None:

@@ -500,6 +500,8 @@ def test_a_left_join_waits_for_inner_joins_that_leave_fewer_rows(star: Database)
     )
     few = optimised(star, sql.format("stores.id = 7"))
     assert [join.kind for join in joins_of(few.relation)] == ["left", "inner"]
+    missing = optimised(star, sql.format("stores.id = 7 AND goods.id IS NULL"))
+    assert [join.kind for join in joins_of(missing.relation)] == ["left", "inner"]
     many = optimised(star, sql.format("stores.id > 0"))
     assert [join.kind for join in joins_of(many.relation)] == ["inner", "left"]
 
