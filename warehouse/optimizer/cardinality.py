@@ -66,6 +66,7 @@ _FLIPPED = {"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _PATTERNS = ("~~(text,text)", "~~*(text,text)", "~(text,text)", "~*(text,text)")
 
 _Floats = npt.NDArray[np.float64]
+_Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +79,14 @@ class Estimate:
         distinct: by column id, an upper bound of its distinct values, or where to ask for it: wide
             tables have many columns that no join is about. Absent means unknown.
         tables: by column id, the statistics of the table that the column comes from unchanged.
+        kept: by column id, the range that conditions leave of it.
     """
 
     rows: float
     rows_total: float
     distinct: Mapping[int, float | TableColumn] = field(default_factory=dict)
     tables: Mapping[int, TableColumn] = field(default_factory=dict)
+    kept: Mapping[int, _Span] = field(default_factory=dict)
 
     def distinct_of(self, column: int) -> float:
         """At most this many distinct values, at least 1."""
@@ -95,15 +98,23 @@ class Estimate:
         known = self.distinct.get(column)
         return known.distinct() if isinstance(known, TableColumn) else known
 
-    def span(self, column: int) -> tuple[float, float] | None:
-        """The least and greatest value of the column in its table; None if they are not known."""
+    def spans(self, column: int) -> tuple[_Span, _Span] | None:
+        """The least and greatest value of the column: in its table, and after the conditions."""
         known = self.tables.get(column)
-        return None if known is None else known.statistics.span(known.column)
+        whole = None if known is None else known.statistics.span(known.column)
+        if whole is None:
+            return None
+        low, high = self.kept.get(column, whole)
+        low = max(low, whole[0])
+        return whole, (low, max(low, min(high, whole[1])))
 
     def filtered(self, predicate: Expr) -> Estimate:
         """After a condition on its columns."""
-        rows = max(1.0, self.rows * conjunction(conjuncts(predicate), self.tables))
-        return replace(self, rows=rows)
+        parts = conjuncts(predicate)
+        rows = max(1.0, self.rows * conjunction(parts, self.tables))
+        ranges, _ = _ranges(parts, self.tables)
+        kept = {key: _common(self.kept.get(key), span) for key, span in ranges.items()}
+        return replace(self, rows=rows, kept={**self.kept, **kept})
 
 
 def common_values(
@@ -114,13 +125,17 @@ def common_values(
     counts = (left.distinct_of(left_column), right.distinct_of(right_column))
     if min(left.rows_total, right.rows_total) <= 1.0:  # as good as a constant
         return 1.0, 1.0 / max(counts)
-    one, other = left.span(left_column), right.span(right_column)
-    if one is None or other is None:
+    spans = [left.spans(left_column), right.spans(right_column)]
+    known = [span for span in spans if span is not None]
+    if len(known) < len(spans):
         return min(counts), 1.0
+    (_, one), (_, other) = known
     width = max(0.0, min(one[1], other[1]) - max(one[0], other[0]) + 1.0)
-    inside = [width / (high - low + 1.0) for low, high in (one, other)]
-    shared = min(count * share for count, share in zip(counts, inside, strict=True))
-    return max(1.0, shared), inside[0] * inside[1]
+    shared, share = math.inf, 1.0
+    for count, (whole, kept) in zip(counts, known, strict=True):
+        shared = min(shared, count * width / (whole[1] - whole[0] + 1.0))
+        share *= width / (kept[1] - kept[0] + 1.0)
+    return max(1.0, shared), share
 
 
 class TableStatistics:
@@ -130,7 +145,7 @@ class TableStatistics:
         self._columns = {column.name: column for column in table.columns}
         self._files = table.files.table
         self._row_counts: _Floats = np.asarray(self._files["row_count"], dtype=np.float64)
-        self._spans: dict[int, tuple[float, float] | None] = {}
+        self._spans: dict[int, _Span | None] = {}
         self.rows = float(self._row_counts.sum()) + sum(d.row_count for d in table.deltas)
 
     def estimate(self, columns: Iterable[tuple[ColumnRef, str]]) -> Estimate:
@@ -171,13 +186,13 @@ class TableStatistics:
         span = self.span(column)
         return None if span is None else span[1] - span[0] + 1.0
 
-    def span(self, column: Column) -> tuple[float, float] | None:
+    def span(self, column: Column) -> _Span | None:
         """The least and greatest value of an integer or date column, if they are known."""
         if column.id not in self._spans:
             self._spans[column.id] = self._span(column)
         return self._spans[column.id]
 
-    def _span(self, column: Column) -> tuple[float, float] | None:
+    def _span(self, column: Column) -> _Span | None:
         if not (is_integer(column.type) or column.type == ScalarType(kind=Kind.DATE)):
             return None
         lows, highs = (
@@ -224,20 +239,31 @@ class TableColumn:
 
 def conjunction(conditions: Iterable[Expr], tables: Mapping[int, TableColumn]) -> float:
     """The share of rows that may satisfy all conditions."""
-    share = 1.0
-    ranges: dict[int, tuple[float, float]] = {}
-    for part in (part for condition in conditions for part in conjuncts(condition)):
-        found = _range(part, tables)
-        if found is None:
-            share *= _share(part, tables)
-            continue
-        column, low, high = found
-        before = ranges.get(column, (-math.inf, math.inf))
-        ranges[column] = (max(before[0], low), min(before[1], high))
+    ranges, others = _ranges(conditions, tables)
+    share = math.prod(_share(part, tables) for part in others)
     for column, (low, high) in ranges.items():
         known = tables[column]
         share *= known.statistics.share(known.column, low, high)
     return share
+
+
+def _ranges(
+    conditions: Iterable[Expr], tables: Mapping[int, TableColumn]
+) -> tuple[dict[int, _Span], list[Expr]]:
+    """The ranges of columns that the conditions leave together, and those that are no ranges."""
+    ranges: dict[int, _Span] = {}
+    others: list[Expr] = []
+    for part in (part for condition in conditions for part in conjuncts(condition)):
+        found = _range(part, tables)
+        if found is None:
+            others.append(part)
+        else:
+            ranges[found[0]] = _common(ranges.get(found[0]), found[1:])
+    return ranges, others
+
+
+def _common(one: _Span | None, other: _Span) -> _Span:
+    return other if one is None else (max(one[0], other[0]), min(one[1], other[1]))
 
 
 def _range(node: Expr, tables: Mapping[int, TableColumn]) -> tuple[int, float, float] | None:

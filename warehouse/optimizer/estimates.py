@@ -168,6 +168,7 @@ def _renamed(below: Estimate, names: Mapping[int, int]) -> Estimate:
         rows_total=below.rows_total,
         distinct={new: below.distinct[old] for new, old in names.items() if old in below.distinct},
         tables={new: below.tables[old] for new, old in names.items() if old in below.tables},
+        kept={new: below.kept[old] for new, old in names.items() if old in below.kept},
     )
 
 

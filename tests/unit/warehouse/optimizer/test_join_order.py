@@ -28,6 +28,7 @@ from warehouse.optimizer.cardinality import Estimate
 from warehouse.optimizer.estimates import Estimator
 from warehouse.optimizer.fold import folded_query
 from warehouse.optimizer.join_graph import EXACT_MAX, JoinGraph, JoinKey
+from warehouse.optimizer.pushdown import pushed_down
 
 BIGINT = ScalarType(kind=Kind.BIGINT)
 DATE = ScalarType(kind=Kind.DATE)
@@ -383,7 +384,7 @@ def test_what_is_behind_an_outer_join_stays_there(star: Database) -> None:
     query = optimised(
         star,
         "SELECT 1 FROM facts JOIN goods ON facts.good = goods.id JOIN stores "
-        "ON facts.store = stores.id AND stores.id = 7 "
+        "ON facts.store = stores.id AND stores.kind = 7 "
         "LEFT JOIN regions ON regions.id = stores.parent AND regions.kind < stores.kind",
     )
     top = joins_of(query.relation)[0]
@@ -493,14 +494,23 @@ def test_a_relation_compared_with_a_query_on_its_own_is_joined_for_its_few_rows(
     assert leaf_names(query) == ["facts", "stores+regions", "goods"]
 
 
+def test_both_sides_of_a_join_compared_with_a_constant_give_no_fewer_rows(star: Database) -> None:
+    sql = "SELECT 1 FROM facts JOIN stores ON facts.store = stores.id WHERE stores.id = 7"
+    query, tables = bound(star, sql)
+    join = first(pushed_down(query).relation, Join)
+    assert isinstance(join.left, Filter)
+    assert isinstance(join.right, Filter)
+    assert Estimator(tables, {}).of(join).rows == pytest.approx(1_000)
+
+
 def test_a_left_join_waits_for_inner_joins_that_leave_fewer_rows(star: Database) -> None:
     sql = (
         "SELECT 1 FROM facts LEFT JOIN goods ON facts.good = goods.id"
         " JOIN stores ON facts.store = stores.id WHERE {}"
     )
-    few = optimised(star, sql.format("stores.id = 7"))
+    few = optimised(star, sql.format("stores.kind = 7"))
     assert [join.kind for join in joins_of(few.relation)] == ["left", "inner"]
-    missing = optimised(star, sql.format("stores.id = 7 AND goods.id IS NULL"))
+    missing = optimised(star, sql.format("stores.kind = 7 AND goods.id IS NULL"))
     assert [join.kind for join in joins_of(missing.relation)] == ["left", "inner"]
     many = optimised(star, sql.format("stores.id > 0"))
     assert [join.kind for join in joins_of(many.relation)] == ["inner", "left"]
