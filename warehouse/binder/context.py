@@ -71,13 +71,15 @@ class Catalogue(Protocol):
 class Collector:
     """The calls of one SELECT that its other nodes compute; None: not allowed here.
 
-    `where` names the clause, for the refusal.
+    `where` names the clause, for the refusal; `inside`: how many aggregates' arguments are being
+    bound.
     """
 
     where: str
     aggregates: list[tuple[ColumnRef, AggregateCall]] | None = None
     windows: list[tuple[ColumnRef, WindowCall]] | None = None
     tables: list[tuple[tuple[ColumnRef, ...], Expr]] | None = None
+    inside: int = 0
     grouping: list[FuncCall] = field(default_factory=list)
     definitions: Mapping[str, WindowSpec] = field(default_factory=dict)
 

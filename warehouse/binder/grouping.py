@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from storage.errors import InvalidRequest, UnknownObject
+from storage.errors import InvalidRequest, NotYet, UnknownObject
 from warehouse.algebra.expressions import AggregateCall, ColumnRef, Expr, Subquery
 from warehouse.algebra.relations import Aggregate, Relation
 from warehouse.algebra.types import base_name
@@ -18,8 +18,8 @@ from warehouse.algebra.walk import (
     map_expressions,
     transform_relation,
 )
+from warehouse.binder.coercion import settled
 from warehouse.binder.context import Binding, Collector
-from warehouse.binder.resolve import settled
 from warehouse.binder.scope import Scope
 from warehouse.syntax import tree
 
@@ -78,13 +78,25 @@ class Grouping:
     ) -> Relation:
         """The grouped relation."""
         keys = tuple((column, expr) for expr, column in self._keys.items())
-        made = tuple((column, self._call(call)) for column, call in calls)
+        made = tuple((column, self._checked_call(call)) for column, call in calls)
         sets = None if self._sets is None else tuple(self._sets)
         return Aggregate(input=relation, keys=keys, calls=made, sets=sets)
 
-    def _call(self, call: AggregateCall) -> AggregateCall:
-        if call.fn != "grouping":
-            return call
+    def _checked_call(self, call: AggregateCall) -> AggregateCall:
+        """The call over what its clauses may refer to. Raises InvalidRequest, NotYet."""
+        if call.fn == "grouping":
+            return self._grouping(call)
+        if call.within:
+            used = {column for arg in call.args for column in columns_used(arg)}
+            for arg in call.args:
+                self.rewritten(arg)
+            if self._sets is not None and used & self._scope.columns:
+                raise NotYet(
+                    "direct arguments of an aggregate WITHIN GROUP that vary with GROUPING SETS"
+                )
+        return call
+
+    def _grouping(self, call: AggregateCall) -> AggregateCall:
         if any(arg not in self._keys for arg in call.args):
             raise InvalidRequest(
                 "arguments to GROUPING must be grouping expressions of the associated query level",

@@ -19,8 +19,8 @@ from warehouse.algebra.types import (
     is_decimal,
     is_integer,
 )
+from warehouse.binder.coercion import beside, coerce, settled
 from warehouse.binder.comparisons import COMPARISONS, comparable, compare, row_parts
-from warehouse.binder.resolve import coerce, settled
 from warehouse.syntax import tree
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class MembershipBinder:
         array = self.bind(node.array)
         if array.type == UNKNOWN:
             element = TEXT if left.type == UNKNOWN else left.type
-            array = coerce(array, ArrayType(element=element))  # type: ignore[arg-type]
+            array = beside(array, ArrayType(element=element))  # type: ignore[arg-type]
         if not isinstance(array.type, ArrayType):
             raise InvalidRequest(
                 f"op ANY/ALL (array) requires array on right side{self.binding.place(node)}",

@@ -30,11 +30,11 @@ from warehouse.algebra.walk import (
     transform_relation,
 )
 from warehouse.binder.calls import nulls_first
+from warehouse.binder.coercion import agreed, coerce, without_modifiers
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.inlining import inlined
 from warehouse.binder.recursion import RecursionBinder, mentions
-from warehouse.binder.resolve import coerce
 from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.select import SelectBinder, position_of
 from warehouse.binder.tables import KnownCte, TableBinder
@@ -245,8 +245,6 @@ class QueryBinder(RecursionBinder):
         keep_unknown: bool = False,
         cell: CellBinder | None = None,
     ) -> tuple[Relation, tuple[str, ...]]:
-        if len({len(row) for row in node.rows}) != 1:
-            raise InvalidRequest("VALUES lists must all be the same length", "42601")
         binder = ExpressionBinder(
             self._binding,
             Scope(parent=scope),
@@ -255,29 +253,21 @@ class QueryBinder(RecursionBinder):
         )
         bind = binder.bind
         if cell is not None:
+            _check_lengths(node.rows)
             rows = [[cell(value, i, bind) for i, value in enumerate(row)] for row in node.rows]
             kinds = [value.type for value in rows[0]]
         else:
-            rows = [[bind(value) for value in row] for row in node.rows]
-            columns = zip(*rows, strict=True)
-            kinds = [self._column_type(list(column), keep_unknown) for column in columns]
-        bound = tuple(
-            tuple(
-                value if value.type == kind else coerce(value, kind)
-                for value, kind in zip(row, kinds, strict=True)
-            )
-            for row in rows
-        )
+            rows = [[part for value in row for part in binder.expanded(value)] for row in node.rows]
+            _check_lengths(rows)
+            columns = [_column(list(cells), keep_unknown) for cells in zip(*rows, strict=True)]
+            kinds = [kind for _, kind in columns]
+            rows = [list(row) for row in zip(*(cells for cells, _ in columns), strict=True)]
+        bound = tuple(tuple(row) for row in rows)
         names = tuple(f"column{i + 1}" for i in range(len(kinds)))
         outputs = tuple(
             self._binding.column(kind, name) for kind, name in zip(kinds, names, strict=True)
         )
         return algebra.Values(rows=bound, outputs=outputs), names
-
-    def _column_type(self, cells: list[Expr], keep_unknown: bool) -> AnyType:
-        if keep_unknown and all(cell.type == UNKNOWN for cell in cells):
-            return UNKNOWN
-        return common_type([cell.type for cell in cells], "VALUES")
 
     def _set_operation(
         self, node: tree.SetOp, scope: Scope | None, ctes: _Ctes, keep_unknown: bool
@@ -291,12 +281,10 @@ class QueryBinder(RecursionBinder):
                 f"{self._binding.place(node)}",
                 "42601",
             )
-        kinds = []
-        for a, b in zip(left.columns, right.columns, strict=True):
-            both_unknown = a.type == b.type == UNKNOWN
-            kinds.append(
-                UNKNOWN if both_unknown and keep_unknown else common_type([a.type, b.type], word)
-            )
+        kinds = [
+            UNKNOWN if a.type == b.type == UNKNOWN and keep_unknown else _common(a, b, word)
+            for a, b in zip(_outputs(left), _outputs(right), strict=True)
+        ]
         if not (node.all and node.op == "union"):
             for kind in kinds:
                 if base_name(kind) == "json":
@@ -383,6 +371,36 @@ class QueryBinder(RecursionBinder):
                 "42P10",
             )
         return (*given, *names[len(given) :])
+
+
+def _check_lengths(rows: Sequence[Sequence[Any]]) -> None:
+    if len({len(row) for row in rows}) != 1:
+        raise InvalidRequest("VALUES lists must all be the same length", "42601")
+
+
+def _column(cells: list[Expr], keep_unknown: bool) -> tuple[list[Expr], AnyType]:
+    """A column of VALUES, its cells in one type; UNKNOWN if it shall stay so."""
+    if keep_unknown and all(cell.type == UNKNOWN for cell in cells):
+        return cells, UNKNOWN
+    return agreed(cells, "VALUES")
+
+
+def _outputs(relation: Relation) -> list[Expr]:
+    """The columns, untyped ones as the literals that they are if that can be seen."""
+    literals = _literals(relation)
+    return [
+        column if column.type != UNKNOWN or literals is None else literals[position]
+        for position, column in enumerate(relation.columns)
+    ]
+
+
+def _common(left: Expr, right: Expr, word: str) -> AnyType:
+    """The type of one column of a set operation."""
+    pair = (left, right)
+    kind = common_type([expr.type for expr in pair], word)
+    if any(expr.type == UNKNOWN and not isinstance(expr, Literal) for expr in pair):
+        return without_modifiers(kind)
+    return agreed(pair, word)[1]
 
 
 def _literals(relation: Relation) -> list[Expr] | None:

@@ -26,11 +26,11 @@ from warehouse.algebra.expressions import (
 from warehouse.algebra.relations import Relation
 from warehouse.algebra.types import UNKNOWN, base_name, shown
 from warehouse.binder.calls import nulls_first
+from warehouse.binder.coercion import settled
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.grouping import Grouping
 from warehouse.binder.names import output_name
-from warehouse.binder.resolve import settled
 from warehouse.binder.scope import Scope, ScopeColumn
 from warehouse.syntax import tree
 

@@ -33,10 +33,11 @@ from warehouse.algebra.relations import (
 )
 from warehouse.algebra.types import AnyType, base_name, shown
 from warehouse.algebra.walk import free_columns
+from warehouse.binder.coercion import coerce
 from warehouse.binder.comparisons import compare
 from warehouse.binder.context import Binding, Collector, TableSource
 from warehouse.binder.expressions import ExpressionBinder
-from warehouse.binder.resolve import coerce, resolve
+from warehouse.binder.resolve import resolve
 from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.types import common_type
 from warehouse.functions.registry import functions_named
