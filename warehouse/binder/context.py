@@ -12,6 +12,7 @@ from warehouse.algebra.relations import Cte
 from warehouse.algebra.types import AnyType
 from warehouse.binder.constants import value_literal
 from warehouse.binder.objects import SystemObjects
+from warehouse.binder.presence import Presence
 from warehouse.syntax.place import line_and_column
 from warehouse.syntax.tree import AsOf, FuncCall, Node, ParameterRef, WindowSpec
 
@@ -98,6 +99,7 @@ class Binding:
         self.ctes: dict[int, Cte] = {}
         self.labels: dict[int, str] = {}
         self.used: set[str] = set()
+        self.presences: dict[int, Presence] = {}  # asked for, and not yet placed
         self._parameters = parameters
         self._next = 0
 

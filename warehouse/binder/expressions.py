@@ -16,6 +16,7 @@ from warehouse.algebra import types
 from warehouse.algebra.expressions import (
     Call,
     Case,
+    ColumnRef,
     Expr,
     Literal,
     Subquery,
@@ -23,9 +24,12 @@ from warehouse.algebra.expressions import (
 from warehouse.algebra.types import (
     BOOLEAN,
     BYTEA,
+    TEXT,
     UNKNOWN,
+    AnyType,
     RecordType,
     base_name,
+    is_integer,
     shown,
 )
 from warehouse.binder.calls import CallBinder
@@ -34,16 +38,18 @@ from warehouse.binder.coercion import agreed, coerce, settled, stored_element
 from warehouse.binder.comparisons import COMPARISONS, compare, row_parts
 from warehouse.binder.constants import number
 from warehouse.binder.memberships import MembershipBinder, negated
+from warehouse.binder.presence import Presence, where_present
 from warehouse.binder.resolve import resolve
 from warehouse.syntax import tree
 
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Relation
     from warehouse.binder.context import Binding, Collector
-    from warehouse.binder.scope import Scope
+    from warehouse.binder.scope import Scope, ScopeTable
 
-__all__ = ["ExpressionBinder"]
+__all__ = ["ExpressionBinder", "field_names"]
 
+TEXTS = ArrayType(element=TEXT)  # steps of a path
 _LIKE = {"like": "~~", "ilike": "~~*"}
 
 
@@ -192,6 +198,14 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         args = tuple(settled(column.expr) for column in table.columns)
         if table.scalar:
             return args[0]
+        found = self._row_of_table(table, args)
+        if table.presence is None or not args:
+            return found
+        beside = frozenset(arg.id for arg in args if isinstance(arg, ColumnRef))
+        self.binding.presences[table.presence.id] = Presence(table.presence, beside)
+        return where_present(table.presence, found)
+
+    def _row_of_table(self, table: ScopeTable, args: tuple[Expr, ...]) -> Expr:
         if len({column.name for column in table.columns}) < len(args):
             return self.row(list(args))
         fields = tuple((c.name, a.type) for c, a in zip(table.columns, args, strict=True))
@@ -205,8 +219,7 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
             if table is not None:
                 return [settled(column.expr) for column in table.columns]
         if isinstance(node, tree.FieldAccess) and node.name is None:
-            fields = getattr(self.bind(node.arg).type, "fields", ())
-            names = [f[0] if isinstance(f, tuple) else f"f{i}" for i, f in enumerate(fields, 1)]
+            names = field_names(self.bind(node.arg).type)
             return [self.bind(tree.FieldAccess(node.at, node.arg, name)) for name in names]
         return [self.bind(node)]
 
@@ -268,7 +281,9 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         if node.test == "null":
             parts = row_parts(arg)
             if parts is not None:
-                tests = tuple(Call(type=BOOLEAN, fn=f"is {negated}null", args=(p,)) for p in parts)
+                tests = tuple(_null_test(part, negated) for part in parts)
+                if not tests:
+                    return Literal(type=BOOLEAN, value=True)
                 return tests[0] if len(tests) == 1 else Call(type=BOOLEAN, fn="and", args=tests)
             return Call(type=BOOLEAN, fn=f"is {negated}null", args=(self.typed(arg),))
         arg = self._as_boolean(arg, node.arg, f"IS {negated.upper()}{node.test.upper()}")
@@ -358,6 +373,10 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
     def _subscript(self, node: tree.Subscript) -> Expr:
         arg, index = self.bind(node.arg), self.bind(node.index)
         if base_name(arg.type) == "jsonb":
+            # An untyped or textual index is a step of a path: '1' is also the second element.
+            if not is_integer(index.type):
+                index = Call(type=TEXTS, fn="array", args=(coerce(index, TEXT),))
+                return self._resolved("#>", [arg, index], node, operator=True)
             return self._resolved("->", [arg, index], node, operator=True)
         if not isinstance(arg.type, ArrayType):
             raise InvalidRequest(
@@ -404,3 +423,21 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         if name.lower() not in ("c", "posix", "default", "ucs_basic"):
             raise NotYet(f'COLLATE "{name}" is not available; texts compare as in collation "C"')
         return arg
+
+
+def field_names(kind: AnyType) -> list[str]:
+    """The names of a row's fields; those of ROW(…) are f1, f2, …"""
+    if isinstance(kind, StructType):
+        return [name for name, _ in kind.fields]
+    if isinstance(kind, RecordType):
+        return [f"f{position}" for position in range(1, len(kind.fields) + 1)]
+    return []
+
+
+def _null_test(part: Expr, negated: str) -> Expr:
+    """A part of a row: if it is a row itself, whether it is there, whatever is in it."""
+    part = settled(part)
+    if base_name(part.type) != "record":
+        return Call(type=BOOLEAN, fn=f"is {negated}null", args=(part,))
+    fn = "is distinct" if negated else "is not distinct"
+    return Call(type=BOOLEAN, fn=fn, args=(part, Literal(type=part.type, value=None)))

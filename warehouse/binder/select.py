@@ -28,9 +28,10 @@ from warehouse.algebra.types import UNKNOWN, base_name, shown
 from warehouse.binder.calls import nulls_first
 from warehouse.binder.coercion import settled
 from warehouse.binder.context import Binding, Collector
-from warehouse.binder.expressions import ExpressionBinder
+from warehouse.binder.expressions import ExpressionBinder, field_names
 from warehouse.binder.grouping import Grouping
 from warehouse.binder.names import output_name
+from warehouse.binder.presence import placed
 from warehouse.binder.scope import Scope, ScopeColumn
 from warehouse.syntax import tree
 
@@ -103,7 +104,19 @@ class SelectBinder:
         if collector.tables:
             items = tuple((columns, fix(array)) for columns, array in collector.tables)
             relation = algebra.Unnest(input=relation, items=items)
-        return self._finish(node, relation, outputs, keys, distinct_on, fix=fix)
+        relation, names, order_by = self._finish(
+            node, relation, outputs, keys, distinct_on, fix=fix
+        )
+        return self._with_presences(relation), names, order_by
+
+    def _with_presences(self, relation: Relation) -> Relation:
+        """The rows with the columns that whole rows of outer joins' sides need."""
+        for number, presence in list(self._binding.presences.items()):
+            found = placed(relation, presence)
+            if found is not None:
+                relation = found
+                del self._binding.presences[number]
+        return relation
 
     # --- clauses ----------------------------------------------------------------------------------
 
@@ -149,7 +162,7 @@ class SelectBinder:
 
     def _fields(self, node: tree.FieldAccess, binder: ExpressionBinder) -> list[Output]:
         value = binder.bind(node.arg)
-        names = [name for name, _ in getattr(value.type, "fields", ())]
+        names = field_names(value.type)
         if not names:
             raise InvalidRequest(
                 f"type {shown(value.type)} is not composite{self._binding.place(node)}", "42809"
