@@ -20,6 +20,7 @@ from warehouse.algebra.types import BIGINT, INTEGER, TEXT, base_name, shown
 from warehouse.algebra.walk import columns_used
 from warehouse.binder.coercion import agreed, coerce
 from warehouse.binder.comparisons import comparable
+from warehouse.binder.context import Collector
 from warehouse.binder.objects import is_system_function
 from warehouse.binder.resolve import Resolved, resolve
 from warehouse.binder.types import common_type, resolve_type
@@ -29,7 +30,7 @@ from warehouse.syntax import tree
 
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Relation
-    from warehouse.binder.context import Binding, Collector
+    from warehouse.binder.context import Binding
     from warehouse.binder.scope import Scope
 
 __all__ = ["CallBinder", "nulls_first"]
@@ -322,9 +323,9 @@ class CallBinder(WindowBinder):
             if scope.columns & ids:
                 break
             scope = scope.parent
-        if scope is None or scope is self.scope or not ids or scope.collector is None:
+        if scope is None or scope is self.scope or not ids:
             return self.collector
-        return scope.collector
+        return scope.collector or Collector(where="FROM clause of their own query level")
 
     def _aggregate_call(self, name: str, node: tree.FuncCall) -> AggregateCall:
         condition = None if node.filter is None else self.boolean(node.filter, "FILTER")

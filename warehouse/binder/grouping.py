@@ -50,6 +50,7 @@ class Grouping:
         self._outputs = outputs
         self._keys: dict[Expr, ColumnRef] = {}
         self._sets: list[tuple[int, ...]] | None = None
+        self._named: dict[Expr, set[str]] = {}  # keys that are outputs, and by which names
 
     def read(self, node: tree.SelectNode) -> None:
         """The keys and sets of GROUP BY. Raises InvalidRequest, UnknownObject."""
@@ -66,12 +67,19 @@ class Grouping:
         for expr in (expr for exprs in combined for expr in exprs):
             if expr not in self._keys:
                 self._keys[expr] = self._binding.column(expr.type, "key")
+        if any(len(names) > 1 for names in self._named.values()) and len(combined) > 1:
+            raise NotYet("GROUPING SETS with two outputs of the same expression are not available")
         if any(isinstance(item, tree.GroupingSets) for item in node.group) or (
             node.group and combined == [()]
         ):
             order = list(self._keys)
             sets = [tuple(sorted(order.index(expr) for expr in exprs)) for exprs in combined]
             self._sets = list(dict.fromkeys(sets)) if node.group_distinct else sets
+
+    @property
+    def columns(self) -> set[int]:
+        """Ids of the columns that the keys are made of."""
+        return {used for expr in self._keys for used in columns_used(expr)}
 
     def aggregate(
         self, relation: Relation, calls: Sequence[tuple[ColumnRef, AggregateCall]]
@@ -175,6 +183,7 @@ class Grouping:
                         f'GROUP BY "{node.parts[0]}" is ambiguous{self._binding.place(node)}',
                         "42702",
                     )
+                self._named.setdefault(found[0], set()).add(node.parts[0])
                 return self._checked(found[0], node)
         expr = settled(self._binder.bind(node))
         if base_name(expr.type) == "json":

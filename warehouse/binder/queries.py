@@ -210,7 +210,7 @@ class QueryBinder(RecursionBinder):
     def _count(self, node: Any, clause: str, scope: Scope | None) -> Expr | None:
         if node is None:
             return None
-        inner = Scope(parent=None)
+        inner = Scope(parent=scope)
         binder = ExpressionBinder(
             self._binding,
             inner,
@@ -220,14 +220,14 @@ class QueryBinder(RecursionBinder):
         try:
             expr = binder.bind(node)
         except InvalidRequest as error:
-            if error.sqlstate == "42703" and isinstance(node, tree.NameRef):
+            if error.sqlstate in ("42703", "42P01") and isinstance(node, tree.NameRef):
                 raise InvalidRequest(
                     f"argument of {clause} must not contain variables{self._binding.place(node)}",
                     "42P10",
                 ) from None
             raise
         if columns_used(expr):
-            raise InvalidRequest(f"argument of {clause} must not contain variables", "42P10")
+            raise NotYet(f"{clause} with columns of an outer query is not available")
         if not is_numeric(expr.type) and expr.type != UNKNOWN:
             raise InvalidRequest(
                 f"argument of {clause} must be type bigint, not type {shown(expr.type)}", "42804"
@@ -281,6 +281,8 @@ class QueryBinder(RecursionBinder):
                 f"{self._binding.place(node)}",
                 "42601",
             )
+        if not left.columns:
+            raise NotYet(f"{word} of queries without columns is not available")
         kinds = [
             UNKNOWN if a.type == b.type == UNKNOWN and keep_unknown else _common(a, b, word)
             for a, b in zip(_outputs(left), _outputs(right), strict=True)
@@ -339,7 +341,7 @@ class QueryBinder(RecursionBinder):
     def _with(self, node: tree.QueryNode, scope: Scope | None, ctes: _Ctes) -> _Ctes:
         known = dict(ctes)
         seen: set[str] = set()
-        for definition in node.with_:
+        for definition in self._in_order(node) if node.recursive else node.with_:
             if definition.name in seen:
                 raise InvalidRequest(
                     f'WITH query name "{definition.name}" specified more than once'
@@ -351,6 +353,30 @@ class QueryBinder(RecursionBinder):
             bind = self._recursive if recursive else self._plain_cte
             known[definition.name] = bind(definition, scope, known)
         return known
+
+    def _in_order(self, node: tree.QueryNode) -> list[tree.CteDef]:
+        """WITH RECURSIVE: each behind those that it refers to, which may stand behind it.
+
+        Raises NotYet: two refer to each other.
+        """
+        left, found = list(node.with_), list[tree.CteDef]()
+        while left:
+            ready = [
+                definition
+                for definition in left
+                if not any(
+                    other is not definition and mentions(definition.query, other.name)
+                    for other in left
+                )
+            ]
+            if not ready:
+                raise NotYet(
+                    "mutual recursion between WITH items is not implemented"
+                    f"{self._binding.place(left[0])}"
+                )
+            found += ready
+            left = [definition for definition in left if definition not in ready]
+        return found
 
     def _plain_cte(self, definition: tree.CteDef, scope: Scope | None, ctes: _Ctes) -> KnownCte:
         relation, names = self.query(definition.query, scope, ctes)

@@ -51,7 +51,11 @@ def _bucket(operand: Any, low: Any, high: Any, count: int) -> int:
         return 0
     if operand >= high:
         return _beyond(count)
-    return int(count * ((operand - low) / (high - low))) + 1
+    width = high - low
+    if isinstance(width, float) and math.isinf(width):
+        operand, low, width = operand / 2, low / 2, high / 2 - low / 2
+    # The quotient of floats may round to 1, which lies behind the last interval.
+    return min(int(count * ((operand - low) / width)), count - 1) + 1
 
 
 def _beyond(count: int) -> int:
