@@ -81,4 +81,7 @@ def _place(operand: Any, thresholds: tuple[Any, ...]) -> int:
         raise InvalidRequest("thresholds array must not contain NULLs", "22004")
     if isinstance(operand, float) and math.isnan(operand):  # above every number
         return len(thresholds)
-    return bisect.bisect_right(thresholds, operand)
+    count = len(thresholds)
+    while count and isinstance(thresholds[count - 1], float) and math.isnan(thresholds[count - 1]):
+        count -= 1  # NaNs stand at the end
+    return bisect.bisect_right(thresholds, operand, 0, count)
