@@ -11,7 +11,7 @@ from typing import Any
 
 from storage.errors import InvalidRequest, NotYet
 from warehouse.algebra import relations as algebra
-from warehouse.algebra.expressions import ColumnRef, Expr, Literal, SortKey
+from warehouse.algebra.expressions import Call, ColumnRef, Expr, Literal, SortKey
 from warehouse.algebra.relations import Query, Relation
 from warehouse.algebra.types import (
     BIGINT,
@@ -24,6 +24,7 @@ from warehouse.algebra.types import (
 )
 from warehouse.algebra.walk import (
     columns_used,
+    has_subquery,
     map_expressions,
     map_outputs,
     transform,
@@ -232,7 +233,10 @@ class QueryBinder(RecursionBinder):
             raise InvalidRequest(
                 f"argument of {clause} must be type bigint, not type {shown(expr.type)}", "42804"
             )
-        return coerce(expr, BIGINT)
+        count = coerce(expr, BIGINT)
+        if not has_subquery(count):
+            return count
+        return Call(type=BIGINT, fn=f"{clause.lower()} rows(int8)", args=(count,))
 
     # --- VALUES and set operations ----------------------------------------------------------------
 

@@ -142,7 +142,8 @@ def _add_clock(token: str, sums: Sums, fields: str) -> None:
     factor = -1 if sign == "-" else 1
     for value, unit in ((hours, HOUR), (minutes, MINUTE)):
         sums.add_time(factor * value, 0, unit)
-    sums.add_time(factor * seconds, factor * _fraction(fraction), SECOND)
+    microseconds = round(_fraction(fraction) * SECOND)  # half to even, other than elsewhere
+    sums.add_time(factor * (seconds * SECOND + microseconds), 0, 1)
 
 
 def _add(sums: Sums, unit: str, whole: int, fraction: float) -> None:
