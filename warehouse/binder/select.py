@@ -107,8 +107,8 @@ class SelectBinder:
             relation = algebra.Window(input=relation, calls=calls)
         made = {column.id for columns, _ in tables for column in columns}
         asked = [*distinct_on, *(key.expr for key in keys)]
-        if distinct_on and made and not any(columns_used(expr) & made for expr in asked):
-            # Functions returning rows come behind DISTINCT ON that does not look at them.
+        if distinct_on and keys and made and not any(columns_used(e) & made for e in asked):
+            # Functions returning rows come behind an order that does not look at them.
             relation = self._distinct_below(relation, distinct_on, keys, fix)
             distinct_on = []
         relation = _spread(relation, tables, fix)
