@@ -16,8 +16,8 @@ from storage.schema import ArrayType
 from storage.snapshot.model import Snapshot
 from warehouse.algebra.expressions import Call, Case, Cast, Expr, Literal
 from warehouse.algebra.types import BIGINT, BOOLEAN, INTEGER, TEXT, UNKNOWN, AnyType, is_integer
+from warehouse.binder.coercion import coerce
 from warehouse.binder.objects import OBJECT_TYPES, kind_of, named, number_of, pairs
-from warehouse.binder.resolve import coerce
 from warehouse.catalogue_tables import descriptions, oids
 from warehouse.catalogue_tables.definitions import definitions_of, path_of, searched
 from warehouse.catalogue_tables.objects_by_name import ObjectsByName
