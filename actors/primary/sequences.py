@@ -5,8 +5,8 @@ When the block is used up, one `AdvanceSequence` takes the next, of at least 1,0
 when that is durable are its values given away. So a value costs a thousandth of a commit, and a
 primary that ends loses the rest of its block: a gap, as with PostgreSQL's cached sequences.
 
-A sequence is advanced by this class alone, and begun anew by TRUNCATE. The group that advances it may have an unknown outcome
-(`Unavailable`): its block then counts as used.
+A sequence is advanced by this class alone, and begun anew by TRUNCATE. The group that advances it
+may have an unknown outcome (`Unavailable`): its block then counts as used.
 """
 
 from __future__ import annotations
