@@ -140,7 +140,12 @@ class PrimaryService:
         self._changes = Changes(
             primary,
             runner,
-            StoredRowWrites(store, ids, node.settings.rows_inline_bytes_max),
+            StoredRowWrites(
+                store,
+                ids,
+                node.settings.rows_inline_bytes_max,
+                node.settings.sequencer.inline_bytes_max,
+            ),
             commit=self._commit,
             fetch_rows=fetch_rows,
             clock=clock,
