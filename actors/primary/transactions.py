@@ -180,6 +180,8 @@ class OpenTransaction:
     async def _rebase(self) -> None:
         """Fork the newest durable state, and do again what the transaction has done."""
         state, lsn = self.sequencer.fork()
+        if self.state is not None and lsn == self.read_lsn:
+            return  # nothing is newer
         self.sequencer.hold(lsn)
         self.held.append(lsn)
         made: list[int | None] = []
