@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable
 
 import msgspec
+from polars.exceptions import PanicException
 
 from actors.messages import ExchangeDeltas, ExchangeRuns, TableInfo, Transaction
 from actors.primary.indexes import Indexes
 from actors.primary.sequencer import Sequencer
 from storage.clock import Clock
-from storage.errors import Conflict, MobulaError, Unavailable
+from storage.errors import Conflict, InternalError, MobulaError, Unavailable
 from storage.flush import FlushPolicy, flush, flush_is_due
 from storage.ids import Ids
 from storage.objects import ObjectStore
@@ -66,8 +67,13 @@ class Maintainer:
                 while await self._step():
                     pass
                 self.last_error = None
-            except MobulaError as error:
-                self.last_error = error
+                await self._tell()
+            except (Exception, PanicException) as error:  # no mistake may end maintenance for good
+                self.last_error = (
+                    error
+                    if isinstance(error, MobulaError)
+                    else InternalError(f"maintenance failed: {type(error).__name__}: {error}")
+                )
                 await self._clock.sleep_ms(RETRY_MS)
                 self._due.set()
 
@@ -108,8 +114,7 @@ class Maintainer:
         )
         await self._sequencer.submit(Transaction(operations=(operation,)))
         self.flushes += 1
-        async with self._progress:
-            self._progress.notify_all()
+        await self._tell()
 
     async def merge(self, table: TableState, key_id: int) -> bool:
         """Merge runs of a key's index that are due. Returns whether there were any."""
@@ -155,6 +160,11 @@ class Maintainer:
         for key_id, (gone, made) in self._indexes.rebuilt.pop(table.id, {}).items():
             operation = ExchangeRuns(table_id=table.id, key_id=key_id, gone=gone, made=made)
             await self._sequencer.submit(Transaction(operations=(operation,)))
+
+    async def _tell(self) -> None:
+        """There may be room: a flush is done, or a table was truncated or dropped."""
+        async with self._progress:
+            self._progress.notify_all()
 
     def _is_full(self, table_id: int) -> bool:
         table = self._sequencer.working.tables.get(table_id)
