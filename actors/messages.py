@@ -338,8 +338,8 @@ class LoadFiles:
         left_out: rows of the files that are not written; locations in file 0 and on.
         checked_lsn: of what they were compared with.
         read_lsn: see `WriteRows`.
-        written, late: primary keys written since `checked_lsn` and since `read_lsn`; filled in when
-            its turn has come.
+        written, late: keys written since `checked_lsn` and since `read_lsn`, by key id; filled in
+            when its turn has come.
     """
 
     table_id: int
@@ -350,8 +350,8 @@ class LoadFiles:
     left_out: Words
     checked_lsn: int
     read_lsn: int | None = None
-    written: Keys | None = None
-    late: Keys | None = None
+    written: Mapping[int, Keys] = field(default_factory=dict)
+    late: Mapping[int, Keys] = field(default_factory=dict)
 
 
 WriteOperation = AppendRows | AppendFiles | WriteRows  # what a frame becomes
@@ -400,14 +400,16 @@ class Transaction:
     """Operations that become durable and visible together, or not at all.
 
     A client that does not know whether its call succeeded repeats it with the same token and gets
-    the first receipt. `made`: of a transaction that was open, per operation the id of the delta
-    that it made there (`actors.primary.delta_names`).
+    the first receipt. Of a transaction that was open, per operation, `made`: the id of the delta
+    or first file that it made there (`actors.primary.delta_names`), and `row_counts`: its rows;
+    refused (Conflict) if they are others now.
     """
 
     operations: tuple[Operation, ...]
     token: IngestToken | None = None
     session: Session = Session()
     made: tuple[int | None, ...] = ()
+    row_counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

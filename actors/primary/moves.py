@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from storage.primary_key import Words
-
 from storage.source_map import SourceMap
 
 __all__ = ["Moves"]
@@ -23,6 +22,10 @@ class Moves:
     def note(self, lsn: int, table_id: int, moved: SourceMap) -> None:
         """The group at `lsn` moves rows."""
         self._moves.append((lsn, table_id, moved))
+
+    def until(self, lsn: int) -> Moves:
+        """Those up to an LSN: of a state as of then."""
+        return Moves([move for move in self._moves if move[0] <= lsn])
 
     def forget(self, lsn: int) -> None:
         """Nobody reads at an LSN below this one any more."""
