@@ -346,12 +346,14 @@ class Transactions:
 
         Raises: as `Sequencer.submit`; Conflict: a key was written by others since it was read.
         """
-        if token is not None and (receipt := await self._sequencer.outcome(token)) is not None:
+        if (receipt := await self._outcome(token)) is not None:
             self.roll_back(transaction_id)
             return receipt, True  # the call is repeated
         found = self.find(transaction_id)
         async with found.lock:
             try:
+                if (receipt := await self._outcome(token)) is not None:
+                    return receipt, True
                 if found.ended:
                     raise Conflict("the transaction was ended meanwhile; begin again")
                 if found.failed:
@@ -363,6 +365,9 @@ class Transactions:
                 return await self._sequencer.submit(submitted), True
             finally:
                 self.roll_back(transaction_id)
+
+    async def _outcome(self, token: IngestToken | None) -> Receipt | None:
+        return None if token is None else await self._sequencer.outcome(token)
 
     def roll_back(self, transaction_id: str) -> None:
         """End it without a trace; one that is not there has been ended already."""

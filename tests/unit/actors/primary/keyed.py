@@ -50,6 +50,30 @@ NEVER = FlushPolicy(deltas_max=1 << 30)  # nothing is flushed but by hand
 Row = tuple[Any, ...]
 
 
+class GatedStore(MemoryStore):
+    """Log objects wait while the gate is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def create(self, name: str, data: bytes) -> None:
+        if name.startswith("log/"):
+            await self.gate.wait()
+        await super().create(name, data)
+
+
+async def turns(count: int = 20) -> None:
+    """Let the tasks that are ready go on."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def other_table(name: str) -> NewTable:
+    return NewTable(schema="public", name=name, columns=(NewColumn(name="n", type=INTEGER),))
+
+
 class Keyed:
     """A primary that runs on the current event loop, and its table `t`."""
 
@@ -156,7 +180,7 @@ class Keyed:
         ]
         with tempfile.TemporaryDirectory() as directory:
             for file in state.files.table.select(["file_id", "name"]).to_pylist():
-                path = Path(directory) / "file"
+                path = Path(directory) / str(file["file_id"])
                 await self.store.fetch(file["name"], path)
                 parts.append((file["file_id"], reader.read(path, state.schema)))
         found = {}
