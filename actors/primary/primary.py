@@ -14,7 +14,14 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.messages import AppendFiles, NewTable, Operation, TableInfo, Transaction
+from actors.messages import (
+    AppendFiles,
+    NewTable,
+    Operation,
+    TableInfo,
+    Transaction,
+    TruncateTable,
+)
 from actors.primary.bulk import Bulk
 from actors.primary.delta_names import table_of
 from actors.primary.indexes import Indexes
@@ -184,8 +191,8 @@ class Primary:
         token = transaction.token
         if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
             return receipt
-        tables = {table_of(operation) for operation in transaction.operations}
-        await self._room(tables)
+        growing = (o for o in transaction.operations if not isinstance(o, TruncateTable))
+        await self._room({table_of(operation) for operation in growing})
         if not self._large(transaction):
             return await self._sequencer.submit(transaction)
         for attempt in range(CHECKS_MAX):
