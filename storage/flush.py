@@ -33,7 +33,7 @@ from storage.target import IngestTarget
 
 __all__ = ["FlushPolicy", "Flushed", "flush", "flush_is_due"]
 
-_LOCATION = "\0location"  # no column has this name: it cannot be written in SQL
+_LOCATION = "\x01location"  # no column has this name: it cannot be written in SQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
