@@ -230,23 +230,31 @@ def _look_up(
             if operation.mode is WriteMode.UPDATE and key.primary:
                 found.left_out += [run.moved(run.entries.rows[:, -1].copy()) for run in runs]
             continue
-        gone = _joined(found.gone)
+        gone, left_out = _joined(found.gone), _joined(found.left_out)
         for run in runs:
             for keys, new in _slices(run):
                 old = state.indexes[table.id].find(key.id, keys, table)
-                _decide(operation.mode, key, (old, new), gone, found)
+                _decide(operation.mode, key, (old, new), (gone, left_out), found)
     return found
 
 
 def _decide(
-    mode: WriteMode, key: Key, rows: tuple[Words, Words], gone: Words, found: _Found
+    mode: WriteMode,
+    key: Key,
+    rows: tuple[Words, Words],
+    before: tuple[Words, Words],
+    found: _Found,
 ) -> None:
-    """What becomes of rows. Args: rows: where the row is that has the key, if one has, and the new
-    row."""
-    old, new = rows
+    """What becomes of rows.
+
+    Args:
+        rows: where the row is that has the key, if one has, and the new row.
+        before: by the keys before: which rows of the table go, and which new ones are left out.
+    """
+    (old, new), (gone, left_out) = rows, before
     there = old != MISSING
     if not key.primary:
-        there &= ~np.isin(old, gone)
+        there &= ~np.isin(old, gone) & ~np.isin(new, left_out)
     if mode is WriteMode.IGNORE:
         found.left_out.append(new[there])
     elif not key.primary or mode is WriteMode.INSERT:
