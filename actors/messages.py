@@ -400,8 +400,8 @@ class Transaction:
     """Operations that become durable and visible together, or not at all.
 
     A client that does not know whether its call succeeded repeats it with the same token and gets
-    the first receipt. `made`: of a transaction that was open, per operation the id of the delta
-    that it made there (`actors.primary.delta_names`).
+    the first receipt. `made`: of a transaction that was open, per operation the first id of the
+    deltas or files that it made there (`actors.primary.delta_names`).
     """
 
     operations: tuple[Operation, ...]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from storage.primary_key import Words
-
 from storage.source_map import SourceMap
 
 __all__ = ["Moves"]
@@ -28,6 +27,10 @@ class Moves:
         """Nobody reads at an LSN below this one any more."""
         if self._moves and self._moves[0][0] <= lsn:
             self._moves = [move for move in self._moves if move[0] > lsn]
+
+    def until(self, lsn: int) -> Moves:
+        """Those behind a state at `lsn`: the ids of later ones may mean other rows there."""
+        return Moves([move for move in self._moves if move[0] <= lsn])
 
     def now(self, table_id: int, read_lsn: int, found: Words) -> Words:
         """Where rows are now that were at these locations at `read_lsn`."""

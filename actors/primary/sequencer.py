@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from actors.messages import AppendRows, LoadFiles, Operation, Transaction, WriteRows
-from actors.primary.delta_names import DeltaNames, delta_made
+from actors.primary.delta_names import DeltaNames, ids_made
 from actors.primary.group import Entry, OpenGroup, carried, fail, record_of, size_bytes_of
 from actors.primary.moves import Moves
 from actors.primary.resolve import resolve_in
@@ -230,11 +230,11 @@ class Sequencer:
         working, resolved = self._working, list[Resolved]()
         names = DeltaNames(transaction.made, transaction.operations)
         for operation in transaction.operations:
-            again = self._informed(names.of(operation))
+            again = self.informed(names.of(operation))
             self.refuse_late(again, working.snapshot)
             one = resolve_in(again, working, group.lsn, self.moves)
             working = working.after(one, group.lsn)
-            names.note(len(resolved), delta_made(one))
+            names.note(len(resolved), ids_made(one))
             resolved.append(one)
         entry = Entry(record_of(transaction, resolved))
         group.add(entry, resolved, size)
@@ -252,7 +252,7 @@ class Sequencer:
         self._wake.set()
         return entry
 
-    def _informed(self, operation: Operation) -> Operation:
+    def informed(self, operation: Operation) -> Operation:
         """A large write hears which keys were written since it was checked."""
         if not isinstance(operation, LoadFiles):
             return operation

@@ -33,7 +33,7 @@ from actors.messages import (
     WriteMode,
     WriteRows,
 )
-from actors.primary.delta_names import DeltaNames, delta_made, table_of
+from actors.primary.delta_names import DeltaNames, ids_made, table_of
 from actors.primary.resolve import resolve_in
 from actors.primary.resolved import Resolved
 from actors.primary.sequencer import Sequencer
@@ -84,7 +84,7 @@ class OpenTransaction:
     read_lsn: int = 0
     state: WriterState | None = None
     operations: list[Operation] = field(default_factory=list)
-    made: list[int | None] = field(default_factory=list)  # delta id in the fork, per operation
+    made: list[int | None] = field(default_factory=list)  # first id in the fork, per operation
     savepoints: list[_Savepoint] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
     failed: bool = False
@@ -114,13 +114,13 @@ class OpenTransaction:
         for operation in operations:
             reading, state = await self.prepare(self._reading(operation), state, self.read_lsn)
             state = await self._opened(reading, state)
-            one = self._resolve(reading, state)
+            one = self._resolve(reading, state, self.read_lsn)
             state = state.after(one, PRIVATE_LSN)
             done.append(reading)
             resolved.append(one)
         self.state = state
         self.operations += done
-        self.made += [delta_made(one) for one in resolved]
+        self.made += [ids_made(one) for one in resolved]
         return tuple(one.row_count for one in resolved)
 
     @contextmanager
@@ -187,9 +187,9 @@ class OpenTransaction:
         for position, operation in enumerate(self.operations):
             again = renamed.of(operation)
             state = await self._opened(again, state)
-            one = self._resolve(again, state)
+            one = self._resolve(again, state, lsn)
             state = state.after(one, PRIVATE_LSN)
-            made.append(delta_made(one))
+            made.append(ids_made(one))
             renamed.note(position, made[-1])
         self.operations = [renamed.of(operation) for operation in self.operations]
         self.made, self.state, self.read_lsn = made, state, lsn
@@ -200,9 +200,11 @@ class OpenTransaction:
             return state
         return state.with_index(table.id, await self.open_index(table))
 
-    def _resolve(self, operation: Operation, state: WriterState) -> Resolved:
-        self.sequencer.refuse_late(operation, state.snapshot)
-        return resolve_in(operation, state, PRIVATE_LSN, self.sequencer.moves)
+    def _resolve(self, operation: Operation, state: WriterState, lsn: int) -> Resolved:
+        """Args: state: of the fork, which is of `lsn`."""
+        again = self.sequencer.informed(operation)
+        self.sequencer.refuse_late(again, state.snapshot)
+        return resolve_in(again, state, PRIVATE_LSN, self.sequencer.moves.until(lsn))
 
     def _reading(self, operation: Operation) -> Operation:
         """The operation, saying at which LSN it read. A plain INSERT needs none: what it must not
