@@ -110,7 +110,7 @@ class CallBinder(WindowBinder):
         if "table" in kinds and "scalar" not in kinds:
             return self._table_function(name, node)
         args = self._arguments(name, node)
-        if not entries and name in _TYPE_CALLS and len(args) == 1:
+        if name in _TYPE_CALLS and len(args) == 1:
             kind = resolve_type(tree.TypeName(node.at, (name,)), {}, ())
             return coerce(args[0], kind, explicit=True)
         entry, bound, kind = self._resolve(name, args, node, ("scalar",))

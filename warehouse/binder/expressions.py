@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from storage.errors import InvalidRequest, NotYet, UnknownObject
-from storage.schema import ArrayType, StructType
+from storage.schema import ArrayType, ScalarType, StructType, plain_type
+from storage.seconds import PRECISION_MAX
 from warehouse.algebra import types
 from warehouse.algebra.expressions import (
     Call,
@@ -315,16 +316,18 @@ class ExpressionBinder(MembershipBinder, CallBinder):
         branches = tuple((c, coerce(r, kind)) for c, r in zip(conditions, results, strict=True))
         return Case(type=kind, branches=branches, default=coerce(default, kind))
 
-    def type_of(self, name: tree.TypeName) -> AnyType:
+    def type_of(self, name: tree.TypeName, *, precise: bool = False) -> AnyType:
         """Raises UnknownObject, NotYet, InvalidRequest as `resolve_type`."""
         catalogue = self.binding.catalogue
-        return resolve_type(name, catalogue.types, catalogue.path)
+        return resolve_type(name, catalogue.types, catalogue.path, precise=precise)
 
     def _cast(self, node: tree.TypeCast) -> Expr:
         system = self.binding.catalogue.system if node.type.name[-1] in OBJECT_TYPES else None
         if system is not None and not node.type.dimensions:
             return system.object(node.type.name[-1], self.bind(node.arg))
-        kind = self.type_of(node.type)
+        kind = self.type_of(node.type, precise=not node.type.dimensions)
+        if isinstance(kind, ScalarType) and kind.precision is not None:
+            return self._rounded(coerce(self.bind(node.arg), plain_type(kind), explicit=True), kind)
         if isinstance(node.arg, tree.Constant) and node.arg.kind == "bytes" and is_integer(kind):
             return coerce(number(str(int(node.arg.value or "0", 16))), kind, explicit=True)
         if isinstance(node.arg, tree.Constant) and node.type.fields:
@@ -347,6 +350,14 @@ class ExpressionBinder(MembershipBinder, CallBinder):
         ):
             return coerce(coerce(arg, TEXT), kind, explicit=True)
         return coerce(arg, kind, explicit=True)
+
+    def _rounded(self, moment: Expr, kind: ScalarType) -> Expr:
+        """TIME(p) and TIMESTAMP(p) as casts: the function that PostgreSQL runs for them."""
+        if kind.precision == PRECISION_MAX:
+            return moment
+        digits = Literal(type=types.INTEGER, value=kind.precision)
+        base = base_name(moment.type)
+        return Call(type=moment.type, fn=f"{base}({base},int4)", args=(moment, digits))
 
     def _integer_as_numeric(self, arg: Expr) -> Expr:
         from warehouse.binder.types import integer_as_decimal

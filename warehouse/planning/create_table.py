@@ -165,10 +165,15 @@ def _check_names(names: Sequence[str]) -> None:
         raise InvalidRequest(f'column "{repeated}" specified more than once', "42701")
 
 
-def stored_type(name: TypeName, column: str, catalogue: SnapshotCatalogue) -> SqlType:
-    """The type of a column. Raises InvalidRequest for NUMERIC without a precision."""
+def stored_type(
+    name: TypeName, column: str, catalogue: SnapshotCatalogue, *, precise: bool = True
+) -> SqlType:
+    """The type of a column. Raises InvalidRequest for NUMERIC without a precision.
+
+    Args: precise: as of `resolve_type`.
+    """
     try:
-        kind = resolve_type(name, catalogue.types, catalogue.path)
+        kind = resolve_type(name, catalogue.types, catalogue.path, precise=precise)
     except (InvalidRequest, NotYet) as error:
         raise type(error)(f"column {column}: {error}", error.sqlstate) from None
     if kind == NUMERIC:

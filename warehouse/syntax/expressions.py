@@ -345,7 +345,14 @@ class ExpressionGrammar(SpecialForms):
 
     def _typed_literal(self, word: str, at: int) -> Any:
         following = self.peek()
-        if following.kind != "string" and word not in _TYPE_STARTS:
+        modified = (
+            following.value == "(" and self.peek(4).kind == "string"
+        )  # `timestamptz(0) 'text'`
+        if (
+            following.kind != "string"
+            and word not in _TYPE_STARTS
+            and not (modified and self.peek(2).kind == "number" and self.peek(3).value == ")")
+        ):
             return None
         if word in RESERVED or following.value == ".":
             return None
