@@ -345,13 +345,10 @@ class ExpressionGrammar(SpecialForms):
 
     def _typed_literal(self, word: str, at: int) -> Any:
         following = self.peek()
-        modified = (
-            following.value == "(" and self.peek(4).kind == "string"
-        )  # `timestamptz(0) 'text'`
         if (
             following.kind != "string"
             and word not in _TYPE_STARTS
-            and not (modified and self.peek(2).kind == "number" and self.peek(3).value == ")")
+            and not self._has_modifier_and_text()
         ):
             return None
         if word in RESERVED or following.value == ".":
@@ -364,6 +361,12 @@ class ExpressionGrammar(SpecialForms):
             self.back_to(index)
             return None
         return TypeCast(at, Constant(self.token.start, "string", self.advance().value), kind)
+
+    def _has_modifier_and_text(self) -> bool:
+        """`timestamptz(0) 'text'`."""
+        ahead = [self.peek(count) for count in range(1, 5)]
+        kinds = [token.kind for token in ahead]
+        return kinds == ["operator", "number", "operator", "string"] and ahead[0].value == "("
 
     def _named(self) -> Any:
         at = self.token.start

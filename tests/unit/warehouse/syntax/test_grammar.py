@@ -242,7 +242,7 @@ def test_syntax_errors_have_a_place(sql: str, line: int, column: int, near: str 
         ("CREATE TABLE t (a INT, UNIQUE (a), b INT)", "UNIQUE"),
         ("CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES b (c))", "FOREIGN KEY"),
         ("CREATE TABLE t (a INT GENERATED ALWAYS AS (b + 1) STORED)", "GENERATED"),
-        ("CREATE TABLE t (a SERIAL)", "SERIAL"),
+        ("CREATE TABLE t (a SERIAL[])", "array of serial"),
         ("CREATE TABLE t (a INT) PARTITION BY HASH (a) PARTITIONS 4", "PARTITION BY"),
         ("COPY t FROM STDIN", "STDIN"),
     ],
