@@ -102,6 +102,8 @@ class ExpressionBinder(MembershipBinder, CallBinder):
                 return self._cast(node)
             case tree.IsTest():
                 return self._is(node)
+            case tree.IsJson():
+                return self._is_json(node)
             case tree.Between():
                 return self._between(node)
             case tree.InTest():
@@ -263,6 +265,20 @@ class ExpressionBinder(MembershipBinder, CallBinder):
             return Call(type=BOOLEAN, fn=f"is {negated}null", args=(self.typed(arg),))
         arg = self._as_boolean(arg, node.arg, f"IS {negated.upper()}{node.test.upper()}")
         return Call(type=BOOLEAN, fn=f"is {negated}{node.test}", args=(arg,))
+
+    def _is_json(self, node: tree.IsJson) -> Expr:
+        arg = self.typed(self.bind(node.arg))
+        if base_name(arg.type) not in ("text", "varchar", "bpchar", "bytea", "json", "jsonb"):
+            raise InvalidRequest(
+                f"cannot use type {shown(arg.type)} in IS JSON predicate{self.binding.place(node)}",
+                "42804",
+            )
+        if base_name(arg.type) == "bpchar":
+            arg = coerce(arg, TEXT)
+        kind = Literal(type=TEXT, value=node.kind)
+        unique = Literal(type=BOOLEAN, value=node.unique)
+        found = self._resolved("is json", [arg, kind, unique], node)
+        return negated(found) if node.negated else found
 
     def typed(self, expr: Expr) -> Expr:
         """An untyped literal as TEXT; everything else as it is."""

@@ -25,6 +25,7 @@ from warehouse.algebra.types import (
     BIGINT,
     DOUBLE,
     INTEGER,
+    JSONPATH,
     NUMERIC,
     REAL,
     SMALLINT,
@@ -135,6 +136,8 @@ def resolve_type(
     if name.dimensions > 1:
         raise NotYet("arrays of more than one dimension are not available")
     if name.dimensions:
+        if found == JSONPATH:
+            raise NotYet("jsonpath[] is not available")
         if found == NUMERIC:
             raise NotYet("numeric[] without a precision is not available; write numeric(p, s)[]")
         return ArrayType(element=found)  # type: ignore[arg-type]
@@ -150,6 +153,8 @@ def _element(
     if len(name.name) == 1:
         if base == "numeric":
             return _numeric(name.modifiers)
+        if base == "jsonpath":
+            return JSONPATH
         if base in ("varchar", "bpchar"):
             return _characters(base, name.modifiers)
         if base in _SCALARS:

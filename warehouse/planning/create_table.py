@@ -24,6 +24,7 @@ from storage.schema import ArrayType, Check, SqlType, StructType, named_types
 from storage.snapshot.model import Snapshot
 from warehouse.algebra.types import (
     DOUBLE,
+    JSONPATH,
     NUMERIC,
     TEXT,
     UNKNOWN,
@@ -176,6 +177,8 @@ def stored_type(
         kind = resolve_type(name, catalogue.types, catalogue.path, precise=precise)
     except (InvalidRequest, NotYet) as error:
         raise type(error)(f"column {column}: {error}", error.sqlstate) from None
+    if kind == JSONPATH:
+        raise NotYet(f"column {column}: columns of the type jsonpath are not available; use text")
     if kind == NUMERIC:
         raise InvalidRequest(
             f"column {column}: DECIMAL needs a precision and a scale, for example DECIMAL(18, 2);"
@@ -196,6 +199,8 @@ def _kept(kind: AnyType, column: str, known: Sequence[SqlType]) -> SqlType:
         return TEXT
     if kind == NUMERIC:
         return DOUBLE
+    if kind == JSONPATH:
+        raise NotYet(f'column "{column}" is a jsonpath, which no column holds; cast it to text')
     if isinstance(kind, RecordType):
         raise InvalidRequest(f'column "{column}" has pseudo-type record', "42P16")
     if isinstance(kind, ArrayType):

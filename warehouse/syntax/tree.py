@@ -30,6 +30,7 @@ __all__ = [
     "FunctionRef",
     "GroupingSets",
     "InTest",
+    "IsJson",
     "IsTest",
     "JoinRef",
     "LikeTest",
@@ -171,6 +172,15 @@ class BoolExpr(Node, frozen=True):
 
     op: str
     args: tuple[Any, ...]
+
+
+class IsJson(Node, frozen=True):
+    """`arg IS [NOT] JSON [kind] [WITH UNIQUE KEYS]`; kind: "value", "array", "object", "scalar"."""
+
+    arg: Any
+    kind: str = "value"
+    unique: bool = False
+    negated: bool = False
 
 
 class IsTest(Node, frozen=True):
