@@ -37,6 +37,15 @@ def local(tmp_path: Path) -> Iterator[Database]:
         yield database
 
 
+def test_files_are_sampled(local: Database, here: Path) -> None:
+    (here / "n.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(1000)))
+    for source in ("'n.csv'", "'n.csv' AS t", "read_csv('n.csv') AS t"):
+        half = f"SELECT count(*) FROM {source} TABLESAMPLE BERNOULLI (50) REPEATABLE (7)"
+        assert 300 < local.sql(half).scalar() < 700
+        assert local.sql(half).scalar() == local.sql(half).scalar()
+        assert local.sql(f"SELECT count(*) FROM {source} TABLESAMPLE SYSTEM (100)").scalar() == 1000
+
+
 def test_seconds_are_rounded_alike_on_every_way_in(local: Database, here: Path) -> None:
     late, early = datetime(2024, 1, 1, 0, 0, 0, 500_000), datetime(1990, 1, 1, 0, 0, 0, 500_000)
     local.sql("CREATE TABLE t (way text, at timestamp(0) DEFAULT '2024-01-01 00:00:00.5')")

@@ -40,6 +40,7 @@ from warehouse.binder.objects import OBJECT_TYPES, number_of
 from warehouse.binder.resolve import coerce, resolve, settled
 from warehouse.binder.types import common_type, resolve_type
 from warehouse.syntax import tree
+from warehouse.syntax.collations import check_collation
 
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Relation
@@ -447,14 +448,12 @@ class ExpressionBinder(MembershipBinder, CallBinder):
 
     def _collate(self, node: tree.Collate) -> Expr:
         arg = self.typed(self.bind(node.arg))
-        name = node.name[-1]
         if base_name(arg.type) not in ("text", "varchar", "bpchar"):
             raise InvalidRequest(
                 f"collations are not supported by type {shown(arg.type)}{self.binding.place(node)}",
                 "42804",
             )
-        if name.lower() not in ("c", "posix", "default", "ucs_basic"):
-            raise NotYet(f'COLLATE "{name}" is not available; texts compare as in collation "C"')
+        check_collation(node.name)
         return arg
 
 

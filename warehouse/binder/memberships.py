@@ -20,7 +20,7 @@ from warehouse.algebra.types import (
     is_integer,
 )
 from warehouse.binder.comparisons import COMPARISONS, comparable, compare, row_parts
-from warehouse.binder.resolve import coerce, settled
+from warehouse.binder.resolve import coerce, resolve, settled
 from warehouse.syntax import tree
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class MembershipBinder:
         left = self.bind(node.left)
         if node.query is not None:
             if node.op not in COMPARISONS:
-                return self._pattern_membership(node, left)
+                return self._operator_membership(node, node.query, left)
             return self._membership(node.op, node.every, left, node.query, node)
         word = "all" if node.every else "any"
         if node.op not in COMPARISONS and isinstance(node.array, tree.ArrayExpr):
@@ -132,8 +132,27 @@ class MembershipBinder:
             array = coerce(array, ArrayType(element=probe.type))  # type: ignore[arg-type]
         return self._resolved(f"{word} {node.op}", [left, array], node)
 
-    def _pattern_membership(self, node: tree.Quantified, left: Expr) -> Expr:
-        raise NotYet(f"{node.op} ANY or ALL of a query is not available{self.binding.place(node)}")
+    def _operator_membership(
+        self, node: tree.Quantified, query: tree.QueryNode, left: Expr
+    ) -> Expr:
+        """`left LIKE ANY (query)`, and so for every operator that gives a Boolean."""
+        relation = self._single(query, node)
+        entry, bound, kind = resolve(
+            node.op, [left, relation.columns[0]], operator=True, place=self._place_of(node)
+        )
+        if kind != BOOLEAN:
+            raise InvalidRequest(
+                f"op ANY/ALL requires operator to yield boolean{self.binding.place(node)}", "42804"
+            )
+        relation, refs = self._with_casts(relation, [bound[1]])
+        return Subquery(
+            type=BOOLEAN,
+            kind="all" if node.every else "any",
+            relation=relation,
+            columns=refs,
+            left=(bound[0],),
+            ops=(entry.signature.key,),
+        )
 
     def _membership(
         self, op: str, every: bool, left: Expr, query: tree.QueryNode, node: Any

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from storage.errors import InvalidRequest, NotYet
+from warehouse.syntax.collations import check_collation
 from warehouse.syntax.commands import (
     CheckDef,
     ColumnDef,
@@ -29,10 +30,10 @@ _COLUMN_CLAUSES = {
     "primary": "PRIMARY KEY",
     "unique": "UNIQUE",
     "references": "REFERENCES",
-    "collate": "COLLATE",
     "storage": "STORAGE",
     "compression": "COMPRESSION",
 }
+_TEXTS = ("text", "varchar", "bpchar", "name")
 _SERIALS = {
     "serial": "int4",
     "serial4": "int4",
@@ -148,6 +149,8 @@ class DefinitionGrammar(QueryGrammar):
                 default = self._default()
             elif self.at_word("check"):
                 checks.append(self._check(start, constraint))
+            elif self.take_word("collate"):
+                self._collation(name, kind)
             elif self.take_word("generated"):
                 if identity is not None:
                     self.fail(f"multiple identity specifications for column {name}")
@@ -162,6 +165,15 @@ class DefinitionGrammar(QueryGrammar):
         text, expr = default if default is not None else (None, None)
         allowed = identity is None if nullable is None else nullable
         return ColumnDef(at, name, kind, allowed, text, expr, identity, tuple(checks))
+
+    def _collation(self, column: str, kind: TypeName) -> None:
+        """COLLATE of a column: texts compare by code point, which some collations mean, too."""
+        collation = self.dotted_name("a collation")
+        if kind.name[-1] not in _TEXTS:
+            raise InvalidRequest(
+                f"column {column}: collations are not supported by type {kind.name[-1]}", "42804"
+            )
+        check_collation(collation)
 
     def _serial(self, named: TypeName) -> TypeName:
         """The type of a column that numbers its rows: SERIAL is short for an identity."""

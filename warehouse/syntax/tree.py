@@ -344,7 +344,8 @@ class Derived(Node, frozen=True):
 
 
 class FunctionRef(Node, frozen=True):
-    """Functions in FROM; several with ROWS FROM. `definitions`: `AS t(a int, b text)`."""
+    """Functions in FROM; several with ROWS FROM. `definitions`: `AS t(a int, b text)`; `sample` of
+    files only."""
 
     calls: tuple[FuncCall, ...]
     alias: str | None = None
@@ -352,6 +353,7 @@ class FunctionRef(Node, frozen=True):
     definitions: tuple[tuple[str, TypeName], ...] = ()
     ordinality: bool = False
     lateral: bool = False
+    sample: Sampling | None = None
 
 
 class JoinRef(Node, frozen=True):
