@@ -20,6 +20,7 @@ from storage.schema import (
     ScalarType,
     StructType,
     VarCharType,
+    type_name,
 )
 from warehouse.algebra.types import (
     BIGINT,
@@ -131,7 +132,7 @@ def resolve_type(
     found = _element(name, known, path)
     if isinstance(found, ScalarType) and found.precision is not None and not precise:
         if found.precision < SECONDS_MAX:
-            raise NotYet(f"{shown(found)}({found.precision}) is not available here")
+            raise NotYet(f"{type_name(found)} is not available here; a column rounds its seconds")
         found = ScalarType(kind=found.kind)
     if name.dimensions > 1:
         raise NotYet("arrays of more than one dimension are not available")

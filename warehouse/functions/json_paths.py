@@ -41,11 +41,11 @@ def _path_function(name: str, returns: str, register: Callable[..., Decorator]) 
     return add
 
 
-def _evaluation(document: str, path: str, variables: str | None) -> Evaluation:
+def _evaluation(document: str, path: str, variables: str | None, silent: bool) -> Evaluation:
     given = None if variables is None else parsed(variables)
     if given is not None and not isinstance(given, dict):
         raise InvalidRequest('"vars" argument is not an object', "22023")
-    return Evaluation(parse(path), parsed(document), given)
+    return Evaluation(parse(path), parsed(document), given, silent)
 
 
 def _guarded(function: Callable[[], Any], *, silent: bool, otherwise: Any) -> Any:
@@ -66,7 +66,7 @@ def _found(
 ) -> list[Any]:
     """All items; those before an error if it is silent."""
     found: list[Any] = []
-    items: Iterator[Any] = _evaluation(document, path, variables).items()
+    items: Iterator[Any] = _evaluation(document, path, variables, silent).items()
     _guarded(lambda: found.extend(items), silent=silent, otherwise=None)
     return found
 
@@ -74,7 +74,7 @@ def _found(
 def _exists(
     document: str, path: str, variables: str | None = "{}", silent: bool = False
 ) -> bool | None:
-    evaluation = _evaluation(document, path, variables)
+    evaluation = _evaluation(document, path, variables, silent)
     answer: bool | None = _guarded(evaluation.exists, silent=silent, otherwise=None)
     return answer
 

@@ -84,6 +84,7 @@ class Place:
         size: of the array whose subscripts are evaluated.
         forgiving: what a step does not find is not there, rather than an error.
         asking: it only matters whether there is any item.
+        throwing: an error ends the call; else it makes a predicate unknown, or the call silent.
     """
 
     base: _Base
@@ -91,18 +92,22 @@ class Place:
     current: Any = None
     size: int = 0
     asking: bool = False
+    throwing: bool = True
 
 
 @dataclass
 class Evaluation:
     """One path over one document.
 
-    Args: variables: by name; None if the caller has none: then they are all null.
+    Args:
+        variables: by name; None if the caller has none: then they are all null.
+        silent: the caller takes a PathError for the end.
     """
 
     path: JsonPath
     document: Any
     variables: dict[str, Any] | None
+    silent: bool = False
     _generated: int = field(default=0, init=False)
 
     def items(self) -> Iterator[Any]:
@@ -119,7 +124,9 @@ class Evaluation:
     def _start(self, *, asking: bool) -> Place:
         self._generated = 1 if self.variables is None else 2
         base = _Base(self.document, 0)
-        return Place(base, forgiving=self._lax, current=self.document, asking=asking)
+        return Place(
+            base, self._lax, current=self.document, asking=asking, throwing=not self.silent
+        )
 
     @property
     def _lax(self) -> bool:
@@ -294,9 +301,15 @@ class Evaluation:
         self, step: AnyLevel, rest: tuple[AnyStep, ...], item: Any, place: Place
     ) -> Iterator[Any]:
         inner = replace(place, forgiving=True)
+        nested = isinstance(item, dict | list)
         if step.first == 0:
-            yield from self._follow(rest, item, inner, unwrap=self._lax)
-        if isinstance(item, dict | list):
+            try:
+                yield from self._follow(rest, item, inner, unwrap=self._lax)
+            except PathError:
+                # PostgreSQL forgets a soft error of the item itself when it goes on inside.
+                if place.throwing or not nested:
+                    raise
+        if nested:
             for value in _deeper(item, 1, step):
                 yield from self._follow(rest, value, inner, unwrap=self._lax)
 
@@ -363,17 +376,18 @@ class Evaluation:
                 raise InternalError(f"{type(node).__name__} is no predicate")
 
     def _exists(self, node: AnyNode, item: Any, place: Place) -> _Truth:
+        inner = replace(place, asking=self._lax, throwing=False)
         try:
             if not self._lax:
-                return bool(list(self._run(node, item, replace(place, asking=False))))
-            return next(self._run(node, item, replace(place, asking=True)), self) is not self
+                return bool(list(self._run(node, item, inner)))
+            return next(self._run(node, item, inner), self) is not self
         except PathError:
             return None
 
     def _predicate(self, node: Binary | StartsWith | LikeRegex, item: Any, place: Place) -> _Truth:
         """Lax mode is content with one pair of items for which it holds; strict mode wants no
         unknown."""
-        inner = replace(place, asking=False)
+        inner = replace(place, asking=False, throwing=False)
         try:
             left = list(
                 self._unwrapped(node.left if isinstance(node, Binary) else node.arg, item, inner)
