@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from actors.messages import NewColumn, NewIdentity, NewSchema, NewTable, Operation, Session
-from actors.planner import CreateAsPlan, QueryPlan, WritePlan
+from actors.planner import CreateAsPlan, WritePlan
 from actors.temporary import TEMPORARY, temporary_schema
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
@@ -34,8 +34,8 @@ from warehouse.algebra.types import (
 )
 from warehouse.binder.context import Binding
 from warehouse.binder.types import resolve_type
-from warehouse.execution.program import Program
 from warehouse.planning.catalogue import SnapshotCatalogue, target_schema
+from warehouse.planning.kept_precision import precise_types
 from warehouse.planning.query import QueryPlanner
 from warehouse.planning.rules import (
     bind_check,
@@ -106,7 +106,7 @@ def plan_create_table_as(
     if exists and not tree.exists:
         raise InvalidRequest(f'relation "{name}" already exists', "42P07")
     query = queries.plan(tree.query)
-    names, kinds = query.result_names, _types(query)
+    names, kinds = query.result_names, precise_types(query)
     if len(tree.columns) > len(names):
         raise InvalidRequest("too many column names were specified", "42601")
     names = (*tree.columns, *names[len(tree.columns) :])
@@ -186,11 +186,6 @@ def stored_type(
             "42611",
         )
     return kind  # type: ignore[return-value]
-
-
-def _types(query: QueryPlan) -> list[AnyType]:
-    assert isinstance(query.program, Program)
-    return [output.type for output in query.program.query.outputs]
 
 
 def _kept(kind: AnyType, column: str, known: Sequence[SqlType]) -> SqlType:
