@@ -41,6 +41,7 @@ from warehouse.binder.memberships import MembershipBinder, negated
 from warehouse.binder.presence import Presence, where_present
 from warehouse.binder.resolve import resolve
 from warehouse.syntax import tree
+from warehouse.syntax.collations import check_collation
 
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Relation
@@ -104,6 +105,8 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
                 return self.cast(node)
             case tree.IsTest():
                 return self._is(node)
+            case tree.IsJson():
+                return self._is_json(node)
             case tree.Between():
                 return self._between(node)
             case tree.InTest():
@@ -289,6 +292,20 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         arg = self._as_boolean(arg, node.arg, f"IS {negated.upper()}{node.test.upper()}")
         return Call(type=BOOLEAN, fn=f"is {negated}{node.test}", args=(arg,))
 
+    def _is_json(self, node: tree.IsJson) -> Expr:
+        arg = self.typed(self.bind(node.arg))
+        if base_name(arg.type) not in ("text", "varchar", "bpchar", "bytea", "json", "jsonb"):
+            raise InvalidRequest(
+                f"cannot use type {shown(arg.type)} in IS JSON predicate{self.binding.place(node)}",
+                "42804",
+            )
+        if base_name(arg.type) == "bpchar":
+            arg = coerce(arg, TEXT)
+        kind = Literal(type=TEXT, value=node.kind)
+        unique = Literal(type=BOOLEAN, value=node.unique)
+        found = self._resolved("is json", [arg, kind, unique], node)
+        return negated(found) if node.negated else found
+
     def typed(self, expr: Expr) -> Expr:
         """An untyped literal as TEXT; everything else as it is."""
         return settled(expr)
@@ -414,14 +431,12 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
 
     def _collate(self, node: tree.Collate) -> Expr:
         arg = self.typed(self.bind(node.arg))
-        name = node.name[-1]
         if base_name(arg.type) not in ("text", "varchar", "bpchar"):
             raise InvalidRequest(
                 f"collations are not supported by type {shown(arg.type)}{self.binding.place(node)}",
                 "42804",
             )
-        if name.lower() not in ("c", "posix", "default", "ucs_basic"):
-            raise NotYet(f'COLLATE "{name}" is not available; texts compare as in collation "C"')
+        check_collation(node.name)
         return arg
 
 

@@ -21,6 +21,7 @@ from warehouse.algebra.types import (
 )
 from warehouse.binder.coercion import beside, coerce, settled
 from warehouse.binder.comparisons import COMPARISONS, comparable, compare, row_parts
+from warehouse.binder.resolve import resolve
 from warehouse.functions.registry import functions_named
 from warehouse.syntax import tree
 
@@ -102,7 +103,7 @@ class MembershipBinder:
         left = self.bind(node.left)
         if node.query is not None:
             if node.op not in COMPARISONS:
-                return self._pattern_membership(node, left)
+                return self._operator_membership(node, node.query, left)
             return self._membership(node.op, node.every, left, node.query, node)
         word = "all" if node.every else "any"
         if node.op not in COMPARISONS and isinstance(node.array, tree.ArrayExpr):
@@ -135,6 +136,28 @@ class MembershipBinder:
             array = coerce(array, ArrayType(element=probe.type))  # type: ignore[arg-type]
         return self._resolved(f"{word} {node.op}", [left, array], node)
 
+    def _operator_membership(
+        self, node: tree.Quantified, query: tree.QueryNode, left: Expr
+    ) -> Expr:
+        """`left LIKE ANY (query)`, and so for every operator that gives a Boolean."""
+        relation = self._single(query, node)
+        entry, bound, kind = resolve(
+            node.op, [left, relation.columns[0]], operator=True, place=self._place_of(node)
+        )
+        if kind != BOOLEAN:
+            raise InvalidRequest(
+                f"op ANY/ALL requires operator to yield boolean{self.binding.place(node)}", "42804"
+            )
+        relation, refs = self._with_casts(relation, [bound[1]])
+        return Subquery(
+            type=BOOLEAN,
+            kind="all" if node.every else "any",
+            relation=relation,
+            columns=refs,
+            left=(bound[0],),
+            ops=(entry.signature.key,),
+        )
+
     def _operator_over_items(self, node: tree.Quantified, left: Expr, array: Expr) -> Expr:
         """`x LIKE ANY ('{a%,b%}')`: the operator with each item of a constant array."""
         assert isinstance(array.type, ArrayType)
@@ -161,9 +184,6 @@ class MembershipBinder:
         if not tests:
             return Literal(type=BOOLEAN, value=node.every)
         return Call(type=BOOLEAN, fn="and" if node.every else "or", args=tuple(tests))
-
-    def _pattern_membership(self, node: tree.Quantified, left: Expr) -> Expr:
-        raise NotYet(f"{node.op} ANY or ALL of a query is not available{self.binding.place(node)}")
 
     def _membership(
         self, op: str, every: bool, left: Expr, query: tree.QueryNode, node: Any

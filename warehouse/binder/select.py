@@ -24,7 +24,7 @@ from warehouse.algebra.expressions import (
     WindowCall,
 )
 from warehouse.algebra.relations import Relation
-from warehouse.algebra.types import UNKNOWN, base_name, shown
+from warehouse.algebra.types import UNKNOWN, has_equality, shown
 from warehouse.algebra.walk import columns_used
 from warehouse.binder.calls import nulls_first
 from warehouse.binder.coercion import settled
@@ -216,9 +216,10 @@ class SelectBinder:
                 f"{self._binding.place(item)}",
                 "42P10",
             )
-        if base_name(expr.type) == "json":
+        if not has_equality(expr.type):
             raise UnknownObject(
-                f"could not identify an ordering operator for type json{self._binding.place(item)}",
+                f"could not identify an ordering operator for type {shown(expr.type)}"
+                f"{self._binding.place(item)}",
                 "42883",
             )
         if isinstance(expr, Call) and expr.fn == "row":
@@ -318,8 +319,11 @@ class SelectBinder:
         )
         on = tuple(column_of(expr) for expr in distinct_on)
         relation = algebra.Project(input=relation, items=tuple(items))
-        if node.distinct is True and any(base_name(expr.type) == "json" for expr in exprs):
-            raise UnknownObject("could not identify an equality operator for type json", "42883")
+        unequal = [expr.type for expr in exprs if not has_equality(expr.type)]
+        if node.distinct is True and unequal:
+            raise UnknownObject(
+                f"could not identify an equality operator for type {shown(unequal[0])}", "42883"
+            )
         if node.distinct is True:
             relation = algebra.Distinct(input=relation)
         elif on:

@@ -333,7 +333,7 @@ class TableBinder:
                 )
             options["columns"] = node.definitions
         source = self._binding.catalogue.files(name, arguments, options)
-        reference = tree.TableRef(node.at, (name,), node.alias, node.columns)
+        reference = tree.TableRef(node.at, (name,), node.alias, node.columns, sample=node.sample)
         return self._scan(source, reference, node.alias or name)
 
     def _expressions(self, scope: Scope, where: str) -> ExpressionBinder:
