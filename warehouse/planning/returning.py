@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.planner import GivenRows, QueryPlan
-from storage.schema import ArrayType, Column, StructType
+from storage.schema import ArrayType, Column, StructType, plain_type
 from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import Cast, ColumnRef, Expr
 from warehouse.algebra.relations import Query, Scan
