@@ -71,6 +71,8 @@ class CastBinder:
             return self._as_interval(node)
         if name.name == ("numeric",) and name.dimensions == 1 and not name.modifiers:
             return self._as_numerics(node)
+        if name.name == ("char",) and not name.dimensions:
+            return self._as_char(node)
         kind = self.type_of(name, precise=not name.dimensions)
         if isinstance(kind, ScalarType) and kind.precision is not None:
             return _rounded(coerce(self.bind(node.arg), plain_type(kind), explicit=True), kind)
@@ -78,6 +80,8 @@ class CastBinder:
             return coerce(number(str(int(node.arg.value or "0", 16))), kind, explicit=True)
         if isinstance(node.arg, tree.ArrayExpr) and isinstance(kind, ArrayType):
             return Call(type=kind, fn="array", args=tuple(self._items(node.arg, kind.element)))
+        if is_integer(kind) and _is_char(node.arg):
+            raise NotYet('casts of "char" to integers are not available; use ascii()')
         arg = self.bind(node.arg)
         if is_integer(kind):
             arg = number_of(arg)
@@ -90,6 +94,13 @@ class CastBinder:
         ):
             return coerce(coerce(arg, TEXT), kind, explicit=True)
         return coerce(arg, kind, explicit=True)
+
+    def _as_char(self, node: tree.TypeCast) -> Expr:
+        """`::"char"`: a byte."""
+        arg = self.bind(node.arg)
+        if is_integer(arg.type):
+            raise NotYet('casts of integers to "char" are not available; use chr()')
+        return Call(type=TEXT, fn="char(text)", args=(coerce(arg, TEXT, explicit=True),))
 
     # --- arrays -----------------------------------------------------------------------------------
 
@@ -159,6 +170,10 @@ def _rounded(moment: Expr, kind: ScalarType) -> Expr:
     digits = Literal(type=INTEGER, value=kind.precision)
     base = base_name(moment.type)
     return Call(type=moment.type, fn=f"{base}({base},int4)", args=(moment, digits))
+
+
+def _is_char(node: Any) -> bool:
+    return isinstance(node, tree.TypeCast) and node.type.name == ("char",)
 
 
 def _between(fields: list[str]) -> list[str]:

@@ -209,9 +209,10 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         return where_present(table.presence, found)
 
     def _row_of_table(self, table: ScopeTable, args: tuple[Expr, ...]) -> Expr:
-        if len({column.name for column in table.columns}) < len(args):
+        names = table.fields or tuple(column.name for column in table.columns)
+        if len(set(names)) < len(args):
             return self.row(list(args))
-        fields = tuple((c.name, a.type) for c, a in zip(table.columns, args, strict=True))
+        fields = tuple((name, arg.type) for name, arg in zip(names, args, strict=True))
         kind = StructType(name=table.alias or "record", fields=fields)  # type: ignore[arg-type]
         return Call(type=kind, fn="row", args=args)
 
@@ -222,9 +223,37 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
             if table is not None:
                 return [settled(column.expr) for column in table.columns]
         if isinstance(node, tree.FieldAccess) and node.name is None:
-            names = field_names(self.bind(node.arg).type)
+            names = self.row_names(node)
             return [self.bind(tree.FieldAccess(node.at, node.arg, name)) for name in names]
         return [self.bind(node)]
+
+    def row_names(self, node: tree.FieldAccess) -> list[str]:
+        """The names that `(row).*` stands for. Raises InvalidRequest: it is no row (42809)."""
+        table = self._renamed_table(node.arg)
+        if table is not None:
+            return [column.name for column in table.columns]
+        kind = self.bind(node.arg).type
+        names = field_names(kind)
+        if not names:
+            raise InvalidRequest(
+                f"type {shown(kind)} is not composite{self.binding.place(node)}", "42809"
+            )
+        return names
+
+    def _renamed_table(self, node: Any) -> ScopeTable | None:
+        """The table whose whole row this is, if FROM renames its columns."""
+        if not isinstance(node, tree.NameRef | tree.Star) or not node.parts:
+            return None
+        table = self.scope.find_table(node.parts)
+        if table is None or not table.fields:
+            return None
+        if isinstance(node, tree.NameRef):
+            try:
+                self.scope.find(node.parts, lambda: "")
+            except UnknownObject:
+                return table
+            return None
+        return table
 
     # --- operators --------------------------------------------------------------------------------
 
@@ -404,10 +433,14 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         return self._resolved("subscript", [arg, index], node)
 
     def _field(self, node: tree.FieldAccess) -> Expr:
-        arg = self.bind(node.arg)
-        kind = arg.type
         if node.name is None:
             raise NotYet("(row).* is not available here")
+        table = self._renamed_table(node.arg)
+        if table is not None:
+            assert isinstance(node.arg, tree.NameRef | tree.Star)
+            return self.bind(tree.NameRef(node.at, (*node.arg.parts, node.name)))
+        arg = self.bind(node.arg)
+        kind = arg.type
         if isinstance(kind, StructType):
             for position, (name, inner) in enumerate(kind.fields, 1):
                 if name == node.name:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 from storage.errors import InvalidRequest, NotYet
 from storage.schema import ArrayType
 from warehouse.algebra import types
-from warehouse.algebra.expressions import Call, Cast, ColumnRef, Expr, InList, Literal, Subquery
+from warehouse.algebra.expressions import (
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Expr,
+    InList,
+    Literal,
+    Subquery,
+)
 from warehouse.algebra.relations import Project
 from warehouse.algebra.types import (
     BOOLEAN,
@@ -107,13 +116,7 @@ class MembershipBinder:
             return self._membership(node.op, node.every, left, node.query, node)
         word = "all" if node.every else "any"
         if node.op not in COMPARISONS and isinstance(node.array, tree.ArrayExpr):
-            tests = [
-                self._resolved(node.op, [left, self.bind(item)], node, operator=True)
-                for item in node.array.items
-            ]
-            if len(tests) == 1:
-                return tests[0]
-            return Call(type=BOOLEAN, fn="and" if node.every else "or", args=tuple(tests))
+            return self._each(node, left, [self.bind(item) for item in node.array.items])
         array = self.bind(node.array)
         if array.type == UNKNOWN:
             element = TEXT if left.type == UNKNOWN else left.type
@@ -159,7 +162,7 @@ class MembershipBinder:
         )
 
     def _operator_over_items(self, node: tree.Quantified, left: Expr, array: Expr) -> Expr:
-        """`x LIKE ANY ('{a%,b%}')`: the operator with each item of a constant array."""
+        """`x LIKE ANY ('{a%,b%}')`: the operator with each item of an array."""
         assert isinstance(array.type, ArrayType)
         kind = array.type.element
         if isinstance(array, Literal) and array.value is None:
@@ -169,10 +172,24 @@ class MembershipBinder:
         elif isinstance(array, Call) and array.fn == "array":
             items = list(array.args)
         else:
-            raise NotYet(
-                f"{node.op} ANY or ALL of an array that is no constant is not available"
-                f"{self.binding.place(node)}"
-            )
+            return self._operator_over_elements(node, left, array)
+        return self._each(node, left, items)
+
+    def _operator_over_elements(self, node: tree.Quantified, left: Expr, array: Expr) -> Expr:
+        """An array of the row's: its elements are a query. NULL if there is no array."""
+        assert isinstance(array.type, ArrayType)
+        self._each(node, left, [Literal(type=array.type.element, value=None)])  # is it a test?
+        elements = tree.FuncCall(
+            node.at, ("pg_catalog", "unnest"), (tree.Arg(node.at, node.array),)
+        )
+        body = tree.SelectNode(node.at, (tree.SelectItem(node.at, elements),))
+        found = self._operator_membership(node, tree.QueryNode(node.at, body), left)
+        missing = Call(type=BOOLEAN, fn="is null", args=(array,))
+        null = Literal(type=BOOLEAN, value=None)
+        return Case(type=BOOLEAN, branches=((missing, null),), default=found)
+
+    def _each(self, node: tree.Quantified, left: Expr, items: Sequence[Expr]) -> Expr:
+        """The operator with each of the items, joined by OR or AND."""
         tests = [self._resolved(node.op, [left, item], node, operator=True) for item in items]
         if any(test.type != BOOLEAN for test in tests):
             raise InvalidRequest(

@@ -29,7 +29,7 @@ from warehouse.algebra.walk import columns_used
 from warehouse.binder.calls import nulls_first
 from warehouse.binder.coercion import settled
 from warehouse.binder.context import Binding, Collector
-from warehouse.binder.expressions import ExpressionBinder, field_names
+from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.grouping import Grouping
 from warehouse.binder.names import output_name
 from warehouse.binder.presence import placed
@@ -172,14 +172,9 @@ class SelectBinder:
         return outputs
 
     def _fields(self, node: tree.FieldAccess, binder: ExpressionBinder) -> list[Output]:
-        value = binder.bind(node.arg)
-        names = field_names(value.type)
-        if not names:
-            raise InvalidRequest(
-                f"type {shown(value.type)} is not composite{self._binding.place(node)}", "42809"
-            )
         return [
-            Output(name, binder.bind(tree.FieldAccess(node.at, node.arg, name))) for name in names
+            Output(name, binder.bind(tree.FieldAccess(node.at, node.arg, name)))
+            for name in binder.row_names(node)
         ]
 
     def _star(self, node: tree.Star) -> list[ScopeColumn]:

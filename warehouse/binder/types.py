@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from storage import seconds
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from storage.schema import (
@@ -53,7 +54,6 @@ __all__ = [
 ]
 
 PRECISION_MAX = 38
-SECONDS_MAX = 6  # digits of seconds
 
 _SCALARS: dict[str, Kind] = {
     "bool": Kind.BOOLEAN,
@@ -131,7 +131,7 @@ def resolve_type(
     """
     found = _element(name, known, path)
     if isinstance(found, ScalarType) and found.precision is not None and not precise:
-        if found.precision < SECONDS_MAX:
+        if found.precision < seconds.PRECISION_MAX:
             raise NotYet(f"{type_name(found)} is not available here; a column rounds its seconds")
         found = ScalarType(kind=found.kind)
     if name.dimensions > 1:
@@ -179,10 +179,10 @@ def _of_precision(base: str, modifiers: tuple[int, ...]) -> AnyType:
     """A type with digits of seconds; more than microseconds are microseconds, as in PostgreSQL."""
     if len(modifiers) > 1 or modifiers[0] < 0:
         raise InvalidRequest(f"invalid type modifier of {base}", "42601")
-    precision = min(modifiers[0], SECONDS_MAX)
+    precision = min(modifiers[0], seconds.PRECISION_MAX)
     if base != "interval":
         return ScalarType(kind=_SCALARS[base], precision=precision)
-    if precision < SECONDS_MAX:
+    if precision < seconds.PRECISION_MAX:
         raise NotYet(f"interval({precision}): a precision below 6 is not available")
     return ScalarType(kind=Kind.INTERVAL)
 
