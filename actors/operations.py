@@ -288,8 +288,8 @@ class LoadFiles:
         left_out: rows of the files that are not written; locations in file 0 and on.
         checked_lsn: of what they were compared with.
         read_lsn: see `WriteRows`.
-        written, late: primary keys written since `checked_lsn` and since `read_lsn`; filled in when
-            its turn has come.
+        written, late: keys written since `checked_lsn` and since `read_lsn`, by key id; filled in
+            when its turn has come.
     """
 
     table_id: int
@@ -300,8 +300,8 @@ class LoadFiles:
     left_out: Words
     checked_lsn: int
     read_lsn: int | None = None
-    written: Keys | None = None
-    late: Keys | None = None
+    written: Mapping[int, Keys] = field(default_factory=dict)
+    late: Mapping[int, Keys] = field(default_factory=dict)
 
 
 WriteOperation = AppendRows | AppendFiles | WriteRows  # what a frame becomes

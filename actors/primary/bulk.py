@@ -157,6 +157,7 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
     _refuse_late(operation, table)
     gone = moves.now(table.id, operation.checked_lsn, operation.gone)
     gone = np.union1d(gone, _replaced_since(operation, table, state))
+    _refuse_taken_since(operation, table, state, gone)
     live = LiveIds.of((*table.files.table["file_id"].to_pylist(), *(d.id for d in table.deltas)))
     gone = gone[live.contains(file_ids_of(gone))]  # others left with their file
     if len(gone):
@@ -184,9 +185,9 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
 def _refuse_late(operation: LoadFiles, table: TableState) -> None:
     """Raises Conflict if one of the keys was written after the statement read."""
     primary = table.primary_key
-    if operation.late is None or primary is None or primary.id not in operation.runs:
+    if primary is None or primary.id not in operation.runs or primary.id not in operation.late:
         return
-    if (operation.runs[primary.id][1].find(operation.late) != MISSING).any():
+    if (operation.runs[primary.id][1].find(operation.late[primary.id]) != MISSING).any():
         raise Conflict(
             f"could not serialize access: keys of table {table.name} were written by others after "
             f"LSN {operation.read_lsn}; read again and retry"
@@ -197,11 +198,10 @@ def _replaced_since(operation: LoadFiles, table: TableState, state: WriterState)
     """Rows that an upsert replaces and that were written after it was checked."""
     none = np.empty(0, np.uint64)
     primary = table.primary_key
-    if operation.written is None or primary is None or primary.id not in operation.runs:
+    if primary is None:
         return none
-    own = operation.runs[primary.id][1].find(operation.written)
-    keys = operation.written.take(np.flatnonzero(own != MISSING))
-    if not len(keys):
+    keys = _own_written(operation, primary)
+    if keys is None:
         return none
     found = state.indexes[table.id].find(primary.id, keys, table)
     if operation.mode is WriteMode.UPSERT and len(table.keys) == 1:
@@ -212,6 +212,31 @@ def _replaced_since(operation: LoadFiles, table: TableState, state: WriterState)
         f"could not serialize access: {len(keys)} keys of table {table.name} were written by "
         "others while the rows were checked; retry"
     )
+
+
+def _refuse_taken_since(
+    operation: LoadFiles, table: TableState, state: WriterState, gone: Words
+) -> None:
+    """Raises Conflict if a row with another key of the files was written after the check: checked
+    again, they are refused or left out."""
+    for key in table.keys:
+        if key.primary or (keys := _own_written(operation, key)) is None:
+            continue
+        found = state.indexes[table.id].find(key.id, keys, table)
+        if ((found != MISSING) & ~np.isin(found, gone)).any():
+            raise Conflict(
+                f"could not serialize access: keys of constraint {key.name} of table {table.name} "
+                "were written by others while the rows were checked; retry"
+            )
+
+
+def _own_written(operation: LoadFiles, key: Key) -> Keys | None:
+    """The keys of the files that were written by others since the check; None: there are none."""
+    if key.id not in operation.runs or key.id not in operation.written:
+        return None
+    written = operation.written[key.id]
+    own = operation.runs[key.id][1].find(written)
+    return written.take(np.flatnonzero(own != MISSING)) if (own != MISSING).any() else None
 
 
 def _look_up(
@@ -230,23 +255,27 @@ def _look_up(
             if operation.mode is WriteMode.UPDATE and key.primary:
                 found.left_out += [run.moved(run.entries.rows[:, -1].copy()) for run in runs]
             continue
-        gone = _joined(found.gone)
+        before = _Found([_joined(found.gone)], [_joined(found.left_out)])
         for run in runs:
             for keys, new in _slices(run):
                 old = state.indexes[table.id].find(key.id, keys, table)
-                _decide(operation.mode, key, (old, new), gone, found)
+                _decide(operation.mode, key, (old, new), before, found)
     return found
 
 
 def _decide(
-    mode: WriteMode, key: Key, rows: tuple[Words, Words], gone: Words, found: _Found
+    mode: WriteMode, key: Key, rows: tuple[Words, Words], before: _Found, found: _Found
 ) -> None:
-    """What becomes of rows. Args: rows: where the row is that has the key, if one has, and the new
-    row."""
+    """What becomes of rows.
+
+    Args:
+        rows: where the row is that has the key, if one has, and the new row.
+        before: what the keys before this one have found.
+    """
     old, new = rows
     there = old != MISSING
     if not key.primary:
-        there &= ~np.isin(old, gone)
+        there &= ~np.isin(old, before.gone[0]) & ~np.isin(new, before.left_out[0])
     if mode is WriteMode.IGNORE:
         found.left_out.append(new[there])
     elif not key.primary or mode is WriteMode.INSERT:

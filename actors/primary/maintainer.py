@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 import msgspec
-import polars as pl
+from polars.exceptions import PanicException
 
 from actors.messages import TableInfo, Transaction
 from actors.operations import ExchangeDeltas, ExchangeRuns
@@ -68,8 +68,13 @@ class Maintainer:
                 while await self._step():
                     pass
                 self.last_error = None
-            except (Exception, pl.exceptions.PanicException) as error:
-                self.last_error = _told(error)
+                await self._tell()
+            except (Exception, PanicException) as error:  # no mistake may end maintenance for good
+                self.last_error = (
+                    error
+                    if isinstance(error, MobulaError)
+                    else InternalError(f"maintenance failed: {type(error).__name__}: {error}")
+                )
                 await self._clock.sleep_ms(RETRY_MS)
                 self._due.set()
 
@@ -110,8 +115,7 @@ class Maintainer:
         )
         await self._sequencer.submit(Transaction(operations=(operation,)))
         self.flushes += 1
-        async with self._progress:
-            self._progress.notify_all()
+        await self._tell()
 
     async def merge(self, table: TableState, key_id: int) -> bool:
         """Merge runs of a key's index that are due. Returns whether there were any."""
@@ -158,13 +162,11 @@ class Maintainer:
             operation = ExchangeRuns(table_id=table.id, key_id=key_id, gone=gone, made=made)
             await self._sequencer.submit(Transaction(operations=(operation,)))
 
+    async def _tell(self) -> None:
+        """There may be room: a flush is done, or a table was truncated or dropped."""
+        async with self._progress:
+            self._progress.notify_all()
+
     def _is_full(self, table_id: int) -> bool:
         table = self._sequencer.working.tables.get(table_id)
         return table is not None and flush_is_due(self._policy, table, self._policy.full)
-
-
-def _told(error: BaseException) -> MobulaError:
-    """For the status: a task that stops for a reason of its own must not stop those after it."""
-    if isinstance(error, MobulaError):
-        return error
-    return InternalError(f"maintenance failed: {type(error).__name__}: {error}")

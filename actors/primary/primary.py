@@ -15,18 +15,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.messages import TableInfo, Transaction
-from actors.operations import AppendFiles, NewTable, Operation
+from actors.operations import (
+    AppendFiles,
+    NewTable,
+    Operation,
+    TruncateTable,
+)
 from actors.primary.bulk import Bulk
-from actors.primary.delta_names import table_of
+from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
 from actors.primary.maintainer import Maintainer
+from actors.primary.resolve import resolve_in
 from actors.primary.sequencer import Sequencer, SequencerLimits
 from actors.primary.sequences import Reservations
 from actors.primary.state import WriterState
 from actors.primary.tables import cluster_by, first_schema
 from actors.primary.transactions import TransactionLimits, Transactions, files_with
 from storage.clock import Clock
-from storage.errors import Conflict, InternalError, MobulaError, Unavailable, UnknownObject
+from storage.errors import (
+    Conflict,
+    InternalError,
+    MobulaError,
+    Unavailable,
+    UnknownObject,
+)
 from storage.flush import FlushPolicy
 from storage.ids import Ids
 from storage.log.record import Group
@@ -36,7 +48,7 @@ from storage.names import data_prefix, index_prefix
 from storage.nearest import nearest
 from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import CheckpointInfo, write_checkpoint
-from storage.snapshot.model import Receipt, Snapshot, TableState
+from storage.snapshot.model import PRIVATE_LSN, Receipt, Snapshot, TableState
 from storage.target import IngestTarget, to_number
 
 __all__ = ["CheckpointPolicy", "KeyedLimits", "Primary", "checkpoint_is_due"]
@@ -136,6 +148,7 @@ class Primary:
             ids=ids,
             limits=self._keyed.transactions,
             prepare=self._prepared,
+            room=self._room,
         )
         self._reservations = Reservations(lambda: self._sequencer.working, self._sequencer.submit)
         self._tail_bytes = 0  # since we reign; the groups before are counted below
@@ -177,8 +190,8 @@ class Primary:
         token = transaction.token
         if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
             return receipt
-        tables = {table_of(operation) for operation in transaction.operations}
-        await self._maintainer.room(tables, self._keyed.room_timeout_ms)
+        growing = (o for o in transaction.operations if not isinstance(o, TruncateTable))
+        await self._room({table_of(operation) for operation in growing})
         if not self._large(transaction):
             return await self._sequencer.submit(transaction)
         for attempt in range(CHECKS_MAX):
@@ -188,6 +201,9 @@ class Primary:
                 if attempt == CHECKS_MAX - 1:
                     raise
         raise InternalError("unreachable")
+
+    async def _room(self, table_ids: set[int]) -> None:
+        await self._maintainer.room(table_ids, self._keyed.room_timeout_ms)
 
     def _large(self, transaction: Transaction) -> bool:
         """Does it bring files for a table with keys?"""
@@ -200,13 +216,19 @@ class Primary:
     async def _submit_checked(self, transaction: Transaction) -> Receipt:
         state, lsn = self._sequencer.fork()
         self._sequencer.hold(lsn)
+        moves = self._sequencer.moves.until(lsn)
         try:
-            operations = []
+            operations, made = [], list[int | None]()
             for operation in transaction.operations:
                 prepared, state = await self._prepared(operation, state, lsn)
+                one = resolve_in(prepared, state, PRIVATE_LSN, moves)
+                state = state.after(one, PRIVATE_LSN)  # what the next one is compared with
                 operations.append(prepared)
-            prepared_all = dataclasses.replace(transaction, operations=tuple(operations))
-            return await self._sequencer.submit(prepared_all)
+                made.append(first_made(one))
+            checked = dataclasses.replace(
+                transaction, operations=tuple(operations), made=tuple(made)
+            )
+            return await self._sequencer.submit(checked)
         finally:
             self._sequencer.release(lsn)
 
@@ -216,10 +238,12 @@ class Primary:
         """A large write to a table with keys, its keys compared with those of `state`; the state
         with the table's index open. Other operations as they are."""
         table = state.snapshot.tables.get(table_of(operation))
-        if not isinstance(operation, AppendFiles) or table is None or not table.keys:
+        if table is None or not table.keys:
             return operation, state
         if table.id not in state.indexes:
             state = state.with_index(table.id, await self._indexes.open(table))
+        if not isinstance(operation, AppendFiles):
+            return operation, state
         return await self._bulk.checked(operation, table, state, lsn), state
 
     async def files_with(self, table: TableState, chosen: Chosen) -> Collection[int]:
@@ -352,6 +376,7 @@ class Primary:
         """Refresh the lease. A failure harms nobody (the fence decides); the next beat follows."""
         while True:
             await self._clock.sleep_ms(self._reign.lease.interval_ms)
+            self.transactions.roll_back_idle()
             with contextlib.suppress(MobulaError):
                 await self._reign.lease.beat()
 
