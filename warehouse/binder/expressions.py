@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from warehouse.binder.context import Binding, Collector
     from warehouse.binder.scope import Scope, ScopeTable
 
-__all__ = ["ExpressionBinder", "field_names"]
+__all__ = ["ExpressionBinder"]
 
 TEXTS = ArrayType(element=TEXT)  # steps of a path
 _LIKE = {"like": "~~", "ilike": "~~*"}
@@ -233,7 +233,7 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         if table is not None:
             return [column.name for column in table.columns]
         kind = self.bind(node.arg).type
-        names = field_names(kind)
+        names = _field_names(kind)
         if not names:
             raise InvalidRequest(
                 f"type {shown(kind)} is not composite{self.binding.place(node)}", "42809"
@@ -473,7 +473,7 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         return arg
 
 
-def field_names(kind: AnyType) -> list[str]:
+def _field_names(kind: AnyType) -> list[str]:
     """The names of a row's fields; those of ROW(…) are f1, f2, …"""
     if isinstance(kind, StructType):
         return [name for name, _ in kind.fields]
