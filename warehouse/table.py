@@ -40,11 +40,17 @@ class Table:
     """
 
     def __init__(
-        self, engine: Engine, name: str, commit: Commits, sql: Statements, session: Session
+        self,
+        engine: Engine,
+        name: str,
+        commit: Commits,
+        sql: Statements,
+        session: Callable[[], Session],
     ) -> None:
+        """Args: session: as it is when something is asked, with the transaction that is open."""
         self._engine = engine
         self._session = session
-        self._schema, self._table = split_name(name, session)
+        self._schema, self._table = split_name(name, session())
         self.name = f"{self._schema}.{self._table}"
         self._commit = commit
         self._sql = sql
@@ -135,7 +141,7 @@ class Table:
         Args: keys: as of `delete`.
         """
         lookup = Lookup(
-            schema=self._schema, table=self._table, keys=plain_keys(keys), session=self._session
+            schema=self._schema, table=self._table, keys=plain_keys(keys), session=self._session()
         )
         return Result.of(self._engine.get(lookup))
 
