@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -157,9 +158,11 @@ class Table:
         return self._commit([self._engine.prepare_write(info, frame, mode)], token)
 
     def _run(self, text: str, parameters: Sequence[Any], token: IngestToken | None) -> Commit:
-        commit = self._sql(text, parameters, token=token).commit
-        assert commit is not None
-        return commit
+        result = self._sql(text, parameters, token=token)
+        assert result.commit is not None
+        assert result.tag is not None
+        rows = int(result.tag.split()[-1])  # a row whose key changes is deleted and inserted
+        return dataclasses.replace(result.commit, rows=rows)
 
 
 def _quoted(name: str) -> str:

@@ -73,7 +73,7 @@ def test_keyed_writes_gets_and_transactions(db: Database) -> None:
     large = frame(*((k, None, "x" * 50) for k in range(3, 40_000)))
     assert t.upsert(large).rows == len(large)
     assert db.sql("SELECT count(*), count(DISTINCT k) FROM t").rows() == [(39_998, 39_998)]
-    assert t.get([2, 39_999]).rows() == [(2, 21, "c"), (39_999, None, "x" * 50)]
+    assert sorted(t.get([2, 39_999]).rows()) == [(2, 21, "c"), (39_999, None, "x" * 50)]
 
 
 # --- Table ----------------------------------------------------------------------------------------
@@ -99,10 +99,10 @@ def test_every_write_of_a_table(local: Database) -> None:
 def test_writes_that_are_refused_change_nothing(local: Database) -> None:
     t, before = local.table("t"), rows(local)
     refused: list[tuple[Any, str, str]] = [
-        (lambda: t.append(frame((9, 90, ""), (1, 91, ""))), "23505", r'"t_pkey" of table t: Key \(k'),
-        (lambda: t.upsert(frame((9, 10, ""))), "23505", r'"t_u_key" of table t: Key \(u\)=\(10\) al'),
-        (lambda: t.upsert(frame((9, 1, ""), (9, 2, ""))), "23505", r"Key \(k\)=\(9\) is given twic"),
-        (lambda: t.upsert(frame((8, 5, ""), (9, 5, ""))), "23505", r"Key \(u\)=\(5\) is given twic"),
+        (lambda: t.append(frame((9, 90, ""), (1, 91, ""))), "23505", r'"t_pkey" of table t: Key'),
+        (lambda: t.upsert(frame((9, 10, ""))), "23505", r'"t_u_key" of table t: Key'),
+        (lambda: t.upsert(frame((9, 1, ""), (9, 2, ""))), "23505", r"Key \(k\)=\(9\) is given"),
+        (lambda: t.upsert(frame((8, 5, ""), (9, 5, ""))), "23505", r"Key \(u\)=\(5\) is given"),
         (lambda: t.delete([1, 1]), "23505", r"Key \(k\)=\(1\) is given twice"),
         (lambda: t.append(frame((None, 5, ""))), "23502", r'column "?k"?'),
         (lambda: t.append(pl.DataFrame({"u": [1], "v": [""]})), "23502", "k"),
@@ -168,12 +168,14 @@ def test_rows_by_keys_of_all_types_from_deltas_and_files(
         slots = ", ".join(f":{name}" for name in parts)
         local.sql(f"INSERT INTO g ({', '.join(parts)}, v) VALUES ({slots}, {number})", parts)
     bi = local.create_virtual_warehouse("bi")
-    lsn = local.snapshot().lsn
+
+    def reader_gets(keys: Any) -> warehouse.Result:
+        return bi.get("g", keys, min_lsn=local.snapshot().lsn)
+
     for place in ("deltas", "files"):
         if place == "files":
             flush(local, "g")
-            lsn = local.snapshot().lsn
-        for get in (local.table("g").get, lambda keys: bi.get("g", keys, min_lsn=lsn)):
+        for get in (local.table("g").get, reader_gets):
             assert sorted(row[-1] for row in get(keys).rows()) == list(range(len(keys)))
             assert [row[-1] for row in get([keys[-1], absent]).rows()] == [len(keys) - 1]
             assert len(get(keys[0])) == 1
@@ -214,9 +216,14 @@ def test_get_fetches_only_files_that_may_have_the_keys(local: Database) -> None:
 
 def test_transaction_commits_together_or_not_at_all(local: Database) -> None:
     before = rows(local)
-    with pytest.raises(ZeroDivisionError), local.transaction() as tx:
-        tx.table("t").delete([1])
-        raise ZeroDivisionError
+
+    def fails() -> None:
+        with local.transaction() as tx:
+            tx.table("t").delete([1])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
     assert rows(local) == before
     with local.transaction() as tx:
         tx.table("t").update(set={"v": "'x'"}, where="k = 1")
@@ -312,7 +319,8 @@ def test_large_and_small_writes_in_one_transaction(local: Database) -> None:
         t.delete(where="k BETWEEN 10 AND 19990")
         assert len(rows(tx)) == 19
         local.table("t").append(frame((40_000, 70, "theirs"), (40_001, 80, "theirs")))
-    assert [row[0] for row in rows(local)] == [*range(1, 10), *range(19_991, 20_000), 30_000, 40_000, 40_001]  # fmt: skip
+    kept = (*range(1, 10), *range(19_991, 20_000))
+    assert [row[0] for row in rows(local)] == [*kept, 30_000, 40_000, 40_001]
     assert local.table("t").get([5]).rows() == [(5, None, "large" * 9)]
 
 
@@ -335,7 +343,7 @@ def test_sql_transactions(local: Database) -> None:
     assert local.sql("BEGIN").tag == "BEGIN"
     assert local.in_transaction
     local.sql("DELETE FROM t WHERE k = 1")
-    assert [row[0] for row in local.stream("SELECT k FROM t ORDER BY k").rows()] == [2, 3]
+    assert local.stream("SELECT k FROM t ORDER BY k").read_all()["k"].to_pylist() == [2, 3]
     assert len(local.table("t").get([1])) == 0
     local.table("t").upsert(frame((9, 90, "own")))
     local.sql("SAVEPOINT s")
