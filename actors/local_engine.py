@@ -22,7 +22,6 @@ from actors.fragments import Fragment, FragmentResult
 from actors.loads import load_sources
 from actors.loop import LoopThread
 from actors.messages import (
-    AppendFiles,
     CommitReply,
     Lookup,
     QueryReply,
@@ -32,6 +31,7 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
+from actors.operations import AppendFiles
 from actors.planner import Planner
 from actors.service import CoordinatorService, PrimaryService, open_worker
 from actors.settings import NodeSettings

@@ -22,7 +22,6 @@ from actors.client import Progress
 from actors.compute.streams import KEEP_MS
 from actors.loop import LoopThread
 from actors.messages import (
-    AppendFiles,
     CommitReply,
     Lookup,
     QueryReply,
@@ -32,6 +31,7 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
+from actors.operations import AppendFiles
 from actors.planner import Planner
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient

@@ -28,7 +28,6 @@ from actors.loads import load_sources, numbered_sources
 from actors.messages import (
     CommitReply,
     Lookup,
-    Operation,
     QueryReply,
     Session,
     Statement,
@@ -36,10 +35,9 @@ from actors.messages import (
     Transaction,
     TransactionControl,
     TransactionReply,
-    WriteOperation,
-    WriteRows,
 )
 from actors.numbering import with_numbers
+from actors.operations import Operation, WriteOperation, WriteRows
 from actors.planner import (
     CallPlan,
     CopyFromPlan,
@@ -143,7 +141,12 @@ class PrimaryService:
         self._changes = Changes(
             primary,
             runner,
-            StoredRowWrites(store, ids, node.settings.rows_inline_bytes_max),
+            StoredRowWrites(
+                store,
+                ids,
+                node.settings.rows_inline_bytes_max,
+                node.settings.sequencer.inline_bytes_max,
+            ),
             commit=self._commit,
             fetch_rows=fetch_rows,
             clock=clock,

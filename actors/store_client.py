@@ -14,11 +14,8 @@ from typing import Any
 
 from actors.loads import numbered_sources
 from actors.loop import LoopThread
-from actors.messages import (
-    TableInfo,
-    WriteMode,
-    WriteOperation,
-)
+from actors.messages import TableInfo
+from actors.operations import WriteMode, WriteOperation
 from actors.settings import NodeSettings
 from actors.write import refuse_mode, write_operation
 from storage.clock import SystemClock

@@ -42,7 +42,7 @@ class FlushPolicy:
     Past `full` times a bound, writers wait until the flush has caught up.
     """
 
-    rows_max: int = 2_000_000
+    rows_max: int = 1_000_000
     bytes_max: int = 64 << 20
     deltas_max: int = 4_096
     full: int = 8

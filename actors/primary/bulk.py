@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actors.messages import AppendFiles, LoadFiles, WriteMode
+from actors.operations import AppendFiles, LoadFiles, WriteMode
 from actors.primary.delete_rows import bitmaps_at
 from actors.primary.indexes import Indexes
 from actors.primary.maintenance import placed

@@ -12,7 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from actors.messages import AppendFiles, DeleteRows, LoadFiles, Operation
+from actors.operations import (
+    AppendFiles,
+    DeleteRows,
+    LoadFiles,
+    Operation,
+)
 from actors.primary.resolved import Resolved
 from storage.primary_key import ROW_BITS, Words, file_ids_of
 from storage.snapshot.changes import AddFiles, AddRows

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import msgspec
 from polars.exceptions import PanicException
 
-from actors.messages import ExchangeDeltas, ExchangeRuns, TableInfo, Transaction
+from actors.messages import TableInfo, Transaction
+from actors.operations import ExchangeDeltas, ExchangeRuns
 from actors.primary.indexes import Indexes
 from actors.primary.sequencer import Sequencer
 from storage.clock import Clock

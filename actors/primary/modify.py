@@ -8,7 +8,8 @@
 5. The rows become operations of one transaction. Rows of a table with a primary key go by it, and
    are refused (Conflict) if they were written since S; others go by their location.
 
-An update of key columns is a deletion and an insertion: deletions come first.
+An update of the primary key is a deletion and an insertion: deletions come first. Rows that may get
+keys of rows that leave with the same statement stay out of files, whose keys are looked up before.
 """
 
 from __future__ import annotations
@@ -24,14 +25,12 @@ from pyroaring import BitMap
 
 from actors.messages import (
     CommitReply,
-    DeleteRows,
-    Operation,
     QueryReply,
     Statement,
     TableInfo,
-    WriteMode,
 )
 from actors.numbering import numbered_cells, with_numbers
+from actors.operations import DeleteRows, Operation, WriteMode
 from actors.planner import (
     InsertPlan,
     ModifyPlan,
@@ -43,10 +42,12 @@ from actors.planner import (
 from actors.primary.changed_rows import (
     ChangedRows,
     first_of_each,
+    have_common_rows,
     refuse_second_touch,
     take_apart,
     with_each_once,
 )
+from actors.primary.rivals import kept_by_order, without_rivals
 from storage.conform import conform
 from storage.errors import Conflict
 from storage.schema import Column, TableSchema
@@ -63,11 +64,20 @@ class RowWrites(Protocol):
     """Rows as operations."""
 
     async def write(
-        self, info: TableInfo, rows: pa.Table, mode: WriteMode, read_lsn: int | None
+        self,
+        info: TableInfo,
+        rows: pa.Table,
+        mode: WriteMode,
+        read_lsn: int | None,
+        *,
+        inline: bool = False,
     ) -> Operation:
         """Rows that are fitted, for a table with keys or without (INSERT alone).
 
-        Raises InvalidRequest (23505): two of them have the same key.
+        Args: inline: the operation carries the rows itself, however many they are.
+        Raises:
+            InvalidRequest: two of them have the same key (23505).
+            NotYet: they are too many to be carried.
         """
         ...
 
@@ -166,14 +176,17 @@ class Modifier:
         fitted: pa.Table,
         snapshot: Snapshot,
     ) -> _Outcome:
-        if not conflict.updates:
-            for names in conflict.arbiters if len(conflict.arbiters) == 1 else ():
-                fitted = fitted.filter(pa.array(first_of_each(fitted.select(list(names)))))
-            if len(conflict.arbiters) > 1:
-                fitted = _without_rivals(fitted, conflict.arbiters)
+        if len(conflict.arbiters) == 1 and not conflict.updates:
+            own = fitted.select(list(conflict.arbiters[0]))
+            fitted = fitted.filter(pa.array(first_of_each(own)))
         if conflict.query is None or conflict.layout is None:
-            operation = await self._writes.write(info, fitted, WriteMode.IGNORE, None)
-            return _Outcome(operations=(operation,), count=fitted.num_rows, counted=True)
+            batches = without_rivals(fitted, conflict.arbiters)
+            operations = [
+                await self._writes.write(info, batch, WriteMode.IGNORE, None) for batch in batches
+            ]
+            return _Outcome(
+                operations=tuple(operations), count=fitted.num_rows, counted=bool(operations)
+            )
         position = pa.array(np.arange(fitted.num_rows, dtype=np.int64))
         given = fitted.append_column(conflict.layout.extra[0].name, position)
         reply = await self._primary.rows(conflict.query, snapshot, given)
@@ -182,6 +195,8 @@ class Modifier:
         changed = changed.taken(order)
         if conflict.updates:
             refuse_second_touch(changed, fitted, conflict)
+        elif len(conflict.arbiters) > 1:
+            changed = changed.taken(kept_by_order(changed.new, conflict.arbiters))
         layout = dataclasses.replace(conflict.layout, extra=())
         changed = dataclasses.replace(changed, extra=changed.extra.select([]))
         return await self._changed(info, layout, changed, snapshot.lsn, moves=conflict.moves)
@@ -244,10 +259,12 @@ class Modifier:
             (RowAction.UPDATE, kept, since),
             (RowAction.INSERT, WriteMode.INSERT, read_lsn if keyed else None),
         )
+        inline = _may_follow(gone, stored, info)
         for action, mode, read in parts:
             rows = stored.filter(pa.array(written == int(action)))
             if rows.num_rows:
-                operations.append(await self._writes.write(info, rows, mode, read))
+                written_rows = await self._writes.write(info, rows, mode, read, inline=inline)
+                operations.append(written_rows)
         return tuple(operations)
 
     # --- the end ----------------------------------------------------------------------------------
@@ -284,36 +301,25 @@ class Modifier:
         return dataclasses.replace(reply, stats=stats, tag=tag, receipt=receipt)
 
 
-def _without_rivals(rows: pa.Table, arbiters: tuple[tuple[str, ...], ...]) -> pa.Table:
-    """The rows that have no key in common with one that is kept before them."""
-    taken: list[set[tuple[object, ...]]] = [set() for _ in arbiters]
-    columns = [rows.select(list(names)).to_pylist() for names in arbiters]
-    keep = []
-    for position in range(rows.num_rows):
-        keys = [tuple(map(_hashable, own[position].values())) for own in columns]
-        found = not any(
-            None not in key and key in known for key, known in zip(keys, taken, strict=True)
-        )
-        keep.append(found)
-        if found:
-            for key, known in zip(keys, taken, strict=True):
-                known.add(key)
-    return rows.filter(pa.array(keep, pa.bool_()))
-
-
-def _hashable(value: object) -> object:
-    if isinstance(value, list):
-        return tuple(map(_hashable, value))
-    if isinstance(value, dict):
-        return tuple((name, _hashable(part)) for name, part in value.items())
-    return value
-
-
 def _primary_columns(info: TableInfo) -> tuple[Column, ...]:
     """The columns of the primary key, in its order; none without one."""
     key = next((key for key in info.target.keys if key.primary), None)
     columns = (info.target.schema.by_id(number) for number in (key.column_ids if key else ()))
     return tuple(column for column in columns if column is not None)
+
+
+def _may_follow(gone: pa.Table, stored: pa.Table, info: TableInfo) -> bool:
+    """May a row to write have a key of one that leaves? Of the latter only primary keys are known.
+
+    Args: gone: see `RowLayout.old`.
+    """
+    if not gone.num_rows or not info.target.keys:
+        return False
+    primary = _primary_columns(info)
+    if not primary or len(info.target.keys) > 1:
+        return True
+    own = conform(gone, _of(primary), info.target.table_name)
+    return have_common_rows(own, stored.select(own.column_names))
 
 
 def _of(columns: tuple[Column, ...]) -> TableSchema:

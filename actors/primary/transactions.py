@@ -25,13 +25,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from actors.messages import (
+from actors.messages import Transaction
+from actors.operations import (
     AppendFiles,
     AppendRows,
     DeleteRows,
     LoadFiles,
     Operation,
-    Transaction,
     TruncateTable,
     WriteMode,
     WriteRows,
@@ -177,7 +177,8 @@ class OpenTransaction:
         del self.savepoints[at + 1 :]
         kept = self.savepoints[at]
         del self.operations[kept.count :], self.made[kept.count :], self.row_counts[kept.count :]
-        self.state = kept.state
+        # of READ COMMITTED it may be older than what a later statement has read
+        self.state = None if self.isolation == READ_COMMITTED else kept.state
         self.failed = False
 
     def release(self, name: str) -> None:
@@ -207,6 +208,8 @@ class OpenTransaction:
         if self.ended:
             raise Conflict("the transaction was ended while a statement of it was running")
         state, lsn = self.sequencer.fork()
+        if self.state is not None and lsn == self.read_lsn:
+            return  # nothing is newer
         self.sequencer.hold(lsn)
         self.held.append(lsn)
         made: list[int | None] = []

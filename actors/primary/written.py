@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from actors.messages import WriteMode, WriteRows
+from actors.operations import WriteMode, WriteRows
 from storage.errors import Conflict
 from storage.key_rows import concatenated, decode_row_keys
 from storage.primary_key import MISSING, Keys, Memory

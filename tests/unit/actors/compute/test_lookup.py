@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from actors.compute.lookup import _within_bounds, whole_table
-from actors.messages import Lookup, WriteMode
+from actors.messages import Lookup
+from actors.operations import WriteMode
 from storage.schema import Column, DecimalType, Kind, ScalarType, SqlType, arrow_schema
 from storage.snapshot.files import FileSet
 from tests.unit.actors.primary.keyed import Keyed, NewKey, keyed

@@ -10,14 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from actors.messages import (
+from actors.messages import Transaction
+from actors.operations import (
     AppendFiles,
     DeleteRows,
     NewColumn,
     NewKey,
     NewTable,
     Operation,
-    Transaction,
     WriteMode,
     WriteRows,
 )

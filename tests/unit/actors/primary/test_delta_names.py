@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.messages import (
+from actors.operations import (
     AppendFiles,
     AppendRows,
     DeleteRows,

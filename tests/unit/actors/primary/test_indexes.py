@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.messages import WriteMode
+from actors.operations import WriteMode
 from actors.primary.primary import KeyedLimits
 from storage.flush import FlushPolicy
 from storage.primary_key.plan import RUNS_MAX

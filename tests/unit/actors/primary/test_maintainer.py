@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages import DropTable, TruncateTable, WriteMode
+from actors.operations import DropTable, TruncateTable, WriteMode
 from actors.primary.sequencer import SequencerLimits
 from storage.errors import Unavailable
 from storage.flush import FlushPolicy, flush_is_due

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from actors.messages import Transaction, TruncateTable, WriteMode
+from actors.messages import Transaction
+from actors.operations import TruncateTable, WriteMode
 from actors.primary.merge import SMALL_ROWS
 from storage.names import log_name
 from tests.unit.actors.primary.keyed import (

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from actors.messages import DropTable, WriteMode
+from actors.operations import DropTable, WriteMode
 from actors.primary.primary import KeyedLimits
 from storage.errors import Conflict, InvalidRequest
 from storage.schema import DecimalType, Kind, ScalarType, SqlType

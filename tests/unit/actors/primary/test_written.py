@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.messages import WriteMode
+from actors.operations import WriteMode
 from actors.primary.moves import Moves
 from actors.primary.written import WrittenKeys
 from storage.errors import Conflict, InternalError

@@ -52,7 +52,19 @@ def test_describe_shows_columns_and_size(mobula: Mobula, orders: str) -> None:
     assert "DECIMAL(10,2)" in found.stdout
     assert found.stderr.startswith("3 rows in 0 micropartitions and 1 deltas, ")
     rows = mobula("describe", orders, "public.orders", "--format", "csv").stdout
-    assert rows.splitlines()[1] == "id,BIGINT,true,,"
+    assert rows.splitlines()[1] == "id,BIGINT,true,,,"
+
+
+def test_describe_lists_keys(mobula: Mobula, orders: str) -> None:
+    mobula("sql", orders, "CREATE TABLE keyed (a INT, b TEXT UNIQUE, PRIMARY KEY (b, a))")
+    found = mobula("describe", orders, "keyed")
+    assert found.stderr.splitlines()[:3] == [
+        "Keys:",
+        '    "keyed_pkey" PRIMARY KEY (b, a)',
+        '    "keyed_b_key" UNIQUE CONSTRAINT (b)',
+    ]
+    rows = mobula("describe", orders, "keyed", "--format", "csv").stdout.splitlines()
+    assert rows[2] == 'b,TEXT,false,,"keyed_pkey, keyed_b_key",'
 
 
 def test_describe_names_the_nearest_table(mobula: Mobula, orders: str) -> None:
