@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from storage.conform import conform, to_arrow
@@ -19,11 +21,13 @@ def key_rows(keys: Any, schema: TableSchema, table_name: str) -> pa.Table:
 
     Args:
         keys: a frame (polars, pyarrow, pandas) that has the key's columns, and no others; or a
-            sequence of values, of tuples in the key's order, or of mappings by name; or one value.
+            sequence of values (a list, an array, a series), of tuples in the key's order, or of
+            mappings by name; or one value.
         schema: of the key's columns alone, in the key's order.
     Raises:
         InvalidRequest: what is given is neither, or a value does not fit its column.
     """
+    keys = _listed(keys)
     if _is_frame(keys):
         return conform(keys, schema, table_name)
     items = list(keys) if isinstance(keys, Sequence | set | range) and _many(keys) else [keys]
@@ -37,7 +41,17 @@ def key_rows(keys: Any, schema: TableSchema, table_name: str) -> pa.Table:
 
 def plain_keys(keys: Any) -> Any:
     """Keys in a form that travels between processes: frames as Arrow tables."""
+    keys = _listed(keys)
     return to_arrow(keys, "keys") if _is_frame(keys) else keys
+
+
+def _listed(keys: Any) -> Any:
+    """Arrays and series as lists; others as they are."""
+    if isinstance(keys, pa.Array | pa.ChunkedArray):
+        return keys.to_pylist()
+    if isinstance(keys, np.ndarray | pl.Series) or type(keys).__name__ == "Series":
+        return keys.tolist() if hasattr(keys, "tolist") else keys.to_list()
+    return keys
 
 
 def _is_frame(keys: Any) -> bool:

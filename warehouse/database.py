@@ -218,7 +218,12 @@ class Database:
                 raised by the stream.
         """
         statement = self._session.reading(text, parameters, min_lsn, timeout_s)
-        return RowStream(self._engine.stream(statement))
+        return RowStream(self._engine.stream(dataclasses.replace(statement, session=self._now())))
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether BEGIN has opened a transaction that is not over."""
+        return bool(self._transactions.current)
 
     def register_function(
         self,
@@ -245,7 +250,7 @@ class Database:
 
         `pg_temp.name` is a temporary table of this connection; a name alone is of `public`.
         """
-        return Table(self._engine, name, self._commit, self.sql, self._session.current)
+        return Table(self._engine, name, self._commit, self.sql, self._now)
 
     def load(
         self,
@@ -388,14 +393,14 @@ class Database:
 
     def shutdown(self) -> None:
         """End the primary and all virtual warehouses of this database, then close. Data stays,
-        temporary tables do not."""
-        self._drop_temporary()
+        temporary tables do not, nor what has not been committed."""
+        self._end_session()
         self._engine.shutdown()
 
     def close(self) -> None:
-        """Leave, and drop this connection's temporary tables. On Ray, primary and virtual
-        warehouses go on running for others."""
-        self._drop_temporary()
+        """Leave, roll back an open transaction and drop this connection's temporary tables. On Ray,
+        primary and virtual warehouses go on running for others."""
+        self._end_session()
         self._engine.close()
 
     def __enter__(self) -> Database:
@@ -415,6 +420,11 @@ class Database:
     def _now(self) -> Session:
         """The session as it goes with a statement, with its open transaction."""
         return dataclasses.replace(self._session.current, transaction=self._transactions.current)
+
+    def _end_session(self) -> None:
+        with contextlib.suppress(MobulaError):  # else it ends when it has been idle for long
+            self._transactions.close()
+        self._drop_temporary()
 
     def _drop_temporary(self) -> None:
         """If it does not succeed, a primary drops them later."""

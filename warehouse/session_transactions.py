@@ -33,6 +33,7 @@ class SessionTransactions:
         self._token = token
         self._isolation = DEFAULT_ISOLATION
         self._read_only = False
+        self._open_as = (DEFAULT_ISOLATION, False)  # the transaction that began last
         self._lock = threading.RLock()
         self.current = ""  # the id of the open transaction
 
@@ -71,15 +72,14 @@ class SessionTransactions:
 
     def _begin(self, isolation: str | None, read_only: bool | None) -> str:
         if not self.current:  # else there is one already, which PostgreSQL only warns of
-            reply = self._engine.control(
-                TransactionControl(
-                    action="begin",
-                    isolation=isolation or self._isolation,
-                    read_only=self._read_only if read_only is None else read_only,
-                )
-            )
-            self.current = reply.transaction
+            only = self._read_only if read_only is None else read_only
+            self._open(isolation or self._isolation, only)
         return "BEGIN"
+
+    def _open(self, isolation: str, read_only: bool) -> None:
+        control = TransactionControl(action="begin", isolation=isolation, read_only=read_only)
+        self.current = self._engine.control(control).transaction
+        self._open_as = (isolation, read_only)
 
     def _commit(self, chain: bool) -> tuple[str, Commit | None]:
         if not self.current:
@@ -88,8 +88,8 @@ class SessionTransactions:
         reply = self._engine.control(
             TransactionControl(action="commit", transaction=transaction, token=self._token())
         )
-        if chain:
-            self._begin(None, None)
+        if chain:  # with the same characteristics
+            self._open(*self._open_as)
         commit = None if reply.receipt is None else Commit.of(reply.receipt)
         return ("COMMIT" if reply.committed else "ROLLBACK"), commit
 
@@ -98,7 +98,7 @@ class SessionTransactions:
         if transaction:
             self._engine.control(TransactionControl(action="roll back", transaction=transaction))
             if chain:
-                self._begin(None, None)
+                self._open(*self._open_as)
         return "ROLLBACK"
 
     def _at(self, action: str, name: str, what: str) -> None:

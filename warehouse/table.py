@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -41,11 +42,17 @@ class Table:
     """
 
     def __init__(
-        self, engine: Engine, name: str, commit: Commits, sql: Statements, session: Session
+        self,
+        engine: Engine,
+        name: str,
+        commit: Commits,
+        sql: Statements,
+        session: Callable[[], Session],
     ) -> None:
+        """Args: session: as it is when something is asked, with the transaction that is open."""
         self._engine = engine
         self._session = session
-        self._schema, self._table = split_name(name, session)
+        self._schema, self._table = split_name(name, session())
         self.name = f"{self._schema}.{self._table}"
         self._commit = commit
         self._sql = sql
@@ -136,7 +143,7 @@ class Table:
         Args: keys: as of `delete`.
         """
         lookup = Lookup(
-            schema=self._schema, table=self._table, keys=plain_keys(keys), session=self._session
+            schema=self._schema, table=self._table, keys=plain_keys(keys), session=self._session()
         )
         return Result.of(self._engine.get(lookup))
 
@@ -152,9 +159,11 @@ class Table:
         return self._commit([self._engine.prepare_write(info, frame, mode)], token)
 
     def _run(self, text: str, parameters: Sequence[Any], token: IngestToken | None) -> Commit:
-        commit = self._sql(text, parameters, token=token).commit
-        assert commit is not None
-        return commit
+        result = self._sql(text, parameters, token=token)
+        assert result.commit is not None
+        assert result.tag is not None
+        rows = int(result.tag.split()[-1])  # a row whose key changes is deleted and inserted
+        return dataclasses.replace(result.commit, rows=rows)
 
 
 def _quoted(name: str) -> str:

@@ -72,7 +72,7 @@ class TransactionScope:
 
     def table(self, name: str) -> Table:
         """A table whose writes belong to this transaction; `get` sees them."""
-        return Table(self._engine, name, self._write, self.sql, self._inside())
+        return Table(self._engine, name, self._write, self.sql, self._inside)
 
     def sql(
         self,

@@ -77,6 +77,8 @@ def _within_bounds(files: FileSet, column: Column, keys: pa.ChunkedArray) -> Fil
     values = encode(keys, column.type) if is_scaled(column.type) else keys
     ordered = pc.unique(values).cast(low.type)
     ordered = ordered.take(pc.sort_indices(ordered))
+    if not len(ordered):
+        return files.selected(pa.array(np.zeros(len(files), np.bool_)))
     first = np.searchsorted(_comparable(ordered), _comparable(pc.fill_null(low, ordered[0])))
     first_key = ordered.take(pa.array(np.minimum(first, len(ordered) - 1)))
     inside = pc.and_(pa.array(first < len(ordered)), pc.less_equal(first_key, high))

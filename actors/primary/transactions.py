@@ -177,7 +177,8 @@ class OpenTransaction:
         del self.savepoints[at + 1 :]
         kept = self.savepoints[at]
         del self.operations[kept.count :], self.made[kept.count :], self.row_counts[kept.count :]
-        self.state = kept.state
+        # of READ COMMITTED it may be older than what a later statement has read
+        self.state = None if self.isolation == READ_COMMITTED else kept.state
         self.failed = False
 
     def release(self, name: str) -> None:

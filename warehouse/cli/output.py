@@ -20,8 +20,9 @@ from rich.text import Text
 
 from storage.errors import MobulaError
 from warehouse.cli.texts import value_text
+from warehouse.result import Result
 
-__all__ = ["Format", "records_of", "say", "say_error", "show", "size_text", "table_of"]
+__all__ = ["Format", "records_of", "say", "say_error", "show", "size_text", "table_of", "tag_text"]
 
 ROWS_SHOWN_MAX = 1_000
 PIPE_COLUMNS = 10_000  # nothing is folded on its way into a file or another program
@@ -170,3 +171,9 @@ def _json_value(value: Any) -> Any:
             return value
         case _:
             return value_text(value)
+
+
+def tag_text(result: Result) -> str:
+    """What a statement did, and where it is in the log if it has been committed."""
+    lsn = result.commit.lsn if result.commit else 0  # 0: part of a transaction that is open
+    return f"{result.tag} (LSN {lsn})" if lsn else str(result.tag)

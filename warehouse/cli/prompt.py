@@ -92,7 +92,9 @@ def _session(shell: Shell) -> PromptSession[str]:
 
 
 def _message(shell: Shell, sign: str) -> str:
-    return f"mobula{f'/{shell.warehouse}' if shell.warehouse else ''}{sign} "
+    """A star after the name says that a transaction is open."""
+    place = f"/{shell.warehouse}" if shell.warehouse else ""
+    return f"mobula{place}{'*' if shell.db.in_transaction else ''}{sign} "
 
 
 def _history() -> History:

@@ -21,7 +21,7 @@ from rich.console import Console
 from storage.clock import SystemClock
 from storage.errors import InvalidRequest, MobulaError
 from warehouse.cli.completion import Names
-from warehouse.cli.output import Format, records_of, say, say_error, show, table_of
+from warehouse.cli.output import Format, records_of, say, say_error, show, table_of, tag_text
 from warehouse.database import Database
 from warehouse.planning.parse import split_statements
 from warehouse.result import Result
@@ -141,7 +141,7 @@ class Shell:
         if result.has_rows:
             self.table(result.columns, result.rows())
         if result.tag is not None:
-            say(f"{result.tag} (LSN {result.commit.lsn})" if result.commit else result.tag)
+            say(tag_text(result))
         if self.stats:
             say(", ".join(f"{k} {v}" for k, v in dataclasses.asdict(result.stats).items()))
 

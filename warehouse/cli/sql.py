@@ -14,7 +14,7 @@ from actors.messages import QueryStats, Statement
 from storage.errors import InvalidRequest, MobulaError
 from warehouse.cli.arguments import FormatOption, Root
 from warehouse.cli.command import RootCommand
-from warehouse.cli.output import Format, say, show, size_text
+from warehouse.cli.output import Format, say, show, size_text, tag_text
 from warehouse.cli.session import Session
 from warehouse.cli.shell import Shell
 from warehouse.database import Database
@@ -155,7 +155,7 @@ def _print(result: Result, output: Format) -> None:
         if output is Format.table:
             say("1 row" if len(result) == 1 else f"{len(result):,} rows")
     if result.tag is not None and (output is Format.table or not result.has_rows):
-        say(f"{result.tag} (LSN {result.commit.lsn})" if result.commit else result.tag)
+        say(tag_text(result))
 
 
 def _cost(stats: QueryStats) -> str:

@@ -69,6 +69,7 @@ class Cursor:
         values = () if parameters is None else _checked(parameters)
         with translated():
             if self._stream:
+                self.connection.begin()
                 stream = self.connection.target.stream(operation, values)
                 self._show(Rows(stream.schema, iter(stream), stream.close))
                 return self

@@ -387,7 +387,7 @@ def test_results_of_the_database_have_the_same_values(connection: dbapi.Connecti
 # --- connections ----------------------------------------------------------------------------------
 
 
-def test_commit_has_nothing_to_do_and_rollback_does_not_pretend(
+def test_with_autocommit_commit_has_nothing_to_do_and_rollback_does_not_pretend(
     connection: dbapi.Connection,
 ) -> None:
     connection.rollback()
@@ -400,8 +400,50 @@ def test_commit_has_nothing_to_do_and_rollback_does_not_pretend(
     connection.rollback()
     assert connection.autocommit
     connection.autocommit = True
-    with pytest.raises(dbapi.NotSupportedError):
-        connection.autocommit = False
+
+
+def test_transactions_without_autocommit(connection: dbapi.Connection) -> None:
+    connection.autocommit = False
+    cursor = connection.cursor()
+    cursor.execute("INSERT INTO items (id) VALUES (1)")
+    assert value(cursor, "SELECT count(*) FROM items") == 1
+    with pytest.raises(dbapi.ProgrammingError, match="inside a transaction"):
+        connection.autocommit = True
+    connection.rollback()
+    assert value(cursor, "SELECT count(*) FROM items") == 0
+    cursor.executemany("INSERT INTO items (id) VALUES (:id)", [{"id": n} for n in range(3)])
+    connection.commit()
+    connection.commit()
+    with pytest.raises(dbapi.NotSupportedError, match="inside a transaction"):
+        cursor.execute("CREATE TABLE other (a INT)")
+    with pytest.raises(dbapi.DatabaseError, match="aborted"):
+        cursor.execute("SELECT 1")
+    with pytest.raises(dbapi.OperationalError, match="rolled back"):
+        connection.commit()
+    with connection.cursor(stream=True) as stream:
+        cursor.execute("DELETE FROM items WHERE id = 1")
+        assert sorted(stream.execute("SELECT id FROM items").fetchall()) == [(0,), (2,)]
+    connection.rollback()
+    connection.autocommit = True
+    assert value(cursor, "SELECT count(*) FROM items") == 3
+    cursor.execute("BEGIN")
+    cursor.execute("DELETE FROM items")
+    connection.rollback()
+    assert value(cursor, "SELECT count(*) FROM items") == 3
+
+
+def test_what_is_not_committed_goes_with_the_connection() -> None:
+    with warehouse.connect(f"memory://{uuid.uuid4()}", engine="local") as db:
+        db.sql("CREATE TABLE items (id INT)")
+        with dbapi.connect(db) as one:
+            one.autocommit = False
+            one.execute("INSERT INTO items VALUES (1)")
+        assert db.sql("SELECT count(*) FROM items").scalar() == 0
+        with dbapi.connect(db.create_virtual_warehouse("bi")) as reading:
+            reading.autocommit = False
+            assert reading.execute("SELECT 1").fetchall() == [(1,)]
+            reading.commit()
+            reading.rollback()
 
 
 def test_what_is_closed_is_refused(connection: dbapi.Connection) -> None:

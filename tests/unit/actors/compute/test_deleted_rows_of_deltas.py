@@ -14,7 +14,7 @@ from storage.delta import encode_rows
 from storage.schema import Column, Kind, ScalarType, TableSchema, arrow_schema
 from storage.snapshot import changes as c
 from storage.snapshot.apply import apply_changes
-from storage.snapshot.model import Snapshot, TableState
+from storage.snapshot.model import PRIVATE_LSN, Snapshot, TableState
 
 COLUMNS = (Column(id=1, name="a", type=ScalarType(kind=Kind.BIGINT)),)
 TABLE = c.TableDefinition(
@@ -105,6 +105,38 @@ def test_older_snapshots_with_the_same_deltas_see_their_own_bitmaps() -> None:
         (third, [12]),
     ):
         assert live(kept.runs(table(snapshot))) == expected
+
+
+def test_rows_that_an_open_transaction_deleted_are_deleted_for_it_alone() -> None:
+    """Its bitmaps have as many rows as those of others, and other ones."""
+    kept = stage()
+    begin = after(START, rows(1, 10, 11, 12), rows(2, 20))
+    theirs = after(begin, deleting(d1=[1]))
+    own = after(begin, deleting(d1=[0]))
+    for snapshot, expected in (
+        (begin, [10, 11, 12, 20]),
+        (own, [11, 12, 20]),
+        (theirs, [10, 12, 20]),
+        (own, [11, 12, 20]),
+        (begin, [10, 11, 12, 20]),
+        (after(theirs, deleting(d1=[2])), [10, 20]),
+    ):
+        assert live(kept.runs(table(snapshot))) == expected
+
+
+def test_rows_that_an_open_transaction_wrote_are_its_own() -> None:
+    """Others are given the same ids for other rows."""
+    kept = stage()
+    begin = after(START, rows(1, 10))
+    own = apply_changes(begin, (), {2: (rows(2, 99), rows(3, 98))}, lsn=PRIVATE_LSN)
+    own = apply_changes(own, (), {2: (deleting(d2=[0]),)}, lsn=PRIVATE_LSN)
+    theirs = after(begin, rows(2, 20))
+    for _ in range(2):
+        assert live(kept.runs(table(own))) == [10, 98]
+        assert live(kept.runs(table(theirs))) == [10, 20]
+    first, *rest = kept.runs(table(own))
+    assert first.key
+    assert not any(run.key for run in rest)  # nobody may keep it under a name
 
 
 def test_what_does_not_change_is_not_made_anew() -> None:

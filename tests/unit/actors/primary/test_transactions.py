@@ -210,6 +210,24 @@ def test_savepoints() -> None:
     keyed(test, PRIMARY)
 
 
+def test_rolling_back_to_a_savepoint_does_not_bring_back_its_snapshot() -> None:
+    async def test(db: Keyed) -> None:
+        await db.write(INSERT, (1, 10, "a"))
+        found = await db.begin(COMMITTED)
+        await say(db, found, [db.rows(INSERT, (2, 20, "own"))])
+        await found.save("s")
+        await db.write(UPSERT, (1, 11, "theirs"), (7, 70, "theirs"))
+        await say(db, found, [db.deleting(2)])
+        found.roll_back_to("s")
+        expected = [(1, 11, "theirs"), (2, 20, "own"), (7, 70, "theirs")]
+        assert await say(db, found) == expected
+        assert await commit(db, found)
+        assert await db.all() == expected
+        await db.check()
+
+    keyed(test, PRIMARY)
+
+
 def test_after_an_error_only_a_rollback_helps() -> None:
     async def test(db: Keyed) -> None:
         transactions = db.primary.transactions

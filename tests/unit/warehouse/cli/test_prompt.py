@@ -20,7 +20,7 @@ from tests.unit.warehouse.cli.conftest import Mobula, is_empty
 from warehouse import Interval
 from warehouse.cli.completion import Names, SqlCompleter
 from warehouse.cli.meta import COMMANDS
-from warehouse.cli.prompt import enter, history_file, interact, is_whole
+from warehouse.cli.prompt import _message, enter, history_file, interact, is_whole
 from warehouse.cli.shell import Shell, marked
 from warehouse.cli.texts import value_text
 
@@ -99,6 +99,27 @@ def test_the_history_is_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert history_file() == tmp_path / ".local/state/mobula/history"
+
+
+def test_transactions_at_the_prompt(entered: Typed, db: warehouse.Database) -> None:
+    shell = Shell(db)
+    assert _message(shell, "=>") == "mobula=> "
+    found = entered("BEGIN;", "DELETE FROM orders;", "SELECT count(*) AS n FROM orders;")
+    assert "BEGIN\n" in found
+    assert "DELETE 3\n" in found
+    assert "│ 0 │" in found
+    assert "LSN" not in found
+    assert _message(shell, "=>") == "mobula*=> "
+    found = entered("SAVEPOINT s;", "SELECT 1/0;", "SELECT 1;", "ROLLBACK TO s;", "ROLLBACK;")
+    assert "division by zero" in found
+    assert "commands ignored until end of transaction block" in found
+    assert found.endswith("ROLLBACK\nROLLBACK\n")
+    assert _message(shell, "=>") == "mobula=> "
+    assert "│ 3 │" in entered("SELECT count(*) AS n FROM orders;")
+    found = entered("BEGIN; DELETE FROM orders WHERE id = 1; SELECT nope;", "COMMIT;")
+    assert found.endswith("ROLLBACK\n")
+    found = entered("BEGIN; DELETE FROM orders WHERE id = 1; COMMIT;")
+    assert "COMMIT (LSN " in found
 
 
 @pytest.mark.parametrize(
