@@ -335,6 +335,8 @@ class LoadFiles:
     Attributes:
         runs: one for each key, by its id; locations are in file 0 and on.
         gone: locations of the rows that are replaced, as of `checked_lsn`.
+        own: primary keys of replaced rows that the same transaction has written: where those are is
+            only known when its turn has come.
         left_out: rows of the files that are not written; locations in file 0 and on.
         checked_lsn: of what they were compared with.
         read_lsn: see `WriteRows`.
@@ -349,6 +351,7 @@ class LoadFiles:
     gone: Words
     left_out: Words
     checked_lsn: int
+    own: Keys | None = None
     read_lsn: int | None = None
     written: Keys | None = None
     late: Keys | None = None

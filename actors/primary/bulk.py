@@ -3,7 +3,8 @@
 1. Before its turn (`checked`): the runs that came with the files are merged, which finds keys that
    are there twice, and every key is looked up in the index as of a durable LSN, which is held. All
    of it in a thread, while others commit.
-2. In its turn (`load_files`): only keys that were written since are looked up again.
+2. In its turn (`load_files`): only keys that were written since are looked up again, and those
+   that the same transaction wrote before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from actors.messages import AppendFiles, LoadFiles, WriteMode
@@ -26,7 +28,7 @@ from actors.primary.resolved import Resolved
 from actors.primary.rows import file_changes
 from actors.primary.state import WriterState
 from storage.errors import Conflict, InvalidRequest
-from storage.key_rows import key_text
+from storage.key_rows import concatenated, key_text
 from storage.micropartition.physical import to_logical
 from storage.objects import ObjectStore
 from storage.primary_key import (
@@ -37,6 +39,7 @@ from storage.primary_key import (
     LiveRows,
     OpenRun,
     PlacedRun,
+    Positions,
     Run,
     Words,
     file_ids_of,
@@ -44,11 +47,12 @@ from storage.primary_key import (
 )
 from storage.schema import Key
 from storage.snapshot import changes as c
-from storage.snapshot.model import TableState
+from storage.snapshot.model import PRIVATE_LSN, TableState
 
 __all__ = ["Bulk", "load_files"]
 
 SLICE_KEYS = 1 << 20
+_REPLACING = (WriteMode.UPSERT, WriteMode.UPDATE)
 
 
 class _Taken(Exception):
@@ -67,6 +71,7 @@ class _Found:
 
     gone: list[Words] = field(default_factory=list)
     left_out: list[Words] = field(default_factory=list)
+    own: list[Keys] = field(default_factory=list)
 
 
 class Bulk:
@@ -99,15 +104,17 @@ class Bulk:
             found = await asyncio.to_thread(_look_up, operation, table, state, opened)
         except _Taken as taken:
             raise await self._duplicate(taken, operation, table) from None
+        gone = _joined(found.gone)
         runs = {key_id: await self._one(key_id, parts, files) for key_id, parts in opened.items()}
         return LoadFiles(
             table_id=table.id,
             files=files,
             mode=operation.mode,
             runs=runs,
-            gone=_joined(found.gone),
+            gone=gone[~np.isin(file_ids_of(gone), _ids_since(table, PRIVATE_LSN - 1))],
             left_out=_joined(found.left_out),
             checked_lsn=lsn,
+            own=concatenated(found.own) if found.own else None,
             read_lsn=operation.read_lsn,
         )
 
@@ -157,6 +164,8 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
     _refuse_late(operation, table)
     gone = moves.now(table.id, operation.checked_lsn, operation.gone)
     gone = np.union1d(gone, _replaced_since(operation, table, state))
+    gone = np.union1d(gone, _own_replaced(operation, table, state))
+    _refuse_twins(operation, table, state, gone)
     live = LiveIds.of((*table.files.table["file_id"].to_pylist(), *(d.id for d in table.deltas)))
     gone = gone[live.contains(file_ids_of(gone))]  # others left with their file
     if len(gone):
@@ -214,6 +223,44 @@ def _replaced_since(operation: LoadFiles, table: TableState, state: WriterState)
     )
 
 
+def _own_replaced(operation: LoadFiles, table: TableState, state: WriterState) -> Words:
+    """Rows that it replaces and that its own transaction has written, where they are now."""
+    primary = table.primary_key
+    if operation.own is None or primary is None:
+        return np.empty(0, np.uint64)
+    found = state.indexes[table.id].find(primary.id, operation.own, table)
+    return np.asarray(found[found != MISSING], dtype=np.uint64)
+
+
+def _refuse_twins(operation: LoadFiles, table: TableState, state: WriterState, gone: Words) -> None:
+    """Raises Conflict if a row that came after the check has a UNIQUE key of one that is written.
+
+    Primary keys that were written are remembered (`written.py`), others are not: they are found
+    among the entries of the deltas and files that came since.
+    """
+    others = [k for k in table.keys if k.id in operation.runs and not k.primary]
+    new = _ids_since(table, operation.checked_lsn) if others else np.empty(0, np.int64)
+    for key in others if len(new) else ():
+        own = operation.runs[key.id][1]
+        for keys in state.indexes[table.id].keys[key.id].keys_in(new):
+            mine = own.find(keys)
+            hits = np.flatnonzero((mine != MISSING) & ~np.isin(mine, operation.left_out))
+            there = state.indexes[table.id].find(key.id, keys.take(hits), table)
+            alive = there[there != MISSING]
+            if (np.isin(file_ids_of(alive), new) & ~np.isin(alive, gone)).any():
+                raise Conflict(
+                    f'could not serialize access: values of "{key.name}" of table {table.name} '
+                    "were written by others while the rows were checked; retry"
+                )
+
+
+def _ids_since(table: TableState, lsn: int) -> Positions:
+    """Ids of the deltas and files that came after an LSN."""
+    files = table.files.table.select(["file_id", "lsn_added"])
+    newer = files.filter(pc.greater(files["lsn_added"], lsn))["file_id"].to_pylist()
+    return np.array([*newer, *(d.id for d in table.deltas if d.lsn > lsn)], dtype=np.int64)
+
+
 def _look_up(
     operation: AppendFiles,
     table: TableState,
@@ -230,23 +277,25 @@ def _look_up(
             if operation.mode is WriteMode.UPDATE and key.primary:
                 found.left_out += [run.moved(run.entries.rows[:, -1].copy()) for run in runs]
             continue
-        gone = _joined(found.gone)
+        gone, left_out = _joined(found.gone), _joined(found.left_out)
+        private = _ids_since(table, PRIVATE_LSN - 1)
         for run in runs:
             for keys, new in _slices(run):
                 old = state.indexes[table.id].find(key.id, keys, table)
-                _decide(operation.mode, key, (old, new), gone, found)
+                if not key.primary:
+                    old[np.isin(old, gone) | np.isin(new, left_out)] = MISSING
+                elif len(private) and operation.mode in _REPLACING:
+                    own = np.isin(file_ids_of(old), private) & (old != MISSING)
+                    found.own.append(keys.take(np.flatnonzero(own)))
+                _decide(operation.mode, key, (old, new), found)
     return found
 
 
-def _decide(
-    mode: WriteMode, key: Key, rows: tuple[Words, Words], gone: Words, found: _Found
-) -> None:
+def _decide(mode: WriteMode, key: Key, rows: tuple[Words, Words], found: _Found) -> None:
     """What becomes of rows. Args: rows: where the row is that has the key, if one has, and the new
     row."""
     old, new = rows
     there = old != MISSING
-    if not key.primary:
-        there &= ~np.isin(old, gone)
     if mode is WriteMode.IGNORE:
         found.left_out.append(new[there])
     elif not key.primary or mode is WriteMode.INSERT:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from storage.primary_key import Words
-
 from storage.source_map import SourceMap
 
 __all__ = ["Moves"]

@@ -10,9 +10,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from storage.primary_key import TableIndex
-
 from actors.primary.resolved import Resolved
+from storage.primary_key import TableIndex
 from storage.snapshot.apply import apply_changes
 from storage.snapshot.model import Snapshot
 
