@@ -1,12 +1,14 @@
 """The primary's own maintenance: deltas are flushed, runs of indexes are merged, in the background.
 
-One task at a time. Its commits go through the sequencer like all others and wait for nobody; a
-writer waits for it only when deltas have grown to a multiple of what a flush is due at.
+One task at a time, those that are asked for (`flush_now`) too. Its commits go through the sequencer
+like all others and wait for nobody; a writer waits for it only when deltas have grown to a multiple
+of what a flush is due at.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import msgspec
@@ -50,6 +52,7 @@ class Maintainer:
         self._info = table_info
         self._due = asyncio.Event()
         self._progress = asyncio.Condition()
+        self._busy = asyncio.Lock()
         self.last_error: MobulaError | None = None
         self.flushes = 0
 
@@ -63,7 +66,7 @@ class Maintainer:
             await self._due.wait()
             self._due.clear()
             try:
-                while await self._step():
+                while await self._one_step():
                     pass
                 self.last_error = None
             except MobulaError as error:
@@ -91,7 +94,25 @@ class Maintainer:
                 f"{reason}; nothing was written, retry later or in larger batches"
             ) from None
 
-    async def flush(self, table: TableState, snapshot: Snapshot) -> None:
+    async def flush_now(self, table_id: int | None = None) -> int:
+        """Flush what is durable now, due or not. Returns how many tables had deltas.
+
+        Args: table_id: of one table; None: all.
+        """
+        tables = self._sequencer.snapshot.tables if table_id is None else (table_id,)
+        count = 0
+        for wanted in list(tables):
+            async with self._busy:
+                snapshot = self._sequencer.snapshot
+                table = snapshot.tables.get(wanted)
+                if table is None or not table.deltas:
+                    continue
+                with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
+                    await self._flush(table, snapshot)
+                    count += 1
+        return count
+
+    async def _flush(self, table: TableState, snapshot: Snapshot) -> None:
         """Flush the deltas of a table as of a durable snapshot."""
         info = self._info(table)
         flushed = await flush(self._store, table, info.target, ids=self._ids)
@@ -111,7 +132,7 @@ class Maintainer:
         async with self._progress:
             self._progress.notify_all()
 
-    async def merge(self, table: TableState, key_id: int) -> bool:
+    async def _merge(self, table: TableState, key_id: int) -> bool:
         """Merge runs of a key's index that are due. Returns whether there were any."""
         index = self._sequencer.state.indexes[table.id]
         due = index.keys[key_id].due_merges()
@@ -127,13 +148,17 @@ class Maintainer:
             await self._sequencer.submit(Transaction(operations=(operation,)))
         return bool(due)
 
+    async def _one_step(self) -> bool:
+        async with self._busy:
+            return await self._step()
+
     async def _step(self) -> bool:
         """One task, if one is due."""
         snapshot = self._sequencer.snapshot
         try:
             for table in snapshot.tables.values():
                 if table.deltas and flush_is_due(self._policy, table):
-                    await self.flush(table, snapshot)
+                    await self._flush(table, snapshot)
                     return True
             return await self._merge_step(snapshot)
         except Conflict:  # the table was dropped or truncated meanwhile
@@ -146,7 +171,7 @@ class Maintainer:
                 continue
             await self._publish_rebuilt(table)
             for key in table.keys:
-                if await self.merge(table, key.id):
+                if await self._merge(table, key.id):
                     return True
         return False
 
