@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 import pyarrow as pa
 
 from actors.compute.runner import QueryRunner
+from actors.ingest import Ingest
 from actors.messages import (
     CommitReply,
     Operation,
@@ -30,8 +31,6 @@ from actors.primary.primary import Primary
 from actors.write import delete_operation, fitted_operation
 from storage.clock import Clock
 from storage.errors import Conflict, InvalidRequest, MobulaError
-from storage.ids import Ids
-from storage.objects import ObjectStore
 from storage.snapshot.model import Receipt, Snapshot, TableState
 from storage.target import RowRules
 
@@ -161,10 +160,9 @@ class Changes:
 class StoredRowWrites:
     """Implements `modify.RowWrites`: rows in the log or, where there are many, in files."""
 
-    def __init__(self, store: ObjectStore, ids: Ids, inline_bytes_max: int) -> None:
+    def __init__(self, ingest: Ingest, inline_bytes_max: int) -> None:
         """Args: inline_bytes_max: encoded rows from this size on become micropartitions."""
-        self._store = store
-        self._ids = ids
+        self._ingest = ingest
         self._inline_bytes_max = inline_bytes_max
 
     async def write(
@@ -172,10 +170,9 @@ class StoredRowWrites:
     ) -> Operation:
         """See `RowWrites.write`."""
         return await fitted_operation(
-            self._store,
+            self._ingest,
             info,
             rows,
-            ids=self._ids,
             inline_bytes_max=self._inline_bytes_max,
             mode=mode,
             read_lsn=read_lsn,

@@ -23,7 +23,8 @@ from actors.compute.pool import WorkerHandle, WorkerPool
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
-from actors.loads import load_sources, numbered_sources
+from actors.ingest import Ingest, OwnIngest
+from actors.loads import numbered_sources
 from actors.messages import (
     CommitReply,
     Lookup,
@@ -82,6 +83,7 @@ __all__ = ["CoordinatorService", "PrimaryService", "StartWorker", "open_worker"]
 StartWorker = Callable[[], Awaitable[WorkerHandle]]
 _PROCEDURES = {
     "mobula.checkpoint": "mobula.checkpoint()",
+    "mobula.flush": "mobula.flush() or mobula.flush('table')",
     "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
 }
 
@@ -124,9 +126,9 @@ class PrimaryService:
         runner: QueryRunner,
         pool: WorkerPool,
         store: CountingStore,
+        ingest: Ingest,
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
         clock: Clock,
-        ids: Ids,
         lock: HeldLock | None,
     ) -> None:
         self._node = node
@@ -137,12 +139,12 @@ class PrimaryService:
         self._pool = pool
         self._store = store
         self._fetch_rows = fetch_rows
-        self._ids = ids
+        self._ingest = ingest
         self._lock = lock
         self._changes = Changes(
             primary,
             runner,
-            StoredRowWrites(store, ids, node.settings.rows_inline_bytes_max),
+            StoredRowWrites(ingest, node.settings.rows_inline_bytes_max),
             commit=self._commit,
             fetch_rows=fetch_rows,
             clock=clock,
@@ -161,12 +163,14 @@ class PrimaryService:
         share: Callable[[pa.Table], Any],
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
         silent_ms: int = SILENT_MS,
+        make_ingest: Callable[[Ingest], Ingest] = lambda own: own,
     ) -> PrimaryService:
         """Take over and serve.
 
         Args:
             silent_ms: sessions that have not written for so long are taken as ended, and their
                 temporary tables dropped; 0 where no session outlives its primary.
+            make_ingest: where many rows become files, given how this process does it.
         Raises:
             Unavailable: another primary is alive; names it.
         """
@@ -199,9 +203,9 @@ class PrimaryService:
             runner=runner,
             pool=pool,
             store=store,
+            ingest=make_ingest(OwnIngest(store, node, ids)),
             fetch_rows=fetch_rows,
             clock=clock,
-            ids=ids,
             lock=lock,
         )
         with contextlib.suppress(MobulaError):  # the next primary tries again
@@ -372,10 +376,9 @@ class PrimaryService:
 
     async def _appended(self, info: TableInfo, rows: pa.Table) -> WriteOperation:
         return await write_operation(
-            self._store,
+            self._ingest,
             info,
             rows,
-            ids=self._ids,
             inline_bytes_max=self._node.settings.rows_inline_bytes_max,
         )
 
@@ -393,22 +396,13 @@ class PrimaryService:
         return CommitReply(receipt=receipt, tag=f"INSERT 0 {sum(receipt.row_counts)}")
 
     async def _copy_from(self, plan: CopyFromPlan, statement: Statement) -> CommitReply:
-        """The files are read in this process; a load of the client's has tasks of its own."""
         info = self.table(plan.schema, plan.table.name)
         if info.table_id != plan.table.id:
             raise Conflict(f"table {plan.table.name} was replaced meanwhile; nothing was written")
         files, reading = plan.files, plan.reading
         infos = await numbered_sources(self._node, info, files, reading, self._primary.numbered)
-        rows = await load_sources(
-            self._store,
-            self._node,
-            infos,
-            files,
-            reading=reading,
-            progress=lambda rows, files: None,
-            ids=self._ids,
-        )
-        operation = files_operation(info, rows)
+        found = await self._ingest.sources(infos, files, reading, lambda rows, files: None)
+        operation = files_operation(info, found)
         receipt = await self._commit((operation,), statement)
         return CommitReply(receipt=receipt, tag=f"COPY {sum(receipt.row_counts)}")
 
@@ -434,6 +428,11 @@ class PrimaryService:
             case "mobula.checkpoint", ():
                 info = await self._primary.checkpoint()
                 return CommitReply(receipt=self._receipt(info.lsn), tag=f"CHECKPOINT {info.name}")
+            case "mobula.flush", () | (int(),):
+                count = await self._primary.flush(*plan.arguments)
+                return CommitReply(
+                    receipt=self._receipt(self._primary.snapshot.lsn), tag=f"FLUSH {count}"
+                )
             case "mobula.drop_temporary", ():
                 return await self._drop_temporary(SILENT_MS, session)
             case "mobula.drop_temporary", (int() | Decimal() | float() as seconds,):
