@@ -19,12 +19,11 @@ from actors.compute.runner import QueryRunner
 from actors.ingest import Ingest
 from actors.messages import (
     CommitReply,
-    Operation,
     QueryReply,
     Statement,
     TableInfo,
-    WriteMode,
 )
+from actors.operations import Operation, WriteMode
 from actors.planner import InsertPlan, ModifyPlan, Parsed, QueryPlan
 from actors.primary.modify import COMMITTED_BEFORE, Modifier, RowWrites
 from actors.primary.primary import Primary

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from actors.messages import (
-    AppendFiles,
     CommitReply,
     Lookup,
     QueryReply,
@@ -17,9 +16,8 @@ from actors.messages import (
     Transaction,
     TransactionControl,
     TransactionReply,
-    WriteMode,
-    WriteOperation,
 )
+from actors.operations import AppendFiles, WriteMode, WriteOperation
 from storage.log.record import GroupHeader
 from storage.snapshot.model import Receipt, Snapshot
 from storage.sources_format import PARQUET_READING, SourceReading

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import polars as pl
 import pyarrow as pa
 
-from actors.messages import NewTable, Operation, QueryStats, Statement
+from actors.messages import QueryStats, Statement
+from actors.operations import NewTable, Operation
 from storage.errors import MobulaError
 from storage.exports import ExportTarget
 from storage.micropartition.inputs import Chosen

@@ -28,7 +28,6 @@ from actors.loads import numbered_sources
 from actors.messages import (
     CommitReply,
     Lookup,
-    Operation,
     QueryReply,
     Session,
     Statement,
@@ -36,10 +35,9 @@ from actors.messages import (
     Transaction,
     TransactionControl,
     TransactionReply,
-    WriteOperation,
-    WriteRows,
 )
 from actors.numbering import with_numbers
+from actors.operations import Operation, WriteOperation, WriteRows
 from actors.planner import (
     CallPlan,
     CopyFromPlan,

@@ -16,12 +16,8 @@ from actors.client import Progress
 from actors.ingest import Ingest, OwnIngest
 from actors.loads import numbered_sources
 from actors.loop import LoopThread
-from actors.messages import (
-    AppendFiles,
-    TableInfo,
-    WriteMode,
-    WriteOperation,
-)
+from actors.messages import TableInfo
+from actors.operations import AppendFiles, WriteMode, WriteOperation
 from actors.settings import NodeSettings
 from actors.write import files_operation, refuse_mode, write_operation
 from storage.clock import SystemClock

@@ -11,7 +11,8 @@ does `CALL mobula.drop_temporary()` at any time.
 
 from __future__ import annotations
 
-from actors.messages import DropSchema, Session
+from actors.messages import Session
+from actors.operations import DropSchema
 from storage.snapshot.apply import tso_ms
 from storage.snapshot.model import Snapshot
 

@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 
 from actors.ingest import Ingest
-from actors.messages import (
+from actors.messages import TableInfo
+from actors.operations import (
     AppendFiles,
     AppendRows,
-    TableInfo,
     WriteMode,
     WriteOperation,
     WriteRows,

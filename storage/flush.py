@@ -33,7 +33,7 @@ from storage.target import IngestTarget
 
 __all__ = ["FlushPolicy", "Flushed", "flush", "flush_is_due"]
 
-_LOCATION = "\0location"  # no column has this name: it cannot be written in SQL
+_LOCATION = "\1location"  # no column has this name: it cannot be written in SQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class FlushPolicy:
     Past `full` times a bound, writers wait until the flush has caught up.
     """
 
-    rows_max: int = 2_000_000
+    rows_max: int = 1_000_000
     bytes_max: int = 64 << 20
     deltas_max: int = 4_096
     full: int = 8

@@ -23,7 +23,6 @@ from storage.schema import Column, Key, TableSchema
 
 __all__ = [
     "RowKeys",
-    "_rows_without_null",
     "concatenated",
     "decode_row_keys",
     "indexed",

@@ -15,14 +15,11 @@ from actors.client import Engine
 from actors.loop import LoopThread
 from actors.messages import (
     CommitReply,
-    DropWarehouse,
-    NewWarehouse,
-    Operation,
     Session,
     Statement,
     Transaction,
-    WriteMode,
 )
+from actors.operations import DropWarehouse, NewWarehouse, Operation, WriteMode
 from actors.settings import NodeSettings, Settings
 from actors.temporary import drop_temporary, new_session_id
 from storage.clock import SystemClock

@@ -19,9 +19,9 @@ from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from warehouse.algebra.expressions import Literal
 from warehouse.algebra.types import NUMERIC, AnyType
+from warehouse.binder.coercion import coerce
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
-from warehouse.binder.resolve import coerce
 from warehouse.binder.scope import Scope
 from warehouse.binder.types import resolve_type
 from warehouse.functions.registry import functions_named

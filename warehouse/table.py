@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from actors.client import Engine
-from actors.messages import Lookup, Operation, Session, WriteMode
+from actors.messages import Lookup, Session
+from actors.operations import Operation, WriteMode
 from actors.temporary import TEMPORARY, temporary_schema
 from actors.write import delete_operation, key_schema
 from storage.errors import InvalidRequest

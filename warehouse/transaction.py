@@ -22,12 +22,12 @@ import tenacity
 
 from actors.client import Engine
 from actors.messages import (
-    Operation,
     Session,
     Statement,
     Transaction,
     TransactionControl,
 )
+from actors.operations import Operation
 from storage.errors import Conflict, InvalidRequest, MobulaError
 from storage.snapshot.model import IngestToken
 from warehouse.result import Commit, Result

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from actors.messages import AppendFiles, LoadFiles, WriteMode
+from actors.operations import AppendFiles, LoadFiles, WriteMode
 from actors.primary.delete_rows import bitmaps_at
 from actors.primary.indexes import Indexes
 from actors.primary.maintenance import placed

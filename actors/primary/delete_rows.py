@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from pyroaring import BitMap
 
-from actors.messages import DeleteRows
+from actors.operations import DeleteRows
 from actors.primary.moves import Moves
 from actors.primary.resolved import Resolved
 from storage.errors import Conflict

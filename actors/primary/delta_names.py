@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from actors.messages import DeleteRows, Operation
+from actors.operations import DeleteRows, Operation
 from actors.primary.resolved import Resolved
 from storage.snapshot.changes import AddRows
 

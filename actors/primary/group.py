@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from actors.messages import (
+from actors.messages import Transaction
+from actors.operations import (
     AppendFiles,
     AppendRows,
     DeleteRows,
     NewTable,
     Operation,
-    Transaction,
     WriteRows,
 )
 from actors.primary.merge import merged

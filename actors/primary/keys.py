@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.messages import NewTable
+from actors.operations import NewTable
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import Key, TableSchema

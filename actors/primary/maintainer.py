@@ -12,12 +12,14 @@ import contextlib
 from collections.abc import Callable
 
 import msgspec
+import polars as pl
 
-from actors.messages import ExchangeDeltas, ExchangeRuns, TableInfo, Transaction
+from actors.messages import TableInfo, Transaction
+from actors.operations import ExchangeDeltas, ExchangeRuns
 from actors.primary.indexes import Indexes
 from actors.primary.sequencer import Sequencer
 from storage.clock import Clock
-from storage.errors import Conflict, MobulaError, Unavailable
+from storage.errors import Conflict, InternalError, MobulaError, Unavailable
 from storage.flush import FlushPolicy, flush, flush_is_due
 from storage.ids import Ids
 from storage.objects import ObjectStore
@@ -69,8 +71,8 @@ class Maintainer:
                 while await self._one_step():
                     pass
                 self.last_error = None
-            except MobulaError as error:
-                self.last_error = error
+            except (Exception, pl.exceptions.PanicException) as error:
+                self.last_error = _told(error)
                 await self._clock.sleep_ms(RETRY_MS)
                 self._due.set()
 
@@ -184,3 +186,10 @@ class Maintainer:
     def _is_full(self, table_id: int) -> bool:
         table = self._sequencer.working.tables.get(table_id)
         return table is not None and flush_is_due(self._policy, table, self._policy.full)
+
+
+def _told(error: BaseException) -> MobulaError:
+    """For the status: a task that stops for a reason of its own must not stop those after it."""
+    if isinstance(error, MobulaError):
+        return error
+    return InternalError(f"maintenance failed: {type(error).__name__}: {error}")

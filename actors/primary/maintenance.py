@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from pyroaring import FrozenBitMap
 
-from actors.messages import ExchangeDeltas, ExchangeRuns
+from actors.operations import ExchangeDeltas, ExchangeRuns
 from actors.primary.delete_rows import bitmaps_at
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState

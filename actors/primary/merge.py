@@ -68,11 +68,13 @@ def merged(
     if table is None or not all(isinstance(x, c.AddRows | c.AddBitmaps) for x in changes):
         return None
     deltas = [x for x in changes if isinstance(x, c.AddRows)]
-    bitmaps = _united([x for x in changes if isinstance(x, c.AddBitmaps)])
-    own = {delta.delta_id: bitmaps.pop(delta.delta_id, BitMap()) for delta in deltas}
+    touched = [x for x in changes if isinstance(x, c.AddBitmaps)]
     small = sum(delta.row_count < SMALL_ROWS for delta in deltas)
-    if not any(own.values()) and small < 2:
+    ids = {delta.delta_id for delta in deltas}
+    if small < 2 and not any(b.file_id in ids for x in touched for b in x.bitmaps):
         return None
+    bitmaps = _united(touched)
+    own = {delta.delta_id: bitmaps.pop(delta.delta_id, BitMap()) for delta in deltas}
     parts = _parts(deltas, own)
     made: list[TableChange] = []
     if bitmaps:

@@ -24,14 +24,12 @@ from pyroaring import BitMap
 
 from actors.messages import (
     CommitReply,
-    DeleteRows,
-    Operation,
     QueryReply,
     Statement,
     TableInfo,
-    WriteMode,
 )
 from actors.numbering import numbered_cells, with_numbers
+from actors.operations import DeleteRows, Operation, WriteMode
 from actors.planner import (
     InsertPlan,
     ModifyPlan,
@@ -47,6 +45,7 @@ from actors.primary.changed_rows import (
     take_apart,
     with_each_once,
 )
+from actors.primary.rivals import kept_by_order, without_rivals
 from storage.conform import conform
 from storage.errors import Conflict
 from storage.schema import Column, TableSchema
@@ -166,14 +165,17 @@ class Modifier:
         fitted: pa.Table,
         snapshot: Snapshot,
     ) -> _Outcome:
-        if not conflict.updates:
-            for names in conflict.arbiters if len(conflict.arbiters) == 1 else ():
-                fitted = fitted.filter(pa.array(first_of_each(fitted.select(list(names)))))
-            if len(conflict.arbiters) > 1:
-                fitted = _without_rivals(fitted, conflict.arbiters)
+        if len(conflict.arbiters) == 1 and not conflict.updates:
+            own = fitted.select(list(conflict.arbiters[0]))
+            fitted = fitted.filter(pa.array(first_of_each(own)))
         if conflict.query is None or conflict.layout is None:
-            operation = await self._writes.write(info, fitted, WriteMode.IGNORE, None)
-            return _Outcome(operations=(operation,), count=fitted.num_rows, counted=True)
+            batches = without_rivals(fitted, conflict.arbiters)
+            operations = [
+                await self._writes.write(info, batch, WriteMode.IGNORE, None) for batch in batches
+            ]
+            return _Outcome(
+                operations=tuple(operations), count=fitted.num_rows, counted=bool(operations)
+            )
         position = pa.array(np.arange(fitted.num_rows, dtype=np.int64))
         given = fitted.append_column(conflict.layout.extra[0].name, position)
         reply = await self._primary.rows(conflict.query, snapshot, given)
@@ -182,6 +184,8 @@ class Modifier:
         changed = changed.taken(order)
         if conflict.updates:
             refuse_second_touch(changed, fitted, conflict)
+        elif len(conflict.arbiters) > 1:
+            changed = changed.taken(kept_by_order(changed.new, conflict.arbiters))
         layout = dataclasses.replace(conflict.layout, extra=())
         changed = dataclasses.replace(changed, extra=changed.extra.select([]))
         return await self._changed(info, layout, changed, snapshot.lsn, moves=conflict.moves)
@@ -282,31 +286,6 @@ class Modifier:
             )
         stats = dataclasses.replace(reply.stats, snapshot_lsn=receipt.lsn)
         return dataclasses.replace(reply, stats=stats, tag=tag, receipt=receipt)
-
-
-def _without_rivals(rows: pa.Table, arbiters: tuple[tuple[str, ...], ...]) -> pa.Table:
-    """The rows that have no key in common with one that is kept before them."""
-    taken: list[set[tuple[object, ...]]] = [set() for _ in arbiters]
-    columns = [rows.select(list(names)).to_pylist() for names in arbiters]
-    keep = []
-    for position in range(rows.num_rows):
-        keys = [tuple(map(_hashable, own[position].values())) for own in columns]
-        found = not any(
-            None not in key and key in known for key, known in zip(keys, taken, strict=True)
-        )
-        keep.append(found)
-        if found:
-            for key, known in zip(keys, taken, strict=True):
-                known.add(key)
-    return rows.filter(pa.array(keep, pa.bool_()))
-
-
-def _hashable(value: object) -> object:
-    if isinstance(value, list):
-        return tuple(map(_hashable, value))
-    if isinstance(value, dict):
-        return tuple((name, _hashable(part)) for name, part in value.items())
-    return value
 
 
 def _primary_columns(info: TableInfo) -> tuple[Column, ...]:

@@ -10,7 +10,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from actors.messages import DropSchema, DropType, NewSchema, NewType
+from actors.operations import (
+    DropSchema,
+    DropType,
+    NewSchema,
+    NewType,
+)
 from actors.primary.resolved import Resolved, known_schema, qualified
 from actors.primary.tables import drop_changes
 from actors.temporary import TEMPORARY_PREFIX

@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.messages import AppendFiles, NewTable, Operation, TableInfo, Transaction
+from actors.messages import TableInfo, Transaction
+from actors.operations import AppendFiles, NewTable, Operation
 from actors.primary.bulk import Bulk
 from actors.primary.delta_names import table_of
 from actors.primary.indexes import Indexes

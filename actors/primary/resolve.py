@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
-from actors.messages import (
+from actors.operations import (
     AdvanceSequence,
     AppendFiles,
     AppendRows,

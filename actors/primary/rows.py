@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from actors.messages import AppendFiles, AppendRows
+from actors.operations import AppendFiles, AppendRows
 from actors.primary.resolved import Resolved
 from storage.errors import Conflict, InvalidRequest
 from storage.names import DATA_PREFIX

@@ -21,7 +21,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from actors.messages import AppendRows, LoadFiles, Operation, Transaction, WriteRows
+from actors.messages import Transaction
+from actors.operations import (
+    AppendRows,
+    LoadFiles,
+    Operation,
+    WriteRows,
+)
 from actors.primary.delta_names import DeltaNames, delta_made
 from actors.primary.group import Entry, OpenGroup, carried, fail, record_of, size_bytes_of
 from actors.primary.moves import Moves

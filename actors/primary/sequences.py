@@ -15,7 +15,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from actors.messages import AdvanceSequence, Transaction
+from actors.messages import Transaction
+from actors.operations import AdvanceSequence
 from actors.primary.resolved import Resolved
 from storage.errors import InvalidRequest, UnknownObject
 from storage.snapshot import changes as c

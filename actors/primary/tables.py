@@ -9,7 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from actors.messages import CommentOnTable, DropTable, NewColumn, NewIdentity, NewTable
+from actors.operations import (
+    CommentOnTable,
+    DropTable,
+    NewColumn,
+    NewIdentity,
+    NewTable,
+)
 from actors.primary.keys import keys_of_table, primary_columns
 from actors.primary.resolved import Resolved, known_schema, known_table
 from actors.primary.rows import first_rows

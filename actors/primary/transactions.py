@@ -23,12 +23,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from actors.messages import (
+from actors.messages import Transaction
+from actors.operations import (
     AppendFiles,
     AppendRows,
     DeleteRows,
     Operation,
-    Transaction,
     TruncateTable,
     WriteMode,
     WriteRows,

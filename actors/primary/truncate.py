@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.messages import TruncateTable
+from actors.operations import TruncateTable
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState
 from storage.errors import Conflict

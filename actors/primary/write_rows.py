@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from actors.messages import WriteMode, WriteRows
+from actors.operations import WriteMode, WriteRows
 from actors.primary.delete_rows import bitmaps_at
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from actors.messages import WriteRows
+from actors.operations import WriteRows
 from storage.errors import Conflict
 from storage.key_rows import concatenated, decode_row_keys
 from storage.primary_key import MISSING, Keys, Memory

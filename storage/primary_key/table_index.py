@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from storage.primary_key.canonical import is_exact
-from storage.primary_key.deleted import BitmapCache
 from storage.primary_key.index import KeyIndex, PlacedRun
 from storage.primary_key.keys import Keys
 from storage.primary_key.locations import MISSING, LiveIds, LiveRows, file_ids_of, locations_in
@@ -35,12 +34,10 @@ class TableIndex:
     Attributes:
         keys: by key id.
         live: the ids of its files and deltas.
-        cache: of its delete bitmaps, shared by all values of the table.
     """
 
     keys: Mapping[int, KeyIndex]
     live: LiveIds
-    cache: BitmapCache = field(default_factory=BitmapCache)
 
     @classmethod
     def of(
@@ -67,7 +64,7 @@ class TableIndex:
 
         Args: table: the state that the index is of, for its delete bitmaps.
         """
-        rows = LiveRows(self.live, table.bitmaps, self.cache)
+        rows = LiveRows(self.live, table.bitmaps)
         return self.keys[key_id].find(keys, rows)
 
     def files_with(self, key_id: int, keys: Keys) -> set[int]:

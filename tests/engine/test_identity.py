@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import warehouse
-from actors.messages import NewColumn, NewIdentity, NewTable, Transaction
+from actors.messages import Transaction
+from actors.operations import NewColumn, NewIdentity, NewTable
 from storage.errors import InvalidRequest
 from storage.schema import Kind, ScalarType
 from warehouse import Database

@@ -16,15 +16,15 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from pyroaring import BitMap
+from pyroaring import BitMap, FrozenBitMap
 
+from storage.delete_bitmap import DeleteBitmap
 from storage.primary_key.index import KeyIndex, PlacedRun
 from storage.primary_key.keys import Keys
 from storage.primary_key.locations import MISSING, LiveIds, LiveRows
 from storage.primary_key.merge import merge
 from storage.primary_key.run import open_run
 from storage.primary_key.run_writer import write_run
-from storage.snapshot.changes import Bitmap
 
 Pair = tuple[int, int]
 HIGH = (0, 1, 1 << 40, 1 << 63, (1 << 63) + 1, 2**64 - 1)
@@ -58,7 +58,7 @@ class Table:
     live: LiveIds = field(default_factory=lambda: LiveIds.of([]))
     deltas: set[int] = field(default_factory=set)
     files: set[int] = field(default_factory=set)
-    bitmaps: dict[int, Bitmap] = field(default_factory=dict)
+    bitmaps: dict[int, DeleteBitmap] = field(default_factory=dict)
     next_file_id: int = 1
     lsn: int = 0
 
@@ -66,11 +66,9 @@ class Table:
         for location in locations:
             file_id, row = location >> 21, location & (2**21 - 1)
             old = self.bitmaps.get(file_id)
-            positions = BitMap() if old is None else BitMap.deserialize(old.positions)
+            positions = BitMap() if old is None else BitMap(old.bitmap)
             positions.add(row)
-            self.bitmaps[file_id] = Bitmap(
-                file_id=file_id, deleted_count=len(positions), positions=positions.serialize()
-            )
+            self.bitmaps[file_id] = DeleteBitmap(file_id, 2**21, FrozenBitMap(positions))
 
 
 class KeyIndexMachine(RuleBasedStateMachine):
@@ -107,7 +105,7 @@ class KeyIndexMachine(RuleBasedStateMachine):
         self.table.live = self.table.live.changed(added, removed)
         for file_id in removed:
             self.table.bitmaps.pop(file_id, None)
-        self.rows = LiveRows(self.table.live, dict(self.table.bitmaps), self.rows.cache)
+        self.rows = LiveRows(self.table.live, dict(self.table.bitmaps))
 
     @rule(chosen=SOME_KEYS)
     def upsert(self, chosen: set[Pair]) -> None:

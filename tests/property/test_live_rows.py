@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from storage.delete_bitmap import Positions, encode_positions
 from storage.micropartition import writer
 from storage.micropartition.inputs import ROW_BITS
-from storage.micropartition.reader import Overlay, ScanDelta, ScanFile, ScanGroup, scan
+from storage.micropartition.reader import Chosen, ScanDelta, ScanFile, ScanGroup, scan
 from storage.schema import (
     Column,
     DecimalType,
@@ -88,8 +88,7 @@ class Case:
     located: bool
     carriers: bool
     engine: Engine
-    hidden: frozenset[int] | None
-    added: int
+    chosen: frozenset[int] | None
     limit: tuple[int, int] | None
 
 
@@ -101,8 +100,7 @@ CASES = st.builds(
     located=st.booleans(),
     carriers=st.booleans(),
     engine=st.sampled_from(["streaming", "in-memory"]),
-    hidden=st.none() | st.frozensets(st.integers(0, 100), max_size=40),
-    added=st.integers(0, 3),
+    chosen=st.none() | st.frozensets(st.integers(0, 100), max_size=40),
     limit=st.none() | st.tuples(st.integers(0, 30), st.integers(0, 30)),
 )
 
@@ -166,9 +164,8 @@ class World:
 
 def expected(case: Case, world: World) -> list[tuple[Any, ...]]:
     rows = world.rows
-    if case.hidden is not None:
-        rows = [r for r in rows if r["key"] not in case.hidden]
-        rows = rows + [row(1000 + i, i) | {"location": None} for i in range(case.added)]
+    if case.chosen is not None:
+        rows = [r for r in rows if r["key"] in case.chosen]
     if case.predicate is not None:
         op, constant = case.predicate
         rows = [r for r in rows if r["n"] is not None and _holds(r["n"], op, constant)]
@@ -190,20 +187,17 @@ def found(case: Case, world: World) -> list[tuple[Any, ...]]:
     names = list(case.columns)
     if case.predicate is not None and "n" not in names:
         names.append("n")
-    overlay = None
-    if case.hidden is not None:
-        overlay = Overlay(
-            columns=NEW,
-            added=stored([row(1000 + i, i) for i in range(case.added)], 2),
-            key=(by_name["key"],),
-            hidden=pa.table({"key": sorted(case.hidden)}, schema=arrow_schema((by_name["key"],))),
-        )
+    chosen = None
+    if case.chosen is not None:
+        key = (by_name["key"],)
+        keys = pa.table({"key": sorted(case.chosen)}, schema=arrow_schema(key))
+        chosen = Chosen(key=key, keys=keys)
     frame = scan(
         world.scan_groups(),
         tuple(by_name[name] for name in names),
         carriers=case.carriers,
         location="location" if case.located else None,
-        overlay=overlay,
+        chosen=chosen,
     )
     assert frame.collect_schema().names() == names + (["location"] if case.located else [])
     if case.predicate is not None:

@@ -25,6 +25,9 @@ _KIND = re.compile(
 )
 
 
+_CHANGING = ("insert", "update", "delete", "merge")
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a statement gives: an error's SQLSTATE, or columns (name, type) and rows of texts."""
@@ -55,6 +58,12 @@ class Record:
     answer: Answer | None = None
     differs: str | None = None
     ours: Answer | None = None
+
+    @property
+    def changes(self) -> bool:
+        """May later statements depend on it? Of queries, on those that change rows."""
+        words = self.sql.lower().split()
+        return not self.query or words[0] in _CHANGING or "returning" in words
 
 
 @dataclass

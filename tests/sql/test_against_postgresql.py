@@ -1,7 +1,7 @@
 """The corpus in `tests/data/sql`: Mobula gives the recorded answers, and PostgreSQL gives them too.
 
 One test per statement, named by its file and line. A file has a database of its own; when a test
-runs alone, the statements before it that are not queries run first. The second half, one test per
+runs alone, the statements before it that change something run first. The second half, one test per
 file, needs the package `pgserver` and is skipped without it.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import warehouse
@@ -35,7 +36,7 @@ class Databases:
         self._directory = directory
         self._file = ""
         self._database: Database | None = None
-        self._done: dict[int, MobulaError | None] = {}
+        self._done: dict[int, pa.Table | MobulaError] = {}
 
     def before(self, file: LogicFile, record: Record) -> Database:
         """The file's database with every earlier statement run."""
@@ -50,17 +51,17 @@ class Databases:
         for earlier in file.all_records:
             if earlier is record:
                 break
-            if not earlier.query:
+            if earlier.changes:
                 self.outcome(earlier)
         return self._database
 
-    def outcome(self, record: Record) -> MobulaError | None:
-        """The error of a statement, which runs once."""
+    def outcome(self, record: Record) -> pa.Table | MobulaError:
+        """The rows of a statement or its error. It runs once."""
         assert self._database is not None
         if id(record) not in self._done:
-            self._done[id(record)] = None
+            parameters = postgresql.python_parameters(record.parameters)
             try:
-                self._database.sql(record.sql, postgresql.python_parameters(record.parameters))
+                self._done[id(record)] = self._database.sql(record.sql, parameters).arrow()
             except MobulaError as error:
                 self._done[id(record)] = error
         return self._done[id(record)]
@@ -88,23 +89,18 @@ def test_the_corpus_is_whole() -> None:
 def test_answer_is_the_recorded_one(file: LogicFile, record: Record, databases: Databases) -> None:
     expected = record.ours or record.answer
     assert expected is not None
-    database = databases.before(file, record)
-    if not record.query:
-        error = databases.outcome(record)
-        if error is not None and expected.error is None:
-            raise error
-        assert (error.sqlstate if error else None) == expected.error, error
+    databases.before(file, record)
+    found = databases.outcome(record)
+    if isinstance(found, MobulaError):
+        if expected.error is None:
+            raise found
+        assert found.sqlstate == expected.error, found
         return
-    parameters = postgresql.python_parameters(record.parameters)
-    if expected.error is not None:
-        with pytest.raises(MobulaError) as raised:
-            database.sql(record.sql, parameters)
-        assert raised.value.sqlstate == expected.error, raised.value
-        return
-    found = database.sql(record.sql, parameters).arrow()
-    rounded = with_rounding(record.sql)
-    apart = difference(found, expected, rowsort=record.rowsort, rounded=rounded)
-    assert apart is None, f"{record.sql}\n{apart}"
+    assert expected.error is None, f"{record.sql}\nexpected the error {expected.error}"
+    if record.query:
+        rounded = with_rounding(record.sql)
+        apart = difference(found, expected, rowsort=record.rowsort, rounded=rounded)
+        assert apart is None, f"{record.sql}\n{apart}"
 
 
 # --- the recorded answers themselves --------------------------------------------------------------

@@ -18,9 +18,11 @@ from warehouse.algebra.expressions import (
 )
 from warehouse.algebra.types import BIGINT, INTEGER, TEXT, base_name, shown
 from warehouse.algebra.walk import columns_used
+from warehouse.binder.coercion import agreed, coerce
 from warehouse.binder.comparisons import comparable
+from warehouse.binder.context import Collector
 from warehouse.binder.objects import is_system_function
-from warehouse.binder.resolve import Resolved, coerce, resolve
+from warehouse.binder.resolve import Resolved, resolve
 from warehouse.binder.types import common_type, resolve_type
 from warehouse.binder.windows import WindowBinder
 from warehouse.functions.registry import Function, functions_named
@@ -28,7 +30,7 @@ from warehouse.syntax import tree
 
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Relation
-    from warehouse.binder.context import Binding, Collector
+    from warehouse.binder.context import Binding
     from warehouse.binder.scope import Scope
 
 __all__ = ["CallBinder", "nulls_first"]
@@ -188,8 +190,8 @@ class CallBinder(WindowBinder):
                     raise InvalidRequest(
                         f"{name} needs arguments{self.binding.place(node)}", "42601"
                     )
-                kind = common_type([arg.type for arg in args], name.upper())
-                return Call(type=kind, fn=name, args=tuple(coerce(arg, kind) for arg in args))
+                args, kind = agreed(args, name.upper())
+                return Call(type=kind, fn=name, args=tuple(args))
             case "nullif":
                 args = [self.bind(arg.value) for arg in node.args]
                 if len(args) != 2:
@@ -277,15 +279,17 @@ class CallBinder(WindowBinder):
 
     def _aggregate(self, name: str, node: tree.FuncCall) -> Expr:
         if self._inside == "aggregate":
-            raise InvalidRequest(
-                f"aggregate function calls cannot be nested{self.binding.place(node)}", "42803"
-            )
+            raise self._nested(node)
         outer, self._inside = self._inside, "aggregate"
+        self.collector.inside += 1
         try:
             call = self._aggregate_call(name, node)
         finally:
             self._inside = outer
+            self.collector.inside -= 1
         collector = self._owner(call)
+        if collector.inside:  # of a query around, by an argument that holds this one
+            raise self._nested(node)
         if collector.aggregates is None:
             raise InvalidRequest(
                 f"aggregate functions are not allowed in {collector.where}"
@@ -293,6 +297,11 @@ class CallBinder(WindowBinder):
                 "42803",
             )
         return self._collected(call, name, collector)
+
+    def _nested(self, node: Any) -> InvalidRequest:
+        return InvalidRequest(
+            f"aggregate function calls cannot be nested{self.binding.place(node)}", "42803"
+        )
 
     def _collected(self, call: AggregateCall, name: str, collector: Collector) -> ColumnRef:
         assert collector.aggregates is not None
@@ -307,15 +316,16 @@ class CallBinder(WindowBinder):
         """The SELECT that the aggregate belongs to: the innermost that its columns come from."""
         parts: list[Expr] = [*call.args, *(key.expr for key in call.order)]
         parts += [key.expr for key in call.within]
+        parts += [] if call.filter is None else [call.filter]
         ids = {i for part in parts for i in columns_used(part)}
         scope: Scope | None = self.scope
         while scope is not None and ids:
             if scope.columns & ids:
                 break
             scope = scope.parent
-        if scope is None or scope is self.scope or not ids or scope.collector is None:
+        if scope is None or scope is self.scope or not ids:
             return self.collector
-        return scope.collector
+        return scope.collector or Collector(where="FROM clause of their own query level")
 
     def _aggregate_call(self, name: str, node: tree.FuncCall) -> AggregateCall:
         condition = None if node.filter is None else self.boolean(node.filter, "FILTER")
@@ -324,13 +334,18 @@ class CallBinder(WindowBinder):
             return AggregateCall(type=kind, fn=entry.signature.key, args=bound, filter=condition)
         args = self._arguments(name, node)
         order = tuple(self.sort_key(item) for item in node.order)
+        if node.within is not None and order:
+            raise InvalidRequest(
+                f"cannot use multiple ORDER BY clauses with WITHIN GROUP{self.binding.place(node)}",
+                "42601",
+            )
         if node.within is not None:
             return self._ordered_set(name, node, args, condition)
         if any(entry.within for entry in functions_named(name) if entry.kind == "aggregate"):
             raise InvalidRequest(
                 f"WITHIN GROUP is required for ordered-set aggregate {name}"
                 f"{self.binding.place(node)}",
-                "42883",
+                _misused(name, len(args)),
             )
         if not args and any(e.signature.key == f"{name}(*)" for e in functions_named(name)):
             raise InvalidRequest(
@@ -371,12 +386,13 @@ class CallBinder(WindowBinder):
             raise InvalidRequest(
                 f"{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP"
                 f"{self.binding.place(node)}",
-                "42883",
+                _misused(name, len(args) + len(keys)),
             )
-        entry, bound, kind = self._resolve(
-            name, [*args, *(key.expr for key in keys)], node, ("aggregate",)
-        )
+        exprs = [key.expr for key in keys]
+        entry, bound, kind = self._resolve(name, [*args, *exprs], node, ("aggregate",))
         count = len(args)
+        if entry.signature.variadic:
+            bound = self._hypothetical(name, args, exprs, node)
         within = tuple(
             SortKey(expr=expr, descending=key.descending, nulls_first=key.nulls_first)
             for expr, key in zip(bound[count:], keys, strict=True)
@@ -384,6 +400,20 @@ class CallBinder(WindowBinder):
         return AggregateCall(
             type=kind, fn=entry.signature.key, args=bound[:count], filter=condition, within=within
         )
+
+    def _hypothetical(
+        self, name: str, args: Sequence[Expr], keys: Sequence[Expr], node: Any
+    ) -> tuple[Expr, ...]:
+        """The hypothetical row and the keys, each pair in one type."""
+        if len(args) != len(keys):
+            kinds = ", ".join(shown(expr.type) for expr in (*args, *keys))
+            raise UnknownObject(
+                f"function {name}({kinds}) does not exist{self.binding.place(node)}; the direct"
+                f" arguments must be as many as the ordering columns: {len(keys)}",
+                "42883",
+            )
+        pairs = [agreed(pair, "WITHIN GROUP")[0] for pair in zip(args, keys, strict=True)]
+        return (*(arg for arg, _ in pairs), *(key for _, key in pairs))
 
     def sort_key(self, item: tree.OrderItem) -> SortKey:
         """A key of an order inside a call or window (where a number is a constant)."""
@@ -411,3 +441,13 @@ class CallBinder(WindowBinder):
                 items.append((column, column))
         project = Project(input=relation, items=tuple(items))
         return project, project.columns
+
+
+def _misused(name: str, count: int) -> str:
+    """The SQLSTATE of an aggregate called in the wrong way: without such arguments, unknown."""
+    known = any(
+        len(entry.signature.arguments) == count or entry.signature.variadic
+        for entry in functions_named(name)
+        if entry.kind == "aggregate"
+    )
+    return "42809" if known else "42883"

@@ -20,8 +20,8 @@ from warehouse.algebra.types import (
     is_numeric,
     shown,
 )
+from warehouse.binder.coercion import beside, coerce
 from warehouse.binder.objects import numbers
-from warehouse.binder.resolve import coerce
 from warehouse.binder.types import common_type, implicit
 
 __all__ = ["COMPARISONS", "comparable", "compare", "negation_of", "row_parts"]
@@ -53,9 +53,9 @@ def comparable(
     if a == UNKNOWN and b == UNKNOWN:
         return coerce(left, TEXT), coerce(right, TEXT)
     if a == UNKNOWN:
-        return coerce(left, _of_literal(b)), right
+        left, a = (found := beside(left, b)), found.type
     if b == UNKNOWN:
-        return left, coerce(right, _of_literal(a))
+        right, b = (found := beside(right, a)), found.type
     if is_numeric(a) and is_numeric(b):
         if is_float(a) != is_float(b):
             return coerce(left, DOUBLE), coerce(right, DOUBLE)
@@ -90,11 +90,6 @@ def comparable(
 
 def _width(kind: AnyType) -> int:
     return len(getattr(kind, "fields", ()))
-
-
-def _of_literal(kind: AnyType) -> AnyType:
-    """What an untyped literal becomes beside `kind`: texts lose their length."""
-    return TEXT if base_name(kind) == "varchar" else kind
 
 
 def _no_operator(op: str, a: AnyType, b: AnyType, place: str) -> UnknownObject:

@@ -12,6 +12,7 @@ from warehouse.algebra.relations import Cte
 from warehouse.algebra.types import AnyType
 from warehouse.binder.constants import value_literal
 from warehouse.binder.objects import SystemObjects
+from warehouse.binder.presence import Presence
 from warehouse.syntax.place import line_and_column
 from warehouse.syntax.tree import AsOf, FuncCall, Node, ParameterRef, WindowSpec
 
@@ -71,13 +72,15 @@ class Catalogue(Protocol):
 class Collector:
     """The calls of one SELECT that its other nodes compute; None: not allowed here.
 
-    `where` names the clause, for the refusal.
+    `where` names the clause, for the refusal; `inside`: how many aggregates' arguments are being
+    bound.
     """
 
     where: str
     aggregates: list[tuple[ColumnRef, AggregateCall]] | None = None
     windows: list[tuple[ColumnRef, WindowCall]] | None = None
     tables: list[tuple[tuple[ColumnRef, ...], Expr]] | None = None
+    inside: int = 0
     grouping: list[FuncCall] = field(default_factory=list)
     definitions: Mapping[str, WindowSpec] = field(default_factory=dict)
 
@@ -96,6 +99,7 @@ class Binding:
         self.ctes: dict[int, Cte] = {}
         self.labels: dict[int, str] = {}
         self.used: set[str] = set()
+        self.presences: dict[int, Presence] = {}  # asked for, and not yet placed
         self._parameters = parameters
         self._next = 0
 

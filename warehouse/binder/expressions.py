@@ -16,6 +16,7 @@ from warehouse.algebra import types
 from warehouse.algebra.expressions import (
     Call,
     Case,
+    ColumnRef,
     Expr,
     Literal,
     Subquery,
@@ -32,25 +33,27 @@ from warehouse.algebra.types import (
     shown,
 )
 from warehouse.binder.calls import CallBinder
+from warehouse.binder.casts import CastBinder
+from warehouse.binder.coercion import agreed, coerce, settled, stored_element
 from warehouse.binder.comparisons import COMPARISONS, compare, row_parts
 from warehouse.binder.constants import number
 from warehouse.binder.memberships import MembershipBinder, negated
-from warehouse.binder.objects import OBJECT_TYPES, number_of
-from warehouse.binder.resolve import coerce, resolve, settled
-from warehouse.binder.types import common_type, resolve_type
+from warehouse.binder.presence import Presence, where_present
+from warehouse.binder.resolve import resolve
 from warehouse.syntax import tree
 
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Relation
     from warehouse.binder.context import Binding, Collector
-    from warehouse.binder.scope import Scope
+    from warehouse.binder.scope import Scope, ScopeTable
 
-__all__ = ["ExpressionBinder"]
+__all__ = ["ExpressionBinder", "field_names"]
 
+TEXTS = ArrayType(element=TEXT)  # steps of a path
 _LIKE = {"like": "~~", "ilike": "~~*"}
 
 
-class ExpressionBinder(MembershipBinder, CallBinder):
+class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
     """Binds expressions of one clause.
 
     Args:
@@ -98,7 +101,7 @@ class ExpressionBinder(MembershipBinder, CallBinder):
                 args = tuple(self.boolean(arg, word) for arg in node.args)
                 return Call(type=BOOLEAN, fn=node.op, args=args)
             case tree.TypeCast():
-                return self._cast(node)
+                return self.cast(node)
             case tree.IsTest():
                 return self._is(node)
             case tree.Between():
@@ -132,7 +135,7 @@ class ExpressionBinder(MembershipBinder, CallBinder):
             case tree.ArrayQuery():
                 return self._array_query(node)
             case tree.RowExpr():
-                return self.row([self.bind(item) for item in node.items])
+                return self.row([part for item in node.items for part in self.expanded(item)])
             case tree.Subscript():
                 return self._subscript(node)
             case tree.Slice():
@@ -195,9 +198,30 @@ class ExpressionBinder(MembershipBinder, CallBinder):
         args = tuple(settled(column.expr) for column in table.columns)
         if table.scalar:
             return args[0]
+        found = self._row_of_table(table, args)
+        if table.presence is None or not args:
+            return found
+        beside = frozenset(arg.id for arg in args if isinstance(arg, ColumnRef))
+        self.binding.presences[table.presence.id] = Presence(table.presence, beside)
+        return where_present(table.presence, found)
+
+    def _row_of_table(self, table: ScopeTable, args: tuple[Expr, ...]) -> Expr:
+        if len({column.name for column in table.columns}) < len(args):
+            return self.row(list(args))
         fields = tuple((c.name, a.type) for c, a in zip(table.columns, args, strict=True))
         kind = StructType(name=table.alias or "record", fields=fields)  # type: ignore[arg-type]
         return Call(type=kind, fn="row", args=args)
+
+    def expanded(self, node: Any) -> list[Expr]:
+        """An item of ROW(…) or VALUES, where `t.*` stands for the columns of `t`."""
+        if isinstance(node, tree.Star):
+            table = self.scope.find_table(node.parts) if node.parts else None
+            if table is not None:
+                return [settled(column.expr) for column in table.columns]
+        if isinstance(node, tree.FieldAccess) and node.name is None:
+            names = field_names(self.bind(node.arg).type)
+            return [self.bind(tree.FieldAccess(node.at, node.arg, name)) for name in names]
+        return [self.bind(node)]
 
     # --- operators --------------------------------------------------------------------------------
 
@@ -257,7 +281,9 @@ class ExpressionBinder(MembershipBinder, CallBinder):
         if node.test == "null":
             parts = row_parts(arg)
             if parts is not None:
-                tests = tuple(Call(type=BOOLEAN, fn=f"is {negated}null", args=(p,)) for p in parts)
+                tests = tuple(_null_test(part, negated) for part in parts)
+                if not tests:
+                    return Literal(type=BOOLEAN, value=True)
                 return tests[0] if len(tests) == 1 else Call(type=BOOLEAN, fn="and", args=tests)
             return Call(type=BOOLEAN, fn=f"is {negated}null", args=(self.typed(arg),))
         arg = self._as_boolean(arg, node.arg, f"IS {negated.upper()}{node.test.upper()}")
@@ -311,47 +337,10 @@ class ExpressionBinder(MembershipBinder, CallBinder):
             Literal(type=UNKNOWN, value=None) if node.default is None else self.bind(node.default)
         )
         self._guard = outer
-        kind = common_type([*(r.type for r in results), default.type], "CASE")
-        branches = tuple((c, coerce(r, kind)) for c, r in zip(conditions, results, strict=True))
-        return Case(type=kind, branches=branches, default=coerce(default, kind))
-
-    def type_of(self, name: tree.TypeName) -> AnyType:
-        """Raises UnknownObject, NotYet, InvalidRequest as `resolve_type`."""
-        catalogue = self.binding.catalogue
-        return resolve_type(name, catalogue.types, catalogue.path)
-
-    def _cast(self, node: tree.TypeCast) -> Expr:
-        system = self.binding.catalogue.system if node.type.name[-1] in OBJECT_TYPES else None
-        if system is not None and not node.type.dimensions:
-            return system.object(node.type.name[-1], self.bind(node.arg))
-        kind = self.type_of(node.type)
-        if isinstance(node.arg, tree.Constant) and node.arg.kind == "bytes" and is_integer(kind):
-            return coerce(number(str(int(node.arg.value or "0", 16))), kind, explicit=True)
-        if isinstance(node.arg, tree.Constant) and node.type.fields:
-            return coerce(self.bind(_with_unit(node)), kind, explicit=True)
-        if (
-            isinstance(node.arg, tree.ArrayExpr)
-            and not node.arg.items
-            and isinstance(kind, ArrayType)
-        ):
-            return Call(type=kind, fn="array", args=())
-        arg = self.bind(node.arg)
-        if is_integer(kind):
-            arg = number_of(arg)
-        if kind == types.NUMERIC and base_name(arg.type) in ("numeric", "int2", "int4", "int8"):
-            return arg if base_name(arg.type) == "numeric" else self._integer_as_numeric(arg)
-        if (
-            base_name(kind) in ("varchar", "bpchar")
-            and isinstance(arg, Literal)
-            and arg.type == UNKNOWN
-        ):
-            return coerce(coerce(arg, TEXT), kind, explicit=True)
-        return coerce(arg, kind, explicit=True)
-
-    def _integer_as_numeric(self, arg: Expr) -> Expr:
-        from warehouse.binder.types import integer_as_decimal
-
-        return coerce(arg, integer_as_decimal(arg.type))
+        (*results, default), kind = agreed([*results, default], "CASE")
+        return Case(
+            type=kind, branches=tuple(zip(conditions, results, strict=True)), default=default
+        )
 
     def _array(self, node: tree.ArrayExpr) -> Expr:
         items = [self.bind(item) for item in node.items]
@@ -361,17 +350,18 @@ class ExpressionBinder(MembershipBinder, CallBinder):
                 " write for example ARRAY[]::integer[]",
                 "42P18",
             )
-        element = common_type([item.type for item in items], "ARRAY")
+        items, element = agreed(items, "ARRAY")
         if isinstance(element, ArrayType):
             raise NotYet("arrays of more than one dimension are not available")
-        if element == types.NUMERIC:
-            element = types.DOUBLE
+        element = stored_element(element)
         kind = ArrayType(element=element)  # type: ignore[arg-type]
         return Call(type=kind, fn="array", args=tuple(coerce(item, element) for item in items))
 
     def _array_query(self, node: tree.ArrayQuery) -> Expr:
         relation = self._single(node.query, node)
         column = relation.columns[0]
+        if isinstance(column.type, ArrayType):
+            raise NotYet("arrays of more than one dimension are not available")
         kind = ArrayType(element=column.type)  # type: ignore[arg-type]
         return Subquery(type=kind, kind="array", relation=relation, columns=(column,))
 
@@ -383,6 +373,10 @@ class ExpressionBinder(MembershipBinder, CallBinder):
     def _subscript(self, node: tree.Subscript) -> Expr:
         arg, index = self.bind(node.arg), self.bind(node.index)
         if base_name(arg.type) == "jsonb":
+            # An untyped or textual index is a step of a path: '1' is also the second element.
+            if not is_integer(index.type):
+                index = Call(type=TEXTS, fn="array", args=(coerce(index, TEXT),))
+                return self._resolved("#>", [arg, index], node, operator=True)
             return self._resolved("->", [arg, index], node, operator=True)
         if not isinstance(arg.type, ArrayType):
             raise InvalidRequest(
@@ -431,17 +425,19 @@ class ExpressionBinder(MembershipBinder, CallBinder):
         return arg
 
 
-def _with_unit(node: tree.TypeCast) -> tree.Constant:
-    """`INTERVAL '3' DAY` as '3 day'."""
-    constant = node.arg
-    text = constant.value.strip()
-    unit = node.type.fields.split()[-1]
-    if text.lstrip("+-").replace(".", "", 1).isdigit():
-        return tree.Constant(constant.at, "string", f"{text} {unit}")
-    clock = text.count(":")
-    fits = {"second": 2, "minute": 1, "hour": 0, "day": 0, "month": 0, "year": 0}[unit]
-    if " to " in node.type.fields and clock <= fits:
-        return tree.Constant(constant.at, "string", text)
-    raise NotYet(
-        f"INTERVAL '{text}' {node.type.fields.upper()} is not available; leave out the fields"
-    )
+def field_names(kind: AnyType) -> list[str]:
+    """The names of a row's fields; those of ROW(…) are f1, f2, …"""
+    if isinstance(kind, StructType):
+        return [name for name, _ in kind.fields]
+    if isinstance(kind, RecordType):
+        return [f"f{position}" for position in range(1, len(kind.fields) + 1)]
+    return []
+
+
+def _null_test(part: Expr, negated: str) -> Expr:
+    """A part of a row: if it is a row itself, whether it is there, whatever is in it."""
+    part = settled(part)
+    if base_name(part.type) != "record":
+        return Call(type=BOOLEAN, fn=f"is {negated}null", args=(part,))
+    fn = "is distinct" if negated else "is not distinct"
+    return Call(type=BOOLEAN, fn=fn, args=(part, Literal(type=part.type, value=None)))

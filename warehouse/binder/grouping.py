@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from storage.errors import InvalidRequest, UnknownObject
+from storage.errors import InvalidRequest, NotYet, UnknownObject
 from warehouse.algebra.expressions import AggregateCall, ColumnRef, Expr, Subquery
 from warehouse.algebra.relations import Aggregate, Relation
 from warehouse.algebra.types import base_name
@@ -18,8 +18,8 @@ from warehouse.algebra.walk import (
     map_expressions,
     transform_relation,
 )
+from warehouse.binder.coercion import settled
 from warehouse.binder.context import Binding, Collector
-from warehouse.binder.resolve import settled
 from warehouse.binder.scope import Scope
 from warehouse.syntax import tree
 
@@ -50,6 +50,7 @@ class Grouping:
         self._outputs = outputs
         self._keys: dict[Expr, ColumnRef] = {}
         self._sets: list[tuple[int, ...]] | None = None
+        self._named: dict[Expr, set[str]] = {}  # keys that are outputs, and by which names
 
     def read(self, node: tree.SelectNode) -> None:
         """The keys and sets of GROUP BY. Raises InvalidRequest, UnknownObject."""
@@ -66,6 +67,8 @@ class Grouping:
         for expr in (expr for exprs in combined for expr in exprs):
             if expr not in self._keys:
                 self._keys[expr] = self._binding.column(expr.type, "key")
+        if any(len(names) > 1 for names in self._named.values()) and len(combined) > 1:
+            raise NotYet("GROUPING SETS with two outputs of the same expression are not available")
         if any(isinstance(item, tree.GroupingSets) for item in node.group) or (
             node.group and combined == [()]
         ):
@@ -73,18 +76,35 @@ class Grouping:
             sets = [tuple(sorted(order.index(expr) for expr in exprs)) for exprs in combined]
             self._sets = list(dict.fromkeys(sets)) if node.group_distinct else sets
 
+    @property
+    def columns(self) -> set[int]:
+        """Ids of the columns that the keys are made of."""
+        return {used for expr in self._keys for used in columns_used(expr)}
+
     def aggregate(
         self, relation: Relation, calls: Sequence[tuple[ColumnRef, AggregateCall]]
     ) -> Relation:
         """The grouped relation."""
         keys = tuple((column, expr) for expr, column in self._keys.items())
-        made = tuple((column, self._call(call)) for column, call in calls)
+        made = tuple((column, self._checked_call(call)) for column, call in calls)
         sets = None if self._sets is None else tuple(self._sets)
         return Aggregate(input=relation, keys=keys, calls=made, sets=sets)
 
-    def _call(self, call: AggregateCall) -> AggregateCall:
-        if call.fn != "grouping":
-            return call
+    def _checked_call(self, call: AggregateCall) -> AggregateCall:
+        """The call over what its clauses may refer to. Raises InvalidRequest, NotYet."""
+        if call.fn == "grouping":
+            return self._grouping(call)
+        if call.within:
+            used = {column for arg in call.args for column in columns_used(arg)}
+            for arg in call.args:
+                self.rewritten(arg)
+            if self._sets is not None and used & self._scope.columns:
+                raise NotYet(
+                    "direct arguments of an aggregate WITHIN GROUP that vary with GROUPING SETS"
+                )
+        return call
+
+    def _grouping(self, call: AggregateCall) -> AggregateCall:
         if any(arg not in self._keys for arg in call.args):
             raise InvalidRequest(
                 "arguments to GROUPING must be grouping expressions of the associated query level",
@@ -163,6 +183,7 @@ class Grouping:
                         f'GROUP BY "{node.parts[0]}" is ambiguous{self._binding.place(node)}',
                         "42702",
                     )
+                self._named.setdefault(found[0], set()).add(node.parts[0])
                 return self._checked(found[0], node)
         expr = settled(self._binder.bind(node))
         if base_name(expr.type) == "json":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from storage.errors import NotYet
 from warehouse.algebra import relations as algebra
 from warehouse.algebra.expressions import Expr, Subquery
 from warehouse.algebra.relations import Query, Relation
@@ -43,4 +44,17 @@ def inlined(query: Query) -> Query:
         for number, cte in query.ctes.items()
         if counts.get(number, 0) > 1
     }
+    for cte in kept.values():
+        _check_rounds(cte)
     return msgspec.structs.replace(query, relation=whole(query.relation), ctes=kept)
+
+
+def _check_rounds(cte: algebra.Cte) -> None:
+    """Raises NotYet if the CTE has other rows in each round of a recursion around it."""
+    inside = list(nodes(cte.relation))
+    own = {node.id for node in inside if isinstance(node, algebra.Recursive)}
+    if any(isinstance(node, algebra.WorkingTable) and node.id not in own for node in inside):
+        raise NotYet(
+            f"WITH {cte.name} in a recursive term, which refers to the recursive query and is"
+            " referred to more than once, is not available"
+        )

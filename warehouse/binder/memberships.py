@@ -19,8 +19,9 @@ from warehouse.algebra.types import (
     is_decimal,
     is_integer,
 )
+from warehouse.binder.coercion import beside, coerce, settled
 from warehouse.binder.comparisons import COMPARISONS, comparable, compare, row_parts
-from warehouse.binder.resolve import coerce, settled
+from warehouse.functions.registry import functions_named
 from warehouse.syntax import tree
 
 if TYPE_CHECKING:
@@ -115,12 +116,14 @@ class MembershipBinder:
         array = self.bind(node.array)
         if array.type == UNKNOWN:
             element = TEXT if left.type == UNKNOWN else left.type
-            array = coerce(array, ArrayType(element=element))  # type: ignore[arg-type]
+            array = beside(array, ArrayType(element=element))  # type: ignore[arg-type]
         if not isinstance(array.type, ArrayType):
             raise InvalidRequest(
                 f"op ANY/ALL (array) requires array on right side{self.binding.place(node)}",
                 "42809",
             )
+        if node.op not in COMPARISONS and not functions_named(f"{word} {node.op}"):
+            return self._operator_over_items(node, left, array)
         left, probe = (
             comparable(
                 node.op, left, Literal(type=array.type.element, value=None), self._place_of(node)
@@ -131,6 +134,33 @@ class MembershipBinder:
         if probe.type != array.type.element:
             array = coerce(array, ArrayType(element=probe.type))  # type: ignore[arg-type]
         return self._resolved(f"{word} {node.op}", [left, array], node)
+
+    def _operator_over_items(self, node: tree.Quantified, left: Expr, array: Expr) -> Expr:
+        """`x LIKE ANY ('{a%,b%}')`: the operator with each item of a constant array."""
+        assert isinstance(array.type, ArrayType)
+        kind = array.type.element
+        if isinstance(array, Literal) and array.value is None:
+            return Literal(type=BOOLEAN, value=None)
+        if isinstance(array, Literal):
+            items: list[Expr] = [Literal(type=kind, value=item) for item in array.value]
+        elif isinstance(array, Call) and array.fn == "array":
+            items = list(array.args)
+        else:
+            raise NotYet(
+                f"{node.op} ANY or ALL of an array that is no constant is not available"
+                f"{self.binding.place(node)}"
+            )
+        tests = [self._resolved(node.op, [left, item], node, operator=True) for item in items]
+        if any(test.type != BOOLEAN for test in tests):
+            raise InvalidRequest(
+                f"op ANY/ALL (array) requires operator to yield boolean{self.binding.place(node)}",
+                "42809",
+            )
+        if len(tests) == 1:
+            return tests[0]
+        if not tests:
+            return Literal(type=BOOLEAN, value=node.every)
+        return Call(type=BOOLEAN, fn="and" if node.every else "or", args=tuple(tests))
 
     def _pattern_membership(self, node: tree.Quantified, left: Expr) -> Expr:
         raise NotYet(f"{node.op} ANY or ALL of a query is not available{self.binding.place(node)}")

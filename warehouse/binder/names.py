@@ -19,6 +19,7 @@ from warehouse.syntax.tree import (
     SelectNode,
     SetOp,
     Slice,
+    Star,
     Subscript,
     TypeCast,
     ValuesNode,
@@ -39,6 +40,8 @@ def _figure(node: Any) -> tuple[str | None, int]:
             return node.parts[-1], 2
         case FieldAccess():
             return (node.name, 2) if node.name else (None, 0)
+        case Star():
+            return (node.parts[-1], 2) if node.parts else (None, 0)
         case FuncCall():
             return node.name[-1], 2
         case TypeCast():

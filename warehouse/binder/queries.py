@@ -11,7 +11,7 @@ from typing import Any
 
 from storage.errors import InvalidRequest, NotYet
 from warehouse.algebra import relations as algebra
-from warehouse.algebra.expressions import ColumnRef, Expr, Literal, SortKey
+from warehouse.algebra.expressions import Call, ColumnRef, Expr, Literal, SortKey
 from warehouse.algebra.relations import Query, Relation
 from warehouse.algebra.types import (
     BIGINT,
@@ -24,17 +24,18 @@ from warehouse.algebra.types import (
 )
 from warehouse.algebra.walk import (
     columns_used,
+    has_subquery,
     map_expressions,
     map_outputs,
     transform,
     transform_relation,
 )
 from warehouse.binder.calls import nulls_first
+from warehouse.binder.coercion import agreed, coerce, without_modifiers
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.inlining import inlined
 from warehouse.binder.recursion import RecursionBinder, mentions
-from warehouse.binder.resolve import coerce
 from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.select import SelectBinder, position_of
 from warehouse.binder.tables import KnownCte, TableBinder
@@ -210,7 +211,7 @@ class QueryBinder(RecursionBinder):
     def _count(self, node: Any, clause: str, scope: Scope | None) -> Expr | None:
         if node is None:
             return None
-        inner = Scope(parent=None)
+        inner = Scope(parent=scope)
         binder = ExpressionBinder(
             self._binding,
             inner,
@@ -220,19 +221,22 @@ class QueryBinder(RecursionBinder):
         try:
             expr = binder.bind(node)
         except InvalidRequest as error:
-            if error.sqlstate == "42703" and isinstance(node, tree.NameRef):
+            if error.sqlstate in ("42703", "42P01") and isinstance(node, tree.NameRef):
                 raise InvalidRequest(
                     f"argument of {clause} must not contain variables{self._binding.place(node)}",
                     "42P10",
                 ) from None
             raise
         if columns_used(expr):
-            raise InvalidRequest(f"argument of {clause} must not contain variables", "42P10")
+            raise NotYet(f"{clause} with columns of an outer query is not available")
         if not is_numeric(expr.type) and expr.type != UNKNOWN:
             raise InvalidRequest(
                 f"argument of {clause} must be type bigint, not type {shown(expr.type)}", "42804"
             )
-        return coerce(expr, BIGINT)
+        count = coerce(expr, BIGINT)
+        if not has_subquery(count):
+            return count
+        return Call(type=BIGINT, fn=f"{clause.lower()} rows(int8)", args=(count,))
 
     # --- VALUES and set operations ----------------------------------------------------------------
 
@@ -245,8 +249,6 @@ class QueryBinder(RecursionBinder):
         keep_unknown: bool = False,
         cell: CellBinder | None = None,
     ) -> tuple[Relation, tuple[str, ...]]:
-        if len({len(row) for row in node.rows}) != 1:
-            raise InvalidRequest("VALUES lists must all be the same length", "42601")
         binder = ExpressionBinder(
             self._binding,
             Scope(parent=scope),
@@ -255,29 +257,21 @@ class QueryBinder(RecursionBinder):
         )
         bind = binder.bind
         if cell is not None:
+            _check_lengths(node.rows)
             rows = [[cell(value, i, bind) for i, value in enumerate(row)] for row in node.rows]
             kinds = [value.type for value in rows[0]]
         else:
-            rows = [[bind(value) for value in row] for row in node.rows]
-            columns = zip(*rows, strict=True)
-            kinds = [self._column_type(list(column), keep_unknown) for column in columns]
-        bound = tuple(
-            tuple(
-                value if value.type == kind else coerce(value, kind)
-                for value, kind in zip(row, kinds, strict=True)
-            )
-            for row in rows
-        )
+            rows = [[part for value in row for part in binder.expanded(value)] for row in node.rows]
+            _check_lengths(rows)
+            columns = [_column(list(cells), keep_unknown) for cells in zip(*rows, strict=True)]
+            kinds = [kind for _, kind in columns]
+            rows = [list(row) for row in zip(*(cells for cells, _ in columns), strict=True)]
+        bound = tuple(tuple(row) for row in rows)
         names = tuple(f"column{i + 1}" for i in range(len(kinds)))
         outputs = tuple(
             self._binding.column(kind, name) for kind, name in zip(kinds, names, strict=True)
         )
         return algebra.Values(rows=bound, outputs=outputs), names
-
-    def _column_type(self, cells: list[Expr], keep_unknown: bool) -> AnyType:
-        if keep_unknown and all(cell.type == UNKNOWN for cell in cells):
-            return UNKNOWN
-        return common_type([cell.type for cell in cells], "VALUES")
 
     def _set_operation(
         self, node: tree.SetOp, scope: Scope | None, ctes: _Ctes, keep_unknown: bool
@@ -291,12 +285,12 @@ class QueryBinder(RecursionBinder):
                 f"{self._binding.place(node)}",
                 "42601",
             )
-        kinds = []
-        for a, b in zip(left.columns, right.columns, strict=True):
-            both_unknown = a.type == b.type == UNKNOWN
-            kinds.append(
-                UNKNOWN if both_unknown and keep_unknown else common_type([a.type, b.type], word)
-            )
+        if not left.columns:
+            raise NotYet(f"{word} of queries without columns is not available")
+        kinds = [
+            UNKNOWN if a.type == b.type == UNKNOWN and keep_unknown else _common(a, b, word)
+            for a, b in zip(_outputs(left), _outputs(right), strict=True)
+        ]
         if not (node.all and node.op == "union"):
             for kind in kinds:
                 if base_name(kind) == "json":
@@ -351,7 +345,7 @@ class QueryBinder(RecursionBinder):
     def _with(self, node: tree.QueryNode, scope: Scope | None, ctes: _Ctes) -> _Ctes:
         known = dict(ctes)
         seen: set[str] = set()
-        for definition in node.with_:
+        for definition in self._in_order(node) if node.recursive else node.with_:
             if definition.name in seen:
                 raise InvalidRequest(
                     f'WITH query name "{definition.name}" specified more than once'
@@ -363,6 +357,30 @@ class QueryBinder(RecursionBinder):
             bind = self._recursive if recursive else self._plain_cte
             known[definition.name] = bind(definition, scope, known)
         return known
+
+    def _in_order(self, node: tree.QueryNode) -> list[tree.CteDef]:
+        """WITH RECURSIVE: each behind those that it refers to, which may stand behind it.
+
+        Raises NotYet: two refer to each other.
+        """
+        left, found = list(node.with_), list[tree.CteDef]()
+        while left:
+            ready = [
+                definition
+                for definition in left
+                if not any(
+                    other is not definition and mentions(definition.query, other.name)
+                    for other in left
+                )
+            ]
+            if not ready:
+                raise NotYet(
+                    "mutual recursion between WITH items is not implemented"
+                    f"{self._binding.place(left[0])}"
+                )
+            found += ready
+            left = [definition for definition in left if definition not in ready]
+        return found
 
     def _plain_cte(self, definition: tree.CteDef, scope: Scope | None, ctes: _Ctes) -> KnownCte:
         relation, names = self.query(definition.query, scope, ctes)
@@ -383,6 +401,36 @@ class QueryBinder(RecursionBinder):
                 "42P10",
             )
         return (*given, *names[len(given) :])
+
+
+def _check_lengths(rows: Sequence[Sequence[Any]]) -> None:
+    if len({len(row) for row in rows}) != 1:
+        raise InvalidRequest("VALUES lists must all be the same length", "42601")
+
+
+def _column(cells: list[Expr], keep_unknown: bool) -> tuple[list[Expr], AnyType]:
+    """A column of VALUES, its cells in one type; UNKNOWN if it shall stay so."""
+    if keep_unknown and all(cell.type == UNKNOWN for cell in cells):
+        return cells, UNKNOWN
+    return agreed(cells, "VALUES")
+
+
+def _outputs(relation: Relation) -> list[Expr]:
+    """The columns, untyped ones as the literals that they are if that can be seen."""
+    literals = _literals(relation)
+    return [
+        column if column.type != UNKNOWN or literals is None else literals[position]
+        for position, column in enumerate(relation.columns)
+    ]
+
+
+def _common(left: Expr, right: Expr, word: str) -> AnyType:
+    """The type of one column of a set operation."""
+    pair = (left, right)
+    kind = common_type([expr.type for expr in pair], word)
+    if any(expr.type == UNKNOWN and not isinstance(expr, Literal) for expr in pair):
+        return without_modifiers(kind)
+    return agreed(pair, word)[1]
 
 
 def _literals(relation: Relation) -> list[Expr] | None:

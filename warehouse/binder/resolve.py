@@ -17,7 +17,7 @@ from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import ArrayType, EnumType, StructType
 from warehouse.algebra import types
-from warehouse.algebra.expressions import Call, Cast, Expr, Literal
+from warehouse.algebra.expressions import Expr
 from warehouse.algebra.types import (
     NUMERIC,
     TEXT,
@@ -29,11 +29,11 @@ from warehouse.algebra.types import (
     is_integer,
     shown,
 )
-from warehouse.binder.constants import literal_as
-from warehouse.binder.types import castable, common_type, implicit, integer_as_decimal
+from warehouse.binder.coercion import beside, coerce, settled, stored_element
+from warehouse.binder.types import common_type, implicit, integer_as_decimal
 from warehouse.functions.registry import Function, functions_named, known_names
 
-__all__ = ["Resolved", "coerce", "coerce_base", "resolve", "settled"]
+__all__ = ["Resolved", "coerce_base", "resolve"]
 
 _PREFERRED = {"N": "float8", "S": "text", "D": "timestamptz", "B": "bool", "T": "interval"}
 _POLYMORPHIC = frozenset(
@@ -66,34 +66,6 @@ _BY_BASE: dict[str, AnyType] = {
 }
 
 Resolved = tuple[Function, tuple[Expr, ...], AnyType]
-
-
-def coerce(expr: Expr, kind: AnyType, *, explicit: bool = False) -> Expr:
-    """The expression as `kind`, by a cast if it needs one.
-
-    Raises InvalidRequest: there is no such cast (42846), or a literal is no such value.
-    """
-    if expr.type == kind:
-        return expr
-    if expr.type == UNKNOWN and isinstance(expr, Literal):
-        if expr.value is None:
-            return Literal(type=kind, value=None)
-        return literal_as(expr.value, kind)
-    if not castable(expr.type, kind):
-        raise InvalidRequest(f"cannot cast type {shown(expr.type)} to {shown(kind)}", "42846")
-    if isinstance(expr, Literal) and is_integer(expr.type) and is_integer(kind) and not explicit:
-        return Literal(type=kind, value=expr.value)
-    return Cast(type=kind, arg=expr, explicit=explicit)
-
-
-def settled(expr: Expr) -> Expr:
-    """An untyped literal as TEXT, also inside a row; everything else as it is."""
-    if expr.type == UNKNOWN:
-        return coerce(expr, TEXT)
-    if isinstance(expr, Call) and expr.fn == "row" and isinstance(expr.type, RecordType):
-        args = tuple(settled(arg) for arg in expr.args)
-        return Call(type=RecordType(fields=tuple(a.type for a in args)), fn="row", args=args)
-    return expr
 
 
 def coerce_base(expr: Expr, base: str) -> Expr:
@@ -353,24 +325,34 @@ def _unknown(
 
 def _unify(name: str, args: list[Expr], expected: Sequence[str]) -> list[Expr]:
     """Give all polymorphic arguments one element type."""
-    elements: list[AnyType] = []
+    element = common_type(_elements(args, expected), name)
+    args = [_beside(arg, base, element) for arg, base in zip(args, expected, strict=True)]
+    element = common_type([element, *_elements(args, expected)], name)
+    return [_unified(arg, base, element) for arg, base in zip(args, expected, strict=True)]
+
+
+def _elements(args: Sequence[Expr], expected: Sequence[str]) -> list[AnyType]:
+    """The element types of the polymorphic arguments that have a type."""
+    found: list[AnyType] = []
     for arg, base in zip(args, expected, strict=True):
         if base not in _POLYMORPHIC or base == "any" or arg.type == UNKNOWN:
             continue
         kind = arg.type
-        elements.append(kind.element if base in _ARRAYS and isinstance(kind, ArrayType) else kind)
-    element = common_type(elements, name)
-    return [_unified(arg, base, element) for arg, base in zip(args, expected, strict=True)]
+        found.append(kind.element if base in _ARRAYS and isinstance(kind, ArrayType) else kind)
+    return found
+
+
+def _beside(arg: Expr, base: str, element: AnyType) -> Expr:
+    """An untyped literal among the polymorphic arguments, beside the others' element type."""
+    if base in _ARRAYS:
+        return beside(arg, ArrayType(element=stored_element(element)))  # type: ignore[arg-type]
+    return beside(arg, element) if base in _POLYMORPHIC and base != "any" else arg
 
 
 def _unified(arg: Expr, base: str, element: AnyType) -> Expr:
     if base in _ARRAYS:
-        return coerce(arg, ArrayType(element=_stored(element)))  # type: ignore[arg-type]
+        return coerce(arg, ArrayType(element=stored_element(element)))  # type: ignore[arg-type]
     return coerce(arg, element) if base in _POLYMORPHIC and base != "any" else arg
-
-
-def _stored(kind: AnyType) -> AnyType:
-    return types.DOUBLE if kind == NUMERIC else kind
 
 
 def _result(entry: Function, args: Sequence[Expr], expected: Sequence[str]) -> AnyType:
@@ -385,7 +367,7 @@ def _result(entry: Function, args: Sequence[Expr], expected: Sequence[str]) -> A
         return _BY_BASE[returns]
     element = _element_of(args, expected)
     if returns in _ARRAYS:
-        return ArrayType(element=_stored(element))  # type: ignore[arg-type]
+        return ArrayType(element=stored_element(element))  # type: ignore[arg-type]
     return element
 
 

@@ -35,6 +35,7 @@ class ScopeTable:
 
     `hidden`: names that USING has merged, which stand unqualified for the merged column.
     `scalar`: a function that returns one value per row: its alias means that value.
+    `presence`: of the side of an outer join that may be missing: true where it is not.
     """
 
     alias: str | None
@@ -42,6 +43,7 @@ class ScopeTable:
     schema: str | None = None
     hidden: frozenset[str] = frozenset()
     scalar: bool = False
+    presence: ColumnRef | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +70,8 @@ class Scope:
             raise InvalidRequest(f'table name "{table.alias}" specified more than once', "42712")
         self.tables.append(table)
         self.columns |= {c.expr.id for c in table.columns if isinstance(c.expr, ColumnRef)}
+        if table.presence is not None:
+            self.columns.add(table.presence.id)
 
     def find(self, parts: tuple[str, ...], place: Callable[[], str]) -> Expr:
         """What `a`, `t.a` or `s.t.a` means, here or further out.

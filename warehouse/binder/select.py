@@ -25,12 +25,14 @@ from warehouse.algebra.expressions import (
 )
 from warehouse.algebra.relations import Relation
 from warehouse.algebra.types import UNKNOWN, base_name, shown
+from warehouse.algebra.walk import columns_used
 from warehouse.binder.calls import nulls_first
+from warehouse.binder.coercion import settled
 from warehouse.binder.context import Binding, Collector
-from warehouse.binder.expressions import ExpressionBinder
+from warehouse.binder.expressions import ExpressionBinder, field_names
 from warehouse.binder.grouping import Grouping
 from warehouse.binder.names import output_name
-from warehouse.binder.resolve import settled
+from warehouse.binder.presence import placed
 from warehouse.binder.scope import Scope, ScopeColumn
 from warehouse.syntax import tree
 
@@ -92,18 +94,37 @@ class SelectBinder:
         keys = [key for item in order for key in self._order_keys(item, outputs, binder, node)]
         distinct_on = self._distinct_on(node, outputs, binder)
         fix: Callable[[Expr], Expr] = _unchanged
+        tables = collector.tables or []
         if node.group or collector.aggregates or node.having is not None:
             fix = grouping.rewritten
+            below, tables = _split(tables, grouping.columns)
+            relation = _spread(relation, below, _unchanged)
             relation = grouping.aggregate(relation, collector.aggregates or ())
             if having is not None:
                 relation = algebra.Filter(input=relation, predicate=fix(having))
         if collector.windows:
             calls = tuple((column, _fixed_window(call, fix)) for column, call in collector.windows)
             relation = algebra.Window(input=relation, calls=calls)
-        if collector.tables:
-            items = tuple((columns, fix(array)) for columns, array in collector.tables)
-            relation = algebra.Unnest(input=relation, items=items)
-        return self._finish(node, relation, outputs, keys, distinct_on, fix=fix)
+        made = {column.id for columns, _ in tables for column in columns}
+        asked = [*distinct_on, *(key.expr for key in keys)]
+        if distinct_on and keys and made and not any(columns_used(e) & made for e in asked):
+            # Functions returning rows come behind an order that does not look at them.
+            relation = self._distinct_below(relation, distinct_on, keys, fix)
+            distinct_on = []
+        relation = _spread(relation, tables, fix)
+        relation, names, order_by = self._finish(
+            node, relation, outputs, keys, distinct_on, fix=fix
+        )
+        return self._with_presences(relation), names, order_by
+
+    def _with_presences(self, relation: Relation) -> Relation:
+        """The rows with the columns that whole rows of outer joins' sides need."""
+        for number, presence in list(self._binding.presences.items()):
+            found = placed(relation, presence)
+            if found is not None:
+                relation = found
+                del self._binding.presences[number]
+        return relation
 
     # --- clauses ----------------------------------------------------------------------------------
 
@@ -123,7 +144,10 @@ class SelectBinder:
     def _where(self, node: tree.SelectNode) -> Relation:
         if node.where is None:
             return self._relation
-        condition = self._binder(Collector(where="WHERE")).boolean(node.where, "WHERE")
+        own = Collector(where="WHERE")
+        listed, self._scope.collector = self._scope.collector, own
+        condition = self._binder(own).boolean(node.where, "WHERE")
+        self._scope.collector = listed
         return algebra.Filter(input=self._relation, predicate=condition)
 
     def _having(self, node: tree.SelectNode, collector: Collector) -> Expr | None:
@@ -149,7 +173,7 @@ class SelectBinder:
 
     def _fields(self, node: tree.FieldAccess, binder: ExpressionBinder) -> list[Output]:
         value = binder.bind(node.arg)
-        names = [name for name, _ in getattr(value.type, "fields", ())]
+        names = field_names(value.type)
         if not names:
             raise InvalidRequest(
                 f"type {shown(value.type)} is not composite{self._binding.place(node)}", "42809"
@@ -232,6 +256,34 @@ class SelectBinder:
             for part in node.distinct
         ]
 
+    def _distinct_below(
+        self,
+        relation: Relation,
+        distinct_on: Sequence[Expr],
+        keys: Sequence[SortKey],
+        fix: Callable[[Expr], Expr],
+    ) -> Relation:
+        """The first row of each, with all the columns that there are so far."""
+        items: list[tuple[ColumnRef, Expr]] = [(column, column) for column in relation.columns]
+        made: dict[Expr, ColumnRef] = {}
+
+        def column_of(expr: Expr) -> ColumnRef:
+            expr = fix(expr)
+            if expr not in made:
+                made[expr] = self._binding.column(expr.type, "key")
+                items.append((made[expr], expr))
+            return made[expr]
+
+        on = tuple(column_of(expr) for expr in distinct_on)
+        order = tuple(
+            SortKey(
+                expr=column_of(key.expr), descending=key.descending, nulls_first=key.nulls_first
+            )
+            for key in keys
+        )
+        project = algebra.Project(input=relation, items=tuple(items))
+        return _first_of_each(project, on, order)
+
     # --- outputs ----------------------------------------------------------------------------------
 
     def _finish(
@@ -271,13 +323,19 @@ class SelectBinder:
         if node.distinct is True:
             relation = algebra.Distinct(input=relation)
         elif on:
-            if any(key.expr not in on for key in order[: len(set(on))]):
-                raise InvalidRequest(
-                    "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
-                    "42P10",
-                )
-            relation = algebra.Distinct(input=relation, keys=on, order=order)
+            relation = _first_of_each(relation, on, order)
         return relation, tuple(output.name for output in outputs), order
+
+
+def _first_of_each(
+    relation: Relation, on: tuple[ColumnRef, ...], order: tuple[SortKey, ...]
+) -> Relation:
+    """DISTINCT ON. Raises InvalidRequest (42P10) if the order begins with something else."""
+    if any(key.expr not in on for key in order[: len(set(on))]):
+        raise InvalidRequest(
+            "SELECT DISTINCT ON expressions must match initial ORDER BY expressions", "42P10"
+        )
+    return algebra.Distinct(input=relation, keys=on, order=order)
 
 
 def position_of(node: tree.Constant, count: int, clause: str, binding: Binding) -> int:
@@ -289,6 +347,30 @@ def position_of(node: tree.Constant, count: int, clause: str, binding: Binding) 
             f"{clause} position {node.value} is not in select list{binding.place(node)}", "42P10"
         )
     return int(node.value) - 1
+
+
+_Tables = list[tuple[tuple[ColumnRef, ...], Expr]]
+
+
+def _split(tables: _Tables, keys: set[int]) -> tuple[_Tables, _Tables]:
+    """Functions returning rows: those that group keys are made of, and the others."""
+    wanted = set(keys)
+    for columns, array in reversed(tables):
+        if wanted & {column.id for column in columns}:
+            wanted |= columns_used(array)
+    own = [item for item in tables if wanted & {column.id for column in item[0]}]
+    return own, [item for item in tables if item not in own]
+
+
+def _spread(relation: Relation, tables: _Tables, fix: Callable[[Expr], Expr]) -> Relation:
+    """The rows once for each that the functions return: side by side, arguments before calls."""
+    while tables:
+        open_ = {column.id for columns, _ in tables for column in columns}
+        now = [item for item in tables if not columns_used(item[1]) & open_]
+        items = tuple((columns, fix(array)) for columns, array in now)
+        relation = algebra.Unnest(input=relation, items=items)
+        tables = [item for item in tables if item not in now]
+    return relation
 
 
 def _fixed_window(call: WindowCall, fix: Callable[[Expr], Expr]) -> WindowCall:

@@ -33,10 +33,11 @@ from warehouse.algebra.relations import (
 )
 from warehouse.algebra.types import AnyType, base_name, shown
 from warehouse.algebra.walk import free_columns
+from warehouse.binder.coercion import coerce
 from warehouse.binder.comparisons import compare
 from warehouse.binder.context import Binding, Collector, TableSource
 from warehouse.binder.expressions import ExpressionBinder
-from warehouse.binder.resolve import coerce, resolve
+from warehouse.binder.resolve import resolve
 from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.types import common_type
 from warehouse.functions.registry import functions_named
@@ -352,6 +353,10 @@ class TableBinder:
                 "42P10",
             )
         _check_aliases([*ours, *theirs])
+        if node.kind in ("right", "full"):
+            ours = [self._may_miss(table) for table in ours]
+        if node.kind in ("left", "full"):
+            theirs = [self._may_miss(table) for table in theirs]
         kind = "inner" if node.kind == "cross" else node.kind
         using = self._common(ours, theirs) if node.natural else list(node.using)
         if using or node.natural:
@@ -361,6 +366,12 @@ class TableBinder:
             scope = _scope([*ours, *theirs], self._outer)
             condition = self._expressions(scope, "JOIN conditions").boolean(node.on, "JOIN/ON")
         return self._joined(kind, left, right, condition), [*ours, *theirs]
+
+    def _may_miss(self, table: ScopeTable) -> ScopeTable:
+        """A table of the side that an outer join pads with NULL."""
+        if table.presence is not None or table.alias is None:
+            return table
+        return replace(table, presence=self._binding.column(types.BOOLEAN, "present"))
 
     def _common(self, ours: list[ScopeTable], theirs: list[ScopeTable]) -> list[str]:
         right = {c.name for table in theirs for c in table.columns if c.name not in table.hidden}

@@ -10,7 +10,8 @@ from warehouse.algebra import types
 from warehouse.algebra.expressions import Expr, Frame, FrameBound, SortKey, WindowCall
 from warehouse.algebra.types import BIGINT, INTERVAL, UNKNOWN, shown
 from warehouse.algebra.walk import columns_used
-from warehouse.binder.resolve import Resolved, coerce
+from warehouse.binder.coercion import coerce
+from warehouse.binder.resolve import Resolved
 from warehouse.functions.registry import functions_named
 from warehouse.syntax import tree
 

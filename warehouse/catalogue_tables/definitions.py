@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from actors.messages import Session
 from actors.temporary import TEMPORARY_PREFIX, is_foreign, temporary_schema
-from storage.schema import ArrayType, Check, Column, EnumType, SqlType, StructType
+from storage.schema import ArrayType, Check, Column, EnumType, Key, SqlType, StructType
 from storage.snapshot.model import PUBLIC, Snapshot, TableState, UserType
 from warehouse.catalogue_tables import oids
 from warehouse.catalogue_tables.relations import relations
@@ -30,6 +30,7 @@ __all__ = [
     "Definitions",
     "RelationRow",
     "definitions_of",
+    "key_columns",
     "path_of",
     "qualified",
     "searched",
@@ -47,6 +48,7 @@ class DefinedTable:
     name: str
     columns: tuple[Column, ...]
     checks: tuple[Check, ...]
+    keys: tuple[Key, ...]
     comment: str | None
     column_comments: Mapping[int, str]
 
@@ -132,8 +134,15 @@ class Definitions:
 
     @functools.cached_property
     def relations(self) -> list[RelationRow]:
-        """Every row of pg_class: the system's relations, tables, composite types, sequences."""
-        return [*_system_relations(), *self._tables(), *self._composites(), *self._sequences()]
+        """Every row of pg_class: the system's relations, tables, indexes, composite types,
+        sequences."""
+        return [
+            *_system_relations(),
+            *self._tables(),
+            *self._indexes(),
+            *self._composites(),
+            *self._sequences(),
+        ]
 
     @functools.cached_property
     def owners(self) -> Mapping[int, tuple[DefinedTable, Column]]:
@@ -170,6 +179,22 @@ class Definitions:
                 attributes=tuple(self._column(column) for column in table.columns),
                 table=table,
             )
+
+    def _indexes(self) -> Iterator[RelationRow]:
+        for table in self.tables:
+            for key in table.keys:
+                yield RelationRow(
+                    oid=oids.index_oid(table.id, key.id),
+                    schema_oid=oids.schema_oid(table.schema_id),
+                    schema=self.schemas[table.schema_id],
+                    name=key.name,
+                    kind="i",
+                    type_oid=0,
+                    attributes=tuple(
+                        self.attribute(column.name, number, column.type)
+                        for number, column in enumerate(key_columns(table, key), 1)
+                    ),
+                )
 
     def _column(self, column: Column) -> Attribute:
         not_null = not column.nullable or column.identity is not None
@@ -277,6 +302,12 @@ class Definitions:
         return self.kept[key]
 
 
+def key_columns(table: DefinedTable, key: Key) -> list[Column]:
+    """The columns of a key, in its order."""
+    by_id = {column.id: column for column in table.columns}
+    return [by_id[number] for number in key.column_ids]
+
+
 def searched(path: tuple[str, ...]) -> tuple[str, ...]:
     """The schemas that a name is looked for in: pg_catalog comes before those of the path, and
     behind temporary tables, unless the path names it."""
@@ -352,7 +383,7 @@ def definitions_of(snapshot: Snapshot, session: Session) -> Definitions:
 def _parts(snapshot: Snapshot, session: Session) -> tuple[Any, ...]:
     schemas = {i: name for i, name in snapshot.schemas.items() if not is_foreign(name, session)}
     tables = tuple(
-        (t.id, t.schema_id, t.name, t.columns, t.checks, t.comment, t.column_comments)
+        (t.id, t.schema_id, t.name, t.columns, t.checks, t.keys, t.comment, t.column_comments)
         for t in snapshot.tables.values()
         if t.schema_id in schemas
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from storage.snapshot.model import Snapshot
 from warehouse.catalogue_tables import oids
 from warehouse.catalogue_tables.definitions import Definitions, qualified
+from warehouse.catalogue_tables.keys import constraint_texts
 from warehouse.catalogue_tables.objects import comments, sequence_start, size_bytes
 from warehouse.catalogue_tables.routines import routines
 
@@ -25,13 +26,15 @@ _CLASSES = {"pg_class": oids.RELATION_CLASS, "pg_namespace": oids.NAMESPACE_CLAS
 
 
 def constraints(known: Definitions, *, pretty: bool) -> Mapping[str, str]:
-    """CHECKs as `pg_get_constraintdef` shows them; not pretty: with one more parenthesis."""
+    """Constraints as `pg_get_constraintdef` shows them; CHECKs that are not pretty with one more
+    parenthesis."""
     shape = "CHECK ({})" if pretty else "CHECK (({}))"
-    return {
+    checks = {
         str(oids.check_oid(table.id, position)): shape.format(check.sql)
         for table in known.tables
         for position, check in enumerate(table.checks)
     }
+    return {**checks, **constraint_texts(known)}
 
 
 def object_comments(known: Definitions, catalogue: str | None) -> Mapping[str, str]:

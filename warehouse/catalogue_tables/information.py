@@ -12,6 +12,7 @@ from typing import Any
 from warehouse.catalogue_tables.checks import columns_of_check
 from warehouse.catalogue_tables.definitions import Attribute, Definitions, RelationRow
 from warehouse.catalogue_tables.facets import FACETS, Facets
+from warehouse.catalogue_tables.keys import all_keys
 from warehouse.catalogue_tables.objects import sequence_start, sequence_type
 from warehouse.catalogue_tables.rows import Builder, Rows, Subject, rows_of
 from warehouse.catalogue_tables.server import DATABASE, OWNER
@@ -180,15 +181,24 @@ def _constraints(known: Definitions) -> Iterator[tuple[RelationRow, str, str]]:
 
 
 def _table_constraints(subject: Subject) -> Rows:
+    known = subject.definitions
+    found: list[tuple[Any, ...]] = [
+        (row.schema, row.schema, row.name, name, "CHECK", None)
+        for row, name, _ in _constraints(known)
+    ]
+    for table, key, _ in all_keys(known):
+        schema = known.schemas[table.schema_id]
+        kind = ("PRIMARY KEY", None) if key.primary else ("UNIQUE", "YES")
+        found.append((schema, schema, table.name, key.name, *kind))
+    names = (
+        "constraint_schema", "table_schema", "table_name", "constraint_name", "constraint_type",
+        "nulls_distinct",
+    )  # fmt: skip
     return rows_of(
-        ("constraint_schema", "table_schema", "table_name", "constraint_name"),
-        (
-            (row.schema, row.schema, row.name, name)
-            for row, name, _ in _constraints(subject.definitions)
-        ),
+        names,
+        found,
         constraint_catalog=DATABASE,
         table_catalog=DATABASE,
-        constraint_type="CHECK",
         is_deferrable="NO",
         initially_deferred="NO",
         enforced="YES",
@@ -210,6 +220,11 @@ def _constrained_columns(subject: Subject) -> Rows:
         for t in known.tables
         for check in t.checks
         for column in columns_of_check(check, t)
+    ]
+    found += [
+        (known.schemas[t.schema_id], known.schemas[t.schema_id], t.name, column.name, key.name)
+        for t, key, columns in all_keys(known)
+        for column in columns
     ]
     return rows_of(
         ("constraint_schema", "table_schema", "table_name", "column_name", "constraint_name"),

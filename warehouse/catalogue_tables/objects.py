@@ -15,7 +15,7 @@ from warehouse.catalogue_tables.type_names import TypeRow, by_name, by_oid
 __all__ = ["BUILDERS", "VARYING", "comments", "sequence_start", "sequence_type", "size_bytes"]
 
 _PAGE_BYTES = 8192
-_HEAP = 2
+_ACCESS_METHODS = {"r": 2, "i": 403}  # heap and btree, as PostgreSQL numbers them
 
 
 def _namespaces(subject: Subject) -> Rows:
@@ -30,7 +30,7 @@ def _classes(subject: Subject) -> Rows:
     }
     names = (
         "oid", "relname", "relnamespace", "reltype", "relkind", "relnatts", "relchecks", "relam",
-        "relpages", "reltuples", "relreplident", "relhasrules", "relpersistence",
+        "relpages", "reltuples", "relreplident", "relhasrules", "relpersistence", "relhasindex",
     )  # fmt: skip
     return rows_of(
         names,
@@ -42,14 +42,13 @@ def _classes(subject: Subject) -> Rows:
              "relrewrite", "relfrozenxid", "relminmxid"), 0,
         ),
         **dict.fromkeys(
-            ("relhasindex", "relisshared", "relhastriggers", "relhassubclass", "relrowsecurity",
+            ("relisshared", "relhastriggers", "relhassubclass", "relrowsecurity",
              "relforcerowsecurity", "relispartition"), False,
         ),
     )  # fmt: skip
 
 
 def _class(row: RelationRow, size_bytes: int, row_count: int) -> tuple[Any, ...]:
-    stored = row.kind == "r"
     return (
         row.oid,
         row.name,
@@ -58,12 +57,13 @@ def _class(row: RelationRow, size_bytes: int, row_count: int) -> tuple[Any, ...]
         row.kind,
         len(row.attributes),
         len(row.table.checks) if row.table else 0,
-        _HEAP if stored else 0,
+        _ACCESS_METHODS.get(row.kind, 0),
         -(-size_bytes // _PAGE_BYTES),
         float(row_count),
         "d" if row.table else "n",
         row.kind == "v",
         "t" if row.temporary else "p",
+        bool(row.table and row.table.keys),
     )
 
 
@@ -129,19 +129,28 @@ def _defaults(subject: Subject) -> Rows:
 
 
 def _constraints(subject: Subject) -> Rows:
+    names = (
+        "oid", "conname", "connamespace", "conrelid", "contype", "conindid", "connoinherit",
+        "conkey", "conbin",
+    )  # fmt: skip
+    found: list[tuple[Any, ...]] = []
+    for t in subject.definitions.tables:
+        place = oids.schema_oid(t.schema_id), oids.object_oid(t.id)
+        for i, check in enumerate(t.checks):
+            columns = [c.id for c in columns_of_check(check, t)]
+            oid = oids.check_oid(t.id, i)
+            found.append((oid, check.name, *place, "c", 0, False, columns, check.sql))
+        for key in t.keys:
+            kind, index = "p" if key.primary else "u", oids.index_oid(t.id, key.id)
+            oid, columns = oids.key_oid(t.id, key.id), list(key.column_ids)
+            found.append((oid, key.name, *place, kind, index, True, columns, None))
     return rows_of(
-        ("oid", "conname", "connamespace", "conrelid", "conkey", "conbin"),
-        (
-            (oids.check_oid(t.id, i), check.name, oids.schema_oid(t.schema_id),
-             oids.object_oid(t.id), [c.id for c in columns_of_check(check, t)], check.sql)
-            for t in subject.definitions.tables
-            for i, check in enumerate(t.checks)
-        ),
-        contype="c",
+        names,
+        found,
         convalidated=True,
         conislocal=True,
-        **dict.fromkeys(("condeferrable", "condeferred", "connoinherit"), False),
-        **dict.fromkeys(("contypid", "conindid", "conparentid", "confrelid", "coninhcount"), 0),
+        **dict.fromkeys(("condeferrable", "condeferred"), False),
+        **dict.fromkeys(("contypid", "conparentid", "confrelid", "coninhcount"), 0),
         **dict.fromkeys(("confupdtype", "confdeltype", "confmatchtype"), " "),
     )  # fmt: skip
 
@@ -237,10 +246,14 @@ def _sequence_states(subject: Subject) -> Rows:
 
 def _tables(subject: Subject) -> Rows:
     return rows_of(
-        ("schemaname", "tablename"),
-        ((row.schema, row.name) for row in subject.definitions.relations if row.kind == "r"),
+        ("schemaname", "tablename", "hasindexes"),
+        (
+            (row.schema, row.name, bool(row.table and row.table.keys))
+            for row in subject.definitions.relations
+            if row.kind == "r"
+        ),
         tableowner=OWNER,
-        **dict.fromkeys(("hasindexes", "hasrules", "hastriggers", "rowsecurity"), False),
+        **dict.fromkeys(("hasrules", "hastriggers", "rowsecurity"), False),
     )
 
 

@@ -4,7 +4,7 @@ They follow from the ids of the snapshot, so an object keeps its OID for life, a
 to the next. Schemas, tables, types and sequences share one space of ids: id n is OID 16384 + n,
 where PostgreSQL's own numbers end. What belongs to one of them (the row type of a table, the array
 type of a type) has the same number in another block of 2^28, so these fit 32 bits as PostgreSQL's
-do. Defaults and CHECKs, of which a table has many, have 64-bit numbers.
+do. Defaults, CHECKs and keys, of which a table has many, have 64-bit numbers.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ __all__ = [
     "composite_oid",
     "default_oid",
     "function_oid",
+    "index_oid",
+    "key_oid",
     "object_oid",
     "row_array_oid",
     "row_type_oid",
@@ -94,3 +96,13 @@ def default_oid(table_id: int, column_id: int) -> int:
 def check_oid(table_id: int, position: int) -> int:
     """Of a CHECK of a table."""
     return 2 * _WIDE + (table_id << 16) + position
+
+
+def key_oid(table_id: int, key_id: int) -> int:
+    """Of a PRIMARY KEY or UNIQUE of a table."""
+    return 3 * _WIDE + (table_id << 16) + key_id
+
+
+def index_oid(table_id: int, key_id: int) -> int:
+    """Of the pg_class row that stands for the index of a key."""
+    return 4 * _WIDE + (table_id << 16) + key_id

@@ -17,7 +17,7 @@ from actors.messages import Session
 from storage.errors import NotYet
 from storage.schema import TableSchema
 from storage.snapshot.model import Delta, Snapshot, TableState
-from warehouse.catalogue_tables import information, objects, routines, server, types
+from warehouse.catalogue_tables import information, keys, objects, routines, server, types
 from warehouse.catalogue_tables.definitions import definitions_of
 from warehouse.catalogue_tables.relations import SystemRelation
 from warehouse.catalogue_tables.rows import Builder, Rows, Subject
@@ -26,6 +26,7 @@ __all__ = ["system_table"]
 
 _BUILDERS: dict[str, Builder] = {
     **information.BUILDERS,
+    **keys.BUILDERS,
     **objects.BUILDERS,
     **routines.BUILDERS,
     **server.BUILDERS,
@@ -34,20 +35,20 @@ _BUILDERS: dict[str, Builder] = {
 FASTEST = -5  # a level of Zstandard
 _VARYING = objects.VARYING | server.VARYING
 
-# There is nothing that these could list: no indexes, triggers, views, foreign keys, publications, …
+# There is nothing that these could list: no triggers, views, foreign keys, publications, …
 _EMPTY = frozenset(
     """
     pg_auth_members pg_available_extensions pg_available_extension_versions pg_db_role_setting
     pg_default_acl pg_event_trigger pg_extension pg_foreign_data_wrapper pg_foreign_server
-    pg_foreign_table pg_group pg_index pg_indexes pg_inherits pg_locks pg_matviews pg_opclass
+    pg_foreign_table pg_group pg_inherits pg_locks pg_matviews pg_opclass
     pg_partitioned_table pg_policies pg_policy pg_prepared_xacts pg_publication
     pg_publication_namespace pg_publication_rel pg_publication_tables pg_range
     pg_replication_slots pg_rewrite pg_rules pg_seclabel pg_seclabels pg_shdepend
     pg_shdescription pg_stat_activity pg_stat_all_indexes pg_stat_replication
     pg_stat_user_indexes pg_statistic_ext pg_subscription pg_trigger pg_user_mapping
     pg_user_mappings pg_views
-    applicable_roles column_domain_usage constraint_table_usage domain_constraints
-    domain_udt_usage domains foreign_data_wrappers foreign_servers foreign_tables key_column_usage
+    applicable_roles column_domain_usage domain_constraints
+    domain_udt_usage domains foreign_data_wrappers foreign_servers foreign_tables
     referential_constraints triggered_update_columns triggers user_mappings view_column_usage
     view_routine_usage view_table_usage views
     """.split()  # noqa: SIM905

@@ -17,7 +17,7 @@ from warehouse.cli.output import Format, say, show, size_text
 from warehouse.cli.session import Session, fold_name
 from warehouse.table import split_name
 
-__all__ = ["register", "table_bytes", "time_text"]
+__all__ = ["key_lines", "register", "table_bytes", "time_text"]
 
 TSO_COUNTER_BITS = 18  # a TSO is milliseconds since 1970 << 18 | counter
 
@@ -48,10 +48,22 @@ def describe(
         state = db.snapshot().find_table(name, schema)
     show(found.columns, found.rows(), output)
     if output is Format.table and state is not None:
+        for line in key_lines(state):
+            say(line)
         say(
             f"{state.row_count:,} rows in {len(state.files):,} micropartitions and "
             f"{len(state.deltas):,} deltas, {size_text(table_bytes(state))}"
         )
+
+
+def key_lines(table: TableState) -> list[str]:
+    """The keys of a table, as psql lists them; nothing without any."""
+    lines = []
+    for key in table.keys:
+        columns = ", ".join(column.name for column in table.key_columns(key))
+        what = "PRIMARY KEY" if key.primary else "UNIQUE CONSTRAINT"
+        lines.append(f'    "{key.name}" {what} ({columns})')
+    return ["Keys:", *lines] if lines else []
 
 
 def table_bytes(table: TableState) -> int:

@@ -37,6 +37,15 @@ COMMANDS = {
 }
 KEYS = "Tab completes, Ctrl-R searches the history, Ctrl-X Ctrl-E opens $EDITOR, Ctrl-C cancels."
 
+_INDEXES = (
+    "SELECT schemaname AS schema, indexname AS name, tablename AS table, indexdef AS definition"
+    " FROM pg_indexes ORDER BY 1, 2"
+)
+_KEYS = (
+    "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE conrelid = to_regclass($1) AND contype IN ('p', 'u') ORDER BY contype, conname"
+)
+
 _Rows = Sequence[Sequence[Any]]
 
 
@@ -68,6 +77,11 @@ def _describe(shell: Shell, argument: str) -> None:
         return
     found = shell.db.sql(f"DESCRIBE {argument}")
     shell.table(found.columns, found.rows())
+    keys = shell.db.sql(_KEYS, [argument])
+    if len(keys):
+        say("Keys:")
+    for name, definition in keys.rows():
+        say(f'    "{name}" {definition}')
 
 
 def _tables(shell: Shell, argument: str) -> None:
@@ -107,7 +121,10 @@ def _functions(shell: Shell, argument: str) -> None:
 
 
 def _indexes(shell: Shell, argument: str) -> None:
-    say("There are no indexes: statistics of micropartitions prune instead.")
+    """Of keys; besides, statistics of micropartitions prune."""
+    found = shell.db.sql(_INDEXES)
+    rows = [row for row in found.rows() if _matches(argument, row[1], row[0])]
+    _listed(shell, found.columns, rows, "indexes", argument)
 
 
 def _warehouses(shell: Shell, argument: str) -> None:

@@ -63,13 +63,27 @@ def disjunction(args: list[Value]) -> Value:
 
 def _connected(args: list[Value], *, deciding: bool) -> Value:
     """`deciding`: the truth value of one argument that settles the result."""
-    expr, faults = args[0].expr, [args[0].fault]
-    for arg in args[1:]:
+    exprs, faults = [arg.expr for arg in args], [args[0].fault]
+    for position, arg in enumerate(args[1:], 1):
         if arg.fault is not None:
-            undecided = expr.is_null() | (expr.not_() if deciding else expr)
+            before = _balanced(exprs[:position], deciding=deciding)
+            undecided = before.is_null() | (before.not_() if deciding else before)
             faults.append(pl.when(undecided).then(arg.fault))
-        expr = expr | arg.expr if deciding else expr & arg.expr
-    return Value(expr, BOOLEAN, nullable=any(arg.nullable for arg in args), fault=any_fault(faults))
+    return Value(
+        _balanced(exprs, deciding=deciding),
+        BOOLEAN,
+        nullable=any(arg.nullable for arg in args),
+        fault=any_fault(faults),
+    )
+
+
+def _balanced(exprs: list[pl.Expr], *, deciding: bool) -> pl.Expr:
+    """A flat tree: Polars takes time by the square of an expression's depth."""
+    while len(exprs) > 1:
+        pairs = zip(exprs[::2], exprs[1::2], strict=False)
+        joined = [a | b if deciding else a & b for a, b in pairs]
+        exprs = [*joined, *exprs[2 * len(joined) :]]
+    return exprs[0]
 
 
 def negation(arg: Value) -> Value:

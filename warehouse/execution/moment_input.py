@@ -268,7 +268,7 @@ def _month_days(year: int, month: int) -> int:
 
 def _year_month_day(rest: str, text: str, kind: str) -> tuple[str | None, int, int]:
     """Year (as digits), month and day of any order that has only one reading, or month first."""
-    found = re.fullmatch(r"([0-9]{3,7})([-/.])([0-9]{1,2})\2([0-9]{1,2})", rest)
+    found = re.fullmatch(r"([0-9]{3,7})([-/.]|\s+)([0-9]{1,2})\2([0-9]{1,2})", rest)
     if found is not None:
         return found[1], int(found[3]), int(found[4])
     found = re.fullmatch(r"([0-9]{4,6})([0-9][0-9])([0-9][0-9])", rest) or re.fullmatch(
@@ -276,7 +276,7 @@ def _year_month_day(rest: str, text: str, kind: str) -> tuple[str | None, int, i
     )
     if found is not None:
         return found[1], int(found[2]), int(found[3])
-    found = re.fullmatch(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{1,6})", rest)
+    found = re.fullmatch(r"([0-9]{1,2})([-/.]|\s+)([0-9]{1,2})\2([0-9]{1,6})", rest)
     if found is not None:
         return found[4], int(found[1]), int(found[3])
     pieces = re.findall(r"[a-z]+|[0-9]+", rest)

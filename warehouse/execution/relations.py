@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from storage.errors import InternalError
+from storage.errors import InternalError, NotYet
 from warehouse.algebra.expressions import Call, Expr, conjuncts
 from warehouse.algebra.relations import (
     Aggregate,
@@ -102,7 +102,9 @@ def _cte_scan(node: CteScan, context: Context) -> Lowered:
 def _working_table(node: WorkingTable, context: Context) -> Lowered:
     found = context.working.get(node.id)
     if found is None:
-        raise InternalError(f"no recursion {node.id} is running")
+        raise NotYet(
+            "a recursive query inside of the recursive term of another one, which refers to both"
+        )
     values = found.columns.values()
     items = {output.id: value for output, value in zip(node.outputs, values, strict=True)}
     return materialised(found.frame, items)

@@ -11,21 +11,22 @@ __all__ = ["offset_of"]
 # Those of PostgreSQL's default set that are in common use; hours east of UTC.
 _HOURS: dict[str, float] = {
     **dict.fromkeys(("z", "zulu", "utc", "ut", "uct", "gmt", "wet"), 0),
-    **dict.fromkeys(("cet", "met", "mez", "bst", "west", "wat"), 1),
+    **dict.fromkeys(("cet", "met", "mez", "bst", "wat"), 1),
     **dict.fromkeys(("cest", "mest", "mesz", "eet", "ist", "sast"), 2),
-    **dict.fromkeys(("eest", "idt", "eat", "msk"), 3),
-    **dict.fromkeys(("awst", "hkt", "sgt", "pht", "cct"), 8),
+    **dict.fromkeys(("eest", "idt", "eat"), 3),
+    **dict.fromkeys(("awst", "hkt", "pht", "cct"), 8),
     **dict.fromkeys(("jst", "kst"), 9),
     **{"acst": 9.5, "acdt": 10.5, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13},
     **{"hst": -10, "akst": -9, "akdt": -8, "pst": -8, "pdt": -7, "mst": -7, "mdt": -6},
     **{"cst": -6, "cdt": -5, "est": -5, "edt": -4, "ast": -4, "adt": -3},
     **{"nst": -3.5, "ndt": -2.5, "brt": -3, "brst": -2, "pkt": 5, "npt": 5.75},
 }
+_MOVING = {"msk": "Europe/Moscow", "sgt": "Asia/Singapore"}  # whose offset depends on the date
 
 
 @lru_cache(maxsize=1)
 def _zones() -> dict[str, str]:
-    return {name.lower(): name for name in available_timezones()}
+    return {name.lower(): name for name in available_timezones()} | _MOVING
 
 
 def offset_of(name: str, local: int) -> int | None:

@@ -51,7 +51,11 @@ def _bucket(operand: Any, low: Any, high: Any, count: int) -> int:
         return 0
     if operand >= high:
         return _beyond(count)
-    return int(count * ((operand - low) / (high - low))) + 1
+    width = high - low
+    if isinstance(width, float) and math.isinf(width):
+        operand, low, width = operand / 2, low / 2, high / 2 - low / 2
+    # The quotient of floats may round to 1, which lies behind the last interval.
+    return min(int(count * ((operand - low) / width)), count - 1) + 1
 
 
 def _beyond(count: int) -> int:
@@ -77,4 +81,7 @@ def _place(operand: Any, thresholds: tuple[Any, ...]) -> int:
         raise InvalidRequest("thresholds array must not contain NULLs", "22004")
     if isinstance(operand, float) and math.isnan(operand):  # above every number
         return len(thresholds)
-    return bisect.bisect_right(thresholds, operand)
+    count = len(thresholds)
+    while count and isinstance(thresholds[count - 1], float) and math.isnan(thresholds[count - 1]):
+        count -= 1  # NaNs stand at the end
+    return bisect.bisect_right(thresholds, operand, 0, count)

@@ -16,13 +16,15 @@ __all__ = ["Fields", "Resolver", "invalid", "week_start"]
 
 @dataclass(slots=True)
 class Fields:
-    """What was read; 0 is nothing, as in PostgreSQL. `mode`: "", "gregorian" or "iso"."""
+    """What was read; 0 is nothing, as in PostgreSQL. `mode`: "", "gregorian" or "iso"; `precision`:
+    the digits of a second's fraction that a timestamp keeps."""
 
     values: dict[str, int] = field(default_factory=dict)
     mode: str = ""
     twelve_hours: bool = False
     year_digits: int = 0
     zone_sign: int = 0
+    precision: int = 6
 
     def get(self, name: str) -> int:
         """The field of a name; 0 if it was not read."""

@@ -41,6 +41,7 @@ from warehouse.functions.text import constant_of
 __all__: list[str] = []
 
 _EPOCH = julian(1970, 1, 1)
+_FROM_2000 = 946_684_800_000_000  # microseconds from 1970
 _DAY = 86_400_000_000
 _INT4 = range(-(2**31), 2**31)
 _BLANKS = " \t\n\v\f\r"
@@ -243,6 +244,8 @@ class _Scanner:
         value, length = self._digits(size, node, place)
         if word in ("MS", "US") or word.startswith("FF"):
             value *= 10 ** max((3 if word == "MS" else 6) - length, 0)
+            if word.startswith("FF"):
+                self.found.precision = size
         elif name == "year":
             digits = len(word.replace(",", ""))
             if digits < 4 and (digits > 3 or length < 4):
@@ -367,9 +370,18 @@ def _date_of(text: str, fields: Fields) -> int:
     return days
 
 
+def _rounded(ticks: int, precision: int) -> int:
+    """To digits of a second, half away from 2000 (PostgreSQL's AdjustTimestampForTypmod)."""
+    scale: int = 10 ** (6 - precision)
+    since = ticks - _FROM_2000
+    whole = (abs(since) + scale // 2) // scale * scale
+    return _FROM_2000 + (whole if since >= 0 else -whole)
+
+
 def _timestamp_of(text: str, fields: Fields) -> int:
     resolver = Resolver(text, fields)
     ticks = (resolver.days() - _EPOCH) * _DAY + resolver.microseconds() - resolver.zone()
+    ticks = _rounded(ticks, fields.precision)
     if not MICROSECONDS_FIRST <= ticks <= MICROSECONDS_LAST:
         raise InvalidRequest("timestamp out of range", "22008")
     return ticks

@@ -6,7 +6,7 @@ all units, like that of `extract`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -45,6 +45,7 @@ _MONTHS = {
     "century": 1_200,
     "millennium": 12_000,
 }
+_OF_DAY = frozenset({"microsecond", "millisecond", "second", "minute", "hour"})
 _ZONES = frozenset({"timezone", "timezone_hour", "timezone_minute", "none"})
 
 
@@ -151,7 +152,31 @@ def date_trunc(field: Value, value: Value, *, kind: AnyType) -> Value:
 
 @scalar("date_trunc(text,timestamptz,text) -> timestamptz", native=False)
 def date_trunc_in_zone(field: Value, moment: Value, zone: Value, *, kind: AnyType) -> Value:
-    """In the local time of a zone."""
+    """In the local time of a zone.
+
+    Below a day, the offset stays that of the moment: an hour that a change of clocks repeats is not
+    cut to the other one.
+    """
     local = local_of(zone, moment, kind)
+
+    def of_day(given: Sequence[Value]) -> Value:
+        word, shown_time, at = given
+        cut_time = _truncated(word, shown_time, kind)
+        offset = shown_time.expr.cast(pl.Int64) - at.expr.cast(pl.Int64)
+        moved = cut_time.expr.cast(pl.Int64) - offset
+        return cut_time.derived(moved.cast(pl.Datetime("us")), kind)
+
+    short = staged([field, local, moment], of_day)
+    if field.constant and isinstance(field.literal, str):
+        if unit_of(field.literal) in _OF_DAY:
+            return short
+        cut = staged([field, local], lambda given: _truncated(given[0], given[1], kind))
+        return utc_of(zone, cut, kind)
     cut = staged([field, local], lambda given: _truncated(given[0], given[1], kind))
-    return utc_of(zone, cut, kind)
+    long = utc_of(zone, cut, kind)
+    is_short = units_of(field.expr).is_in(sorted(_OF_DAY)).fill_null(False)
+    return long.derived(
+        pl.when(is_short).then(short.expr).otherwise(long.expr),
+        kind,
+        fault=any_fault([short.fault, long.fault]),
+    )

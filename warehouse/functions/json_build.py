@@ -32,7 +32,7 @@ from warehouse.algebra.types import (
 )
 from warehouse.execution.json_text import normalised_jsonb
 from warehouse.execution.kernels import rowwise
-from warehouse.execution.literals import literal
+from warehouse.execution.literals import EXACT, literal
 from warehouse.execution.moment_text import interval_text
 from warehouse.execution.value import Value
 from warehouse.functions.registry import scalar
@@ -114,7 +114,8 @@ def _writer(kind: AnyType) -> _Writer:
         case RecordType(parts):
             return _object_writer([(f"f{i}", part) for i, part in enumerate(parts, 1)])
         case DecimalType(_, scale):
-            return lambda value: format(Decimal(value).quantize(Decimal(1).scaleb(-scale)), "f")
+            unit = Decimal(1).scaleb(-scale)
+            return lambda value: format(Decimal(value).quantize(unit, context=EXACT), "f")
         case _ if is_integer(kind):
             return str
         case _ if is_float(kind) or kind == NUMERIC:

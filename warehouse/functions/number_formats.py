@@ -119,7 +119,7 @@ def _numeric(value: Decimal | float, text: str) -> str:
         value = value.scaleb(picture.multi, context=_EXACT)
         picture.pre += picture.multi
     rounded = value.quantize(Decimal(1).scaleb(-picture.post), context=_EXACT)
-    digits = format(abs(rounded), "f")
+    digits = format(rounded.copy_abs(), "f")
     return _finish(picture, digits, "-" if rounded < 0 else "+")
 
 
@@ -172,7 +172,7 @@ def _science(value: Decimal, picture: NumberPicture) -> str:
         Decimal(1).scaleb(-picture.post), context=_EXACT
     )
     minus = "-" if sign and any(digits) else " "
-    return f"{minus}{abs(mantissa):f}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    return f"{minus}{mantissa.copy_abs():f}e{'-' if power < 0 else '+'}{abs(power):02d}"
 
 
 def _no_science(picture: NumberPicture) -> str:

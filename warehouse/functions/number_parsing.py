@@ -70,7 +70,7 @@ def _number(text: str, wanted: str) -> Decimal | None:
         message = f'invalid input syntax for type numeric: "{shown}"'
         raise InvalidRequest(message, "22P02") from None
     number = number.quantize(Decimal(1).scaleb(-reader.behind), context=_EXACT)
-    if abs(number) >= Decimal(10) ** (picture.pre + picture.multi):
+    if number.copy_abs() >= Decimal(10) ** (picture.pre + picture.multi):
         raise InvalidRequest("numeric field overflow", "22003")
     return number.scaleb(-picture.multi, context=_EXACT)
 

@@ -169,6 +169,32 @@ def _like_row(text: str, pattern: str) -> bool:
     return False
 
 
+@scalar("~~(bytea,bytea) -> bool", native=False)
+def like_bytes(data: Value, pattern: Value, *, kind: AnyType) -> Value:
+    """LIKE of bytes: each is a character of its own."""
+    return rowwise(_like_bytes, [data, pattern], kind)
+
+
+@scalar("!~~(bytea,bytea) -> bool", native=False)
+def not_like_bytes(data: Value, pattern: Value, *, kind: AnyType) -> Value:
+    """NOT LIKE of bytes."""
+    return _negated(like_bytes(data, pattern, kind=kind))
+
+
+def _like_bytes(data: bytes, pattern: bytes) -> bool:
+    return _like_row(data.decode("latin-1"), pattern.decode("latin-1"))
+
+
+@scalar("like_escape(bytea,bytea) -> bytea", native=False)
+def like_escape_bytes(pattern: Value, escape: Value, *, kind: AnyType) -> Value:
+    """The pattern with the backslash as its escape character."""
+    return rowwise(_bytes_with_backslash, [pattern, escape], kind)
+
+
+def _bytes_with_backslash(pattern: bytes, escape: bytes) -> bytes:
+    return _with_backslash(pattern.decode("latin-1"), escape.decode("latin-1")).encode("latin-1")
+
+
 @scalar("like_escape(text,text) -> text", native=False)
 def like_escape(pattern: Value, escape: Value, *, kind: AnyType) -> Value:
     """The pattern with the backslash as its escape character."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from warehouse.algebra.types import TIMESTAMP, AnyType
+from warehouse.algebra.types import TEXT, TIMESTAMP, AnyType
+from warehouse.execution.kernels import rowwise
+from warehouse.execution.literals import literal
 from warehouse.execution.value import Value
 from warehouse.functions.intervals import parts_of
 from warehouse.functions.registry import scalar
 from warehouse.functions.stages import staged
 from warehouse.functions.timestamps import make_timestamp, moved
-from warehouse.functions.zones import local_of, utc_of
+from warehouse.functions.zones import local_of, posix_zone, utc_of
 
 __all__: list[str] = []
 
@@ -51,4 +53,7 @@ def date_subtract_in_zone(moment: Value, interval: Value, zone: Value, *, kind: 
 def make_timestamptz_in_zone(*given: Value, kind: AnyType) -> Value:
     """The moment at which the zone's clocks show this."""
     local = make_timestamp(*given[:6], kind=TIMESTAMP)
-    return utc_of(given[6], local, kind)
+    zone = given[6]
+    if zone.constant and isinstance(zone.literal, str):
+        return utc_of(literal(posix_zone(zone.literal), TEXT), local, kind)
+    return utc_of(rowwise(posix_zone, [zone], TEXT), local, kind)

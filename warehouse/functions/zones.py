@@ -28,26 +28,47 @@ from warehouse.functions.intervals import parts_of
 from warehouse.functions.registry import scalar
 from warehouse.functions.stages import staged
 
-__all__ = ["fixed_offset", "local_of", "to_local_time", "to_utc_time", "utc_of"]
+__all__ = ["fixed_offset", "local_of", "posix_zone", "to_local_time", "to_utc_time", "utc_of"]
 
 _HOUR = 3600
 _ABBREVIATIONS: dict[str, float] = {
     **dict.fromkeys(["utc", "uct", "ut", "gmt", "wet", "z", "zulu"], 0),
     **dict.fromkeys(["cet", "met", "mez", "bst", "wat"], 1),
     **dict.fromkeys(["cest", "mest", "mesz", "eet", "ist", "sast"], 2),
-    **dict.fromkeys(["eest", "idt", "eat", "msk"], 3),
-    **dict.fromkeys(["awst", "hkt", "sgt", "pht", "cct"], 8),
+    **dict.fromkeys(["eest", "idt", "eat"], 3),
+    **dict.fromkeys(["awst", "hkt", "pht", "cct"], 8),
     **dict.fromkeys(["jst", "kst"], 9),
     **{"acst": 9.5, "acdt": 10.5, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13},
     **{"hst": -10, "akst": -9, "akdt": -8, "pst": -8, "pdt": -7, "mst": -7, "mdt": -6},
     **{"cst": -6, "cdt": -5, "est": -5, "edt": -4, "ast": -4, "adt": -3},
     **{"nst": -3.5, "ndt": -2.5, "brt": -3, "brst": -2, "pkt": 5, "npt": 5.75},
 }
+_MOVING = {"msk": "Europe/Moscow", "sgt": "Asia/Singapore"}  # whose offset depends on the date
 _POSIX = re.compile(
     r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]+>)?([+-]?)(\d{1,3})(?::(\d{1,2}))?(?::(\d{1,2}))?"
 )
+_NUMERIC = re.compile(r"([+-])(\d+)(?::(\d+))?(?::(\d+))?")
+_HOURS_MAX = 15  # of a numeric zone
 _POLARS_END = datetime.datetime(2099, 12, 1)
 _YEAR_MAX = 9999
+
+
+def posix_zone(name: str) -> str:
+    """A zone of `make_timestamptz`, where `+2` is east of UTC, as AT TIME ZONE has it.
+
+    Raises InvalidRequest (22023).
+    """
+    if name[:1].isdigit():
+        raise InvalidRequest(f'invalid input syntax for type numeric time zone: "{name}"', "22023")
+    found = _NUMERIC.fullmatch(name)
+    if found is None:
+        return name
+    hours, minutes, seconds = int(found[2]), found[3] or "0", found[4] or "0"
+    if len(found[2]) > 2 and found[3] is None:
+        hours, minutes = int(found[2][:-2]), found[2][-2:]
+    if hours > _HOURS_MAX or int(minutes) > 59 or int(seconds) > 59:
+        raise InvalidRequest(f'numeric time zone "{name}" out of range', "22023")
+    return f"{'-' if found[1] == '+' else '+'}{hours}:{minutes}:{seconds}"
 
 
 def fixed_offset(name: str) -> int | None:
@@ -66,7 +87,7 @@ def fixed_offset(name: str) -> int | None:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    return {name.lower(): name for name in zoneinfo.available_timezones()}
+    return {name.lower(): name for name in zoneinfo.available_timezones()} | _MOVING
 
 
 @lru_cache(maxsize=1024)

@@ -6,8 +6,9 @@ Only join order asks; a wrong guess costs time, never an answer. What is known a
 2. A range of a number, date or timestamp: per file, the share of [min, max] that it covers,
    weighted by rows. Ranges of one column in one conjunction are intersected first.
 3. Distinct values of an integer or date column: at most max - min + 1, at most the table's rows.
-   Two joined columns share at most the smaller number: an unfiltered key joined with its foreign
-   key gives as many rows as the foreign key has.
+   Two joined columns share at most the smaller number, of the values where their ranges overlap:
+   an unfiltered key joined with its foreign key gives as many rows as the foreign key has, also
+   where the key has more values than are ever used, as a calendar has.
 4. Several columns that join the same two relations have no more distinct combinations than either
    relation has rows: otherwise keys of two columns would look far too selective.
 5. The rest is guessed by constants, as planners have since Selinger et al., 1979.
@@ -47,7 +48,14 @@ from warehouse.algebra.expressions import (
 )
 from warehouse.algebra.walk import columns_used
 
-__all__ = ["OTHER_SHARE", "UNKNOWN_ROWS", "Estimate", "TableStatistics", "conjunction"]
+__all__ = [
+    "OTHER_SHARE",
+    "UNKNOWN_ROWS",
+    "Estimate",
+    "TableStatistics",
+    "common_values",
+    "conjunction",
+]
 
 EQUAL_SHARE = 0.05  # of a column of which nothing is known
 PATTERN_SHARE = 0.1  # LIKE
@@ -58,6 +66,7 @@ _FLIPPED = {"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _PATTERNS = ("~~(text,text)", "~~*(text,text)", "~(text,text)", "~*(text,text)")
 
 _Floats = npt.NDArray[np.float64]
+_Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,23 +76,66 @@ class Estimate:
     Attributes:
         rows: expected.
         rows_total: expected without the conditions on this relation alone.
-        distinct: by column id, an upper bound of its distinct values; absent means unknown.
+        distinct: by column id, an upper bound of its distinct values, or where to ask for it: wide
+            tables have many columns that no join is about. Absent means unknown.
         tables: by column id, the statistics of the table that the column comes from unchanged.
+        kept: by column id, the range that conditions leave of it.
     """
 
     rows: float
     rows_total: float
-    distinct: Mapping[int, float] = field(default_factory=dict)
+    distinct: Mapping[int, float | TableColumn] = field(default_factory=dict)
     tables: Mapping[int, TableColumn] = field(default_factory=dict)
+    kept: Mapping[int, _Span] = field(default_factory=dict)
 
     def distinct_of(self, column: int) -> float:
         """At most this many distinct values, at least 1."""
-        return max(1.0, min(self.distinct.get(column, self.rows_total), self.rows_total))
+        known = self.known_distinct(column)
+        return max(1.0, self.rows_total if known is None else min(known, self.rows_total))
+
+    def known_distinct(self, column: int) -> float | None:
+        """The upper bound that is known, as it is of the table before any condition."""
+        known = self.distinct.get(column)
+        return known.distinct() if isinstance(known, TableColumn) else known
+
+    def spans(self, column: int) -> tuple[_Span, _Span] | None:
+        """The least and greatest value of the column: in its table, and after the conditions."""
+        known = self.tables.get(column)
+        whole = None if known is None else known.statistics.span(known.column)
+        if whole is None:
+            return None
+        low, high = self.kept.get(column, whole)
+        low = max(low, whole[0])
+        return whole, (low, max(low, min(high, whole[1])))
 
     def filtered(self, predicate: Expr) -> Estimate:
         """After a condition on its columns."""
-        rows = max(1.0, self.rows * conjunction(conjuncts(predicate), self.tables))
-        return replace(self, rows=rows)
+        parts = conjuncts(predicate)
+        rows = max(1.0, self.rows * conjunction(parts, self.tables))
+        ranges, _ = _ranges(parts, self.tables)
+        kept = {key: _common(self.kept.get(key), span) for key, span in ranges.items()}
+        return replace(self, rows=rows, kept={**self.kept, **kept})
+
+
+def common_values(
+    left: Estimate, left_column: int, right: Estimate, right_column: int
+) -> tuple[float, float]:
+    """How many distinct values two joined columns may share, and the share of all pairs of rows
+    whose two values both lie where the ranges of the columns overlap."""
+    counts = (left.distinct_of(left_column), right.distinct_of(right_column))
+    if min(left.rows_total, right.rows_total) <= 1.0:  # as good as a constant
+        return 1.0, 1.0 / max(counts)
+    spans = [left.spans(left_column), right.spans(right_column)]
+    known = [span for span in spans if span is not None]
+    if len(known) < len(spans):
+        return min(counts), 1.0
+    (_, one), (_, other) = known
+    width = max(0.0, min(one[1], other[1]) - max(one[0], other[0]) + 1.0)
+    shared, share = math.inf, 1.0
+    for count, (whole, kept) in zip(counts, known, strict=True):
+        shared = min(shared, count * width / (whole[1] - whole[0] + 1.0))
+        share *= width / (kept[1] - kept[0] + 1.0)
+    return max(1.0, shared), share
 
 
 class TableStatistics:
@@ -94,6 +146,7 @@ class TableStatistics:
         self._files = table.files.table
         self._stored_rows = float(table.stored_row_count)
         self._row_counts = _live_rows(table)
+        self._spans: dict[int, _Span | None] = {}
         self.rows = float(table.row_count)
 
     def estimate(self, columns: Iterable[tuple[ColumnRef, str]]) -> Estimate:
@@ -103,13 +156,8 @@ class TableStatistics:
             for column, name in columns
             if name in self._columns
         }
-        found = {key: self._distinct(known.column) for key, known in tables.items()}
-        return Estimate(
-            rows=max(1.0, self.rows),
-            rows_total=max(1.0, self.rows),
-            distinct={key: count for key, count in found.items() if count is not None},
-            tables=tables,
-        )
+        rows = max(1.0, self.rows)
+        return Estimate(rows=rows, rows_total=rows, distinct=tables, tables=tables)
 
     def share(self, column: Column, low: float, high: float) -> float:
         """The share of rows with a value in [low, high]."""
@@ -138,7 +186,18 @@ class TableStatistics:
             return EQUAL_SHARE
         return min(1.0, float(np.nansum(counts)) / self._stored_rows)
 
-    def _distinct(self, column: Column) -> float | None:
+    def distinct(self, column: Column) -> float | None:
+        """At most this many distinct values; None if nothing is known."""
+        span = self.span(column)
+        return None if span is None else span[1] - span[0] + 1.0
+
+    def span(self, column: Column) -> _Span | None:
+        """The least and greatest value of an integer or date column, if they are known."""
+        if column.id not in self._spans:
+            self._spans[column.id] = self._span(column)
+        return self._spans[column.id]
+
+    def _span(self, column: Column) -> _Span | None:
         if not (is_integer(column.type) or column.type == ScalarType(kind=Kind.DATE)):
             return None
         lows, highs = (
@@ -147,7 +206,7 @@ class TableStatistics:
         )
         if lows is None or highs is None or np.isnan(lows).all():
             return None
-        return float(np.nanmax(highs) - np.nanmin(lows)) + 1.0
+        return float(np.nanmin(lows)), float(np.nanmax(highs))
 
 
 def _live_rows(table: TableState) -> _Floats:
@@ -166,6 +225,10 @@ class TableColumn:
 
     statistics: TableStatistics
     column: Column
+
+    def distinct(self) -> float | None:
+        """At most this many distinct values; None if nothing is known."""
+        return self.statistics.distinct(self.column)
 
     def interval(self, op: str, value: Any) -> tuple[float, float] | None:
         """The values that compare so with a constant, as the statistics count; None if unknown."""
@@ -191,20 +254,31 @@ class TableColumn:
 
 def conjunction(conditions: Iterable[Expr], tables: Mapping[int, TableColumn]) -> float:
     """The share of rows that may satisfy all conditions."""
-    share = 1.0
-    ranges: dict[int, tuple[float, float]] = {}
-    for part in (part for condition in conditions for part in conjuncts(condition)):
-        found = _range(part, tables)
-        if found is None:
-            share *= _share(part, tables)
-            continue
-        column, low, high = found
-        before = ranges.get(column, (-math.inf, math.inf))
-        ranges[column] = (max(before[0], low), min(before[1], high))
+    ranges, others = _ranges(conditions, tables)
+    share = math.prod(_share(part, tables) for part in others)
     for column, (low, high) in ranges.items():
         known = tables[column]
         share *= known.statistics.share(known.column, low, high)
     return share
+
+
+def _ranges(
+    conditions: Iterable[Expr], tables: Mapping[int, TableColumn]
+) -> tuple[dict[int, _Span], list[Expr]]:
+    """The ranges of columns that the conditions leave together, and those that are no ranges."""
+    ranges: dict[int, _Span] = {}
+    others: list[Expr] = []
+    for part in (part for condition in conditions for part in conjuncts(condition)):
+        found = _range(part, tables)
+        if found is None:
+            others.append(part)
+        else:
+            ranges[found[0]] = _common(ranges.get(found[0]), found[1:])
+    return ranges, others
+
+
+def _common(one: _Span | None, other: _Span) -> _Span:
+    return other if one is None else (max(one[0], other[0]), min(one[1], other[1]))
 
 
 def _range(node: Expr, tables: Mapping[int, TableColumn]) -> tuple[int, float, float] | None:
@@ -298,9 +372,10 @@ def _number(column: Column, value: Any) -> float | None:
 
 def _values(files: pa.Table, name: str) -> _Floats | None:
     """A statistic of every file as a number; NaN where it is not known."""
-    if name not in files.column_names:
+    position = files.schema.get_field_index(name)
+    if position < 0:
         return None
-    values = files[name]
+    values = files.column(position)
     if pa.types.is_date32(values.type):
         values = values.cast(pa.int32())
     elif pa.types.is_timestamp(values.type):

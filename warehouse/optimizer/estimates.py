@@ -14,6 +14,7 @@ from warehouse.optimizer.cardinality import (
     UNKNOWN_ROWS,
     Estimate,
     TableStatistics,
+    common_values,
     conjunction,
 )
 
@@ -108,10 +109,12 @@ class Estimator:
                 node.kind, 1.0
             )
             return replace(left, rows=max(1.0, left.rows * share))
+        if node.kind == "single":
+            return replace(left, distinct={**left.distinct, **right.distinct})
         rows = left.rows * right.rows
         if node.condition is not None:
             rows *= self._selectivity(node.condition, left, right)
-        if node.kind in ("left", "single", "full"):
+        if node.kind in ("left", "full"):
             rows = max(rows, left.rows)
         if node.kind in ("right", "full"):
             rows = max(rows, right.rows)
@@ -127,8 +130,10 @@ class Estimator:
         for part in conjuncts(condition):
             match part:
                 case Call(fn="=", args=(ColumnRef(id=a), ColumnRef(id=b))):
-                    sides = [e.distinct_of(k) for e, k in _sides(left, right, a, b)]
-                    keys *= min(sides)
+                    (one, first), (other, second) = _sides(left, right, a, b)
+                    count, overlap = common_values(one, first, other, second)
+                    keys *= count
+                    share *= overlap
                 case Call(fn="=" | "is not distinct"):
                     keys *= max(1.0, min(left.rows_total, right.rows_total))
                 case _:
@@ -163,6 +168,7 @@ def _renamed(below: Estimate, names: Mapping[int, int]) -> Estimate:
         rows_total=below.rows_total,
         distinct={new: below.distinct[old] for new, old in names.items() if old in below.distinct},
         tables={new: below.tables[old] for new, old in names.items() if old in below.tables},
+        kept={new: below.kept[old] for new, old in names.items() if old in below.kept},
     )
 
 
@@ -188,6 +194,6 @@ def _groups(rows: float, keys: Sequence[Expr], below: Estimate) -> float:
     """Distinct combinations of the keys among so many rows."""
     count = 1.0
     for key in keys:
-        known = below.distinct.get(key.id) if isinstance(key, ColumnRef) else None
+        known = below.known_distinct(key.id) if isinstance(key, ColumnRef) else None
         count *= known if known is not None else max(1.0, rows * GROUPS_SHARE)
     return max(1.0, min(rows, count))

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from warehouse.optimizer.cardinality import Estimate
+from warehouse.optimizer.cardinality import Estimate, common_values
 
 __all__ = ["EXACT_MAX", "JoinGraph", "JoinKey"]
 
@@ -106,14 +106,17 @@ class JoinGraph:
 
     def _selectivity(self, right: int, left: int) -> float:
         combinations: dict[int, float] = {}
+        share, rows_total = 1.0, self._relations[right].rows_total
         for key in self.keys(right, left):
-            sides = (
-                self._relations[right].distinct_of(key.right[0]),
-                self._relations[key.left_relation].distinct_of(key.left),
+            count, overlap = common_values(
+                self._relations[right],
+                key.right[0],
+                self._relations[key.left_relation],
+                key.left,
             )
             before = combinations.get(key.left_relation, 1.0)
-            combinations[key.left_relation] = before * min(sides)
-        share, rows_total = 1.0, self._relations[right].rows_total
+            combinations[key.left_relation] = before * count
+            share *= overlap
         for relation, count in combinations.items():
             share /= max(1.0, min(count, rows_total, self._relations[relation].rows_total))
         return share

@@ -8,7 +8,10 @@ joins, innermost groups first:
 3. Estimate each relation (`estimates.py`), order them (`join_graph.py`).
 4. Build a left-deep tree in that order with one equality per class and pair; every other conjunct
    stands where its columns have come together.
-5. A semi join on top whose condition is on one relation of the group goes down to that relation
+5. A left join in the group whose right side no other relation asks for waits until the inner joins
+   are done, if these are expected to leave fewer rows than its left side has:
+   (a LEFT JOIN b) JOIN c is (a JOIN c) LEFT JOIN b.
+6. A semi join on top whose condition is on one relation of the group goes down to that relation
    where fewer rows in the joins are worth looking at every row of it.
 
 For inner joins that changes no answer: the equalities written imply those left out and are implied
@@ -53,7 +56,7 @@ class _Orderer:
         if isinstance(node, Join) and node.kind == "semi" and _is_group(node.left):
             return self._semi(node)
         if _is_group(node):
-            return self._group(node).written({})
+            return self._with_outer(node)
         by_position = isinstance(node, SetOperation | Recursive)
         return map_inputs(node, self.in_place if by_position else self.ordered)
 
@@ -67,8 +70,50 @@ class _Orderer:
         leaves: list[Relation] = []
         parts: list[Expr] = []
         _collect(node, leaves, parts)
+        return self._group_of(leaves, parts)
+
+    def _group_of(self, leaves: list[Relation], parts: list[Expr]) -> _Group:
         leaves = [self.ordered(leaf) for leaf in leaves]
         return _Group.of(leaves, parts, [self._estimator.of(leaf) for leaf in leaves])
+
+    def _with_outer(self, node: Relation) -> Relation:
+        """A group, its left joins delayed until after the inner joins where those leave less."""
+        leaves: list[Relation] = []
+        parts: list[Expr] = []
+        _collect(node, leaves, parts)
+        outer: list[tuple[Join, list[Expr]]] = []
+        while (found := self._delayed(leaves, parts)) is not None:
+            join, leaves, parts, late = found
+            outer.append((join, late))
+        result = self._group_of(leaves, parts).written({})
+        for join, late in reversed(outer):
+            result = replace(join, left=result, right=self.ordered(join.right))
+            predicate = both(late)
+            result = result if predicate is None else Filter(result, predicate)
+        return result
+
+    def _delayed(
+        self, leaves: list[Relation], parts: list[Expr]
+    ) -> tuple[Join, list[Relation], list[Expr], list[Expr]] | None:
+        """One left join that may wait, what the group is without it, and the conditions that wait
+        with it."""
+        for position, leaf in enumerate(leaves):
+            join, own = _unfiltered(leaf)
+            late = _waiting(join, parts)
+            if late is None:
+                continue
+            assert isinstance(join, Join)
+            inner: list[Relation] = []
+            now = [part for part in parts if part not in late]
+            _collect(join.left, inner, now)
+            fewer = [*leaves[:position], *inner, *leaves[position + 1 :]]
+            estimates = [self._estimator.of(one) for one in fewer]
+            graph = _Group.of(fewer, now, estimates).graph()
+            if graph.rows(graph.all) < min(
+                self._estimator.of(one).rows for one in (join.left, leaf)
+            ):
+                return join, fewer, now, [*own, *late]
+        return None
 
     def _semi(self, node: Join) -> Relation:
         """A chain of semi joins over a group, each at the relation it is about or on top."""
@@ -115,6 +160,25 @@ def _collect(node: Relation, leaves: list[Relation], parts: list[Expr]) -> None:
         parts += conjuncts(node.condition)
     else:
         leaves.append(node)
+
+
+def _unfiltered(leaf: Relation) -> tuple[Relation, list[Expr]]:
+    """What conditions stand above, which are about missing rows: `WHERE right.key IS NULL`."""
+    own: list[Expr] = []
+    while isinstance(leaf, Filter):
+        own += conjuncts(leaf.predicate)
+        leaf = leaf.input
+    return leaf, own
+
+
+def _waiting(leaf: Relation, parts: Sequence[Expr]) -> list[Expr] | None:
+    """The conditions on the right side of a left join; None if others need that side as well."""
+    if not (isinstance(leaf, Join) and leaf.kind == "left" and not leaf.lateral):
+        return None
+    theirs = {column.id for column in leaf.right.columns}
+    ours = {column.id for column in leaf.columns}
+    late = [part for part in parts if columns_used(part) & theirs]
+    return late if all(columns_used(part) <= ours for part in late) else None
 
 
 @dataclass(slots=True)

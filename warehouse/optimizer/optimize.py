@@ -1,7 +1,7 @@
 """The optimiser: rules over the algebra, in a fixed order.
 
 1. Fold constants.
-2. Unnest: no subqueries in expressions, no lateral joins.
+2. Unnest: no subqueries in expressions, no lateral joins. Fold the constants that were in them.
 3. Push predicates toward the scans; turn cross joins into inner ones and outer joins into inner
    ones where a predicate allows it.
 4. Order inner joins by expected sizes.
@@ -44,6 +44,8 @@ def optimized(
     if "fold" not in without:
         query = folded_query(query)
     query = unnest(query)
+    if "fold" not in without:
+        query = folded_query(query)
     if "pushdown" not in without:
         query = pushed_down(query)
     if "joins" not in without:

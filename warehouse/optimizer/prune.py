@@ -264,8 +264,8 @@ class _Evaluator:
     # --- masks ------------------------------------------------------------------------------------
 
     def _statistic(self, name: str, column: Column) -> Any:
-        key = f"{name}_{column.id}"
-        return self._files[key] if key in self._files.column_names else None
+        position = self._files.schema.get_field_index(f"{name}_{column.id}")
+        return None if position < 0 else self._files.column(position)
 
     def _all(self) -> Mask:
         return np.ones(self._files.num_rows, dtype=np.bool_)

@@ -4,7 +4,8 @@
 through projections by substitution, into the sides of joins where the kind of join allows it,
 below groupings and windows if it speaks of keys alone, into both sides of set operations. On the
 way, a comma join gets its condition, an outer join whose missing rows a predicate would drop
-anyway becomes an inner one, and what all branches of an OR have in common leaves the OR.
+anyway becomes an inner one, what all branches of an OR have in common leaves the OR, and a column
+that is equal to another is compared with the same constants (`consequences`).
 
 A predicate that may fail (`1 / x > 2`) stays above everything that drops rows, so that it sees no
 row that it would not have seen; but an equality between two sides joins them: the alternative is
@@ -30,6 +31,7 @@ from warehouse.algebra.relations import (
     Window,
 )
 from warehouse.algebra.walk import columns_used, map_inputs, replace, substitute
+from warehouse.optimizer.consequences import consequences
 from warehouse.optimizer.logic import is_volatile, operator
 from warehouse.optimizer.predicates import factored, implied, may_fault, rejects_null
 
@@ -171,6 +173,9 @@ def _join(node: Join, parts: Parts, above: Parts) -> Relation:
             left.append(part)
         else:
             condition.append(part)
+    if _restricts_right(node):
+        follows = consequences([*left, *condition])
+        right += [part for part in follows if columns_used(part) <= theirs and part not in right]
     seen = [] if node.kind in ("right", "full") else _of(ours, [*upper, *above])
     joined = replace(
         node,
@@ -198,7 +203,8 @@ def _inner(node: Join, parts: Parts, above: Parts) -> Relation:
     condition: Parts = []
     upper: Parts = []
     written = [] if node.condition is None else factored(node.condition)
-    for place, part in enumerate([*written, *parts]):
+    follows = consequences([*written, *parts])
+    for place, part in enumerate([*written, *parts, *follows]):
         used = columns_used(part)
         if used and _movable(part) and (used <= ours or used <= theirs):
             (left if used <= ours else right).append(part)

@@ -8,7 +8,8 @@ a lateral join, which `lateral` removes afterwards.
   condition is the opposite comparison. NOT (x op ANY (q)) is the null-aware anti join on `x op
   column`, NOT (x op ALL (q)) the semi join on its opposite.
 - Anywhere else they become mark joins, null-aware but for EXISTS; ALL is NOT of ANY not.
-- A scalar subquery becomes a `single` join, which needs no check if there can be but one row.
+- A scalar subquery becomes a `single` join, which needs no check if there can be but one row. If it
+  is not correlated and its condition is about one of several joined relations, it is joined there.
 - ARRAY(q) becomes an aggregate over the rows in their order, where no rows are an empty array.
 """
 
@@ -40,6 +41,7 @@ from warehouse.algebra.relations import (
 from warehouse.algebra.types import BOOLEAN
 from warehouse.algebra.walk import (
     Ids,
+    columns_used,
     expressions,
     free_columns,
     has_subquery,
@@ -49,10 +51,12 @@ from warehouse.algebra.walk import (
     nodes,
     outputs_made,
     replace,
+    subexpressions,
     transform,
     with_fresh_columns,
 )
-from warehouse.optimizer.logic import call, negated
+from warehouse.optimizer.logic import call, is_volatile, negated
+from warehouse.optimizer.predicates import may_fault
 from warehouse.optimizer.rows import limit_as_filter, one_row, single_row, without_order
 
 __all__ = ["SubqueryLifter", "values_as_union"]
@@ -107,11 +111,25 @@ class SubqueryLifter:
     def _filter(self, node: Filter) -> Relation:
         parts = _conditions(node.predicate)
         plain = both([part for part in parts if not has_subquery(part)])
-        base = _Base(self, node.input if plain is None else Filter(node.input, plain))
-        wanted = [part for part in parts if has_subquery(part)]
+        below, wanted = self._sunk(node.input, [part for part in parts if has_subquery(part)])
+        base = _Base(self, below if plain is None else Filter(below, plain))
         rest = both([base.lift(part) for part in wanted if not base.join_on(part)])
         result = base.relation if rest is None else Filter(base.relation, rest)
         return narrow(result, node.columns)
+
+    def _sunk(self, relation: Relation, parts: list[Expr]) -> tuple[Relation, list[Expr]]:
+        """With conditions moved to the one joined relation that they are about, and the others.
+
+        `day = (SELECT max(day) FROM …)` keeps few rows of a calendar: no join should see the rest.
+        """
+        kept: list[Expr] = []
+        for part in parts:
+            leaf = _only_leaf(relation, columns_used(part)) if _is_constant_test(part) else None
+            if leaf is None or leaf is relation:
+                kept.append(part)
+            else:
+                relation = _with(relation, leaf, self._filter(Filter(leaf, part)))
+        return relation, kept
 
     def _join(self, node: Join) -> Relation:
         parts = conjuncts(node.condition)
@@ -219,6 +237,34 @@ class _Base:
         self._scalar(Aggregate(rows, (), ((array, made),)))
         nothing = Literal(type=subquery.type, value=())
         return Call(type=subquery.type, fn="coalesce", args=(array, nothing))
+
+
+def _is_constant_test(part: Expr) -> bool:
+    """A condition that compares with scalar subqueries which refer to nothing outside of them, and
+    that may move below other conditions and joins."""
+    found = [one for one in subexpressions(part) if isinstance(one, Subquery)]
+    alone = all(one.kind == "scalar" and not free_columns(one.relation) for one in found)
+    values = {id(one): Literal(type=one.type, value=None) for one in found}
+    plain = transform(part, lambda one: values.get(id(one), one))
+    return alone and not may_fault(plain) and not is_volatile(plain)
+
+
+def _only_leaf(relation: Relation, used: set[int]) -> Relation | None:
+    """The relation under inner joins that has all of these columns."""
+    if not used <= {column.id for column in relation.columns}:
+        return None
+    if not (isinstance(relation, Join) and relation.kind == "inner"):
+        return relation
+    sides = (_only_leaf(side, used) for side in relation.inputs)
+    return next((leaf for leaf in sides if leaf is not None), relation) if used else None
+
+
+def _with(relation: Relation, old: Relation, new: Relation) -> Relation:
+    if relation is old:
+        return new
+    if not (isinstance(relation, Join) and relation.kind == "inner"):
+        return relation
+    return map_inputs(relation, lambda below: _with(below, old, new))
 
 
 def _conditions(condition: Expr) -> list[Expr]:

@@ -15,7 +15,14 @@ from typing import Any
 
 import msgspec
 
-from actors.messages import NewColumn, NewIdentity, NewSchema, NewTable, Operation, Session
+from actors.messages import Session
+from actors.operations import (
+    NewColumn,
+    NewIdentity,
+    NewSchema,
+    NewTable,
+    Operation,
+)
 from actors.planner import CreateAsPlan, QueryPlan, WritePlan
 from actors.temporary import TEMPORARY, temporary_schema
 from storage.errors import InvalidRequest, NotYet, UnknownObject

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actors.messages import (
+from actors.messages import Session
+from actors.operations import (
     CommentOnTable,
     DropSchema,
     DropTable,
@@ -10,7 +11,6 @@ from actors.messages import (
     NewSchema,
     NewType,
     Operation,
-    Session,
     TruncateTable,
 )
 from actors.planner import Latest, WritePlan

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from actors.messages import NewKey
+from actors.operations import NewKey
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import ArrayType, Kind, ScalarType, SqlType, StructType, type_name

@@ -18,11 +18,11 @@ from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import ColumnRef, Expr, Literal, Subquery
 from warehouse.algebra.relations import Project, Query, Relation, Scan
 from warehouse.algebra.types import BIGINT, BOOLEAN
+from warehouse.binder.coercion import settled
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.inlining import inlined
 from warehouse.binder.queries import QueryBinder
-from warehouse.binder.resolve import settled
 from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.tables import Bound, TableBinder
 from warehouse.planning.assignment import assigned

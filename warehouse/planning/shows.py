@@ -9,7 +9,7 @@ from actors.messages import Session
 from actors.planner import CallPlan, Latest, RowsPlan
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
-from storage.schema import type_name
+from storage.schema import Column, type_name
 from storage.snapshot.model import Snapshot, TableState
 from warehouse.algebra.expressions import Literal
 from warehouse.binder.context import Binding, Collector
@@ -75,7 +75,8 @@ def _table_id(value: object, queries: QueryPlanner) -> int:
 
 
 def plan_describe(tree: commands.Describe, session: Session, snapshot: Snapshot) -> RowsPlan:
-    """The columns of a table: name, type, nullable, position in the clustering key from 1."""
+    """The columns of a table: name, type, nullable, default, the keys that it is part of, position
+    in the clustering key from 1."""
     table = find_table(snapshot, tree.name, session)
     key = table.cluster_by.column_ids if table.cluster_by else ()
     positions = [key.index(c.id) + 1 if c.id in key else None for c in table.columns]
@@ -85,10 +86,16 @@ def plan_describe(tree: commands.Describe, session: Session, snapshot: Snapshot)
             "type": pa.array([type_name(c.type) for c in table.columns], pa.large_string()),
             "nullable": pa.array([c.nullable for c in table.columns], pa.bool_()),
             "default": pa.array([_default(c) for c in table.columns], pa.large_string()),
+            "keys": pa.array([_keys(table, c) for c in table.columns], pa.large_string()),
             "cluster position": pa.array(positions, pa.int32()),
         }
     )
     return RowsPlan(rows=rows)
+
+
+def _keys(table: TableState, column: Column) -> str | None:
+    names = [key.name for key in table.keys if column.id in key.column_ids]
+    return ", ".join(names) or None
 
 
 def _default(column: object) -> str | None:

@@ -198,13 +198,15 @@ class ExpressionGrammar(SpecialForms):
         if word is None:
             return Operator(at, op, (left, self.expression(least)))
         self.expect_operator("(")
-        query, array = None, None
         if self.at_query():
+            index = self.index
             query = self.query()
-        else:
-            array = self.expression()
+            if self.take_operator(")"):
+                return Quantified(at, op, word == "all", left, query, None)
+            self.back_to(index)  # `((SELECT …)::int[])`: an array made of a query's value
+        array = self.expression()
         self.expect_operator(")")
-        return Quantified(at, op, word == "all", left, query, array)
+        return Quantified(at, op, word == "all", left, None, array)
 
     def _is(self, left: Any) -> Any:
         at, word = self.token.start, self.advance().value

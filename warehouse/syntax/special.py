@@ -86,6 +86,8 @@ class SpecialForms(TypeGrammar):
             self.expect_operator(")")
         text = Constant(self.token.start, "string", self.string("a text"))
         fields = self.interval_fields()
+        if fields and not precision:
+            precision = self.modifiers()
         return TypeCast(at, text, TypeName(at, ("interval",), precision, 0, fields))
 
     def _extract(self, at: int) -> Any:

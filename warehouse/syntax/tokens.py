@@ -44,8 +44,8 @@ _PATTERN = re.compile(
   | (?P<dollar>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$)
   | (?P<parameter>\$(?:[0-9]+|[A-Za-z_][A-Za-z0-9_]*))
   | (?P<number>0[xX](?:_?[0-9a-fA-F])+ | 0[oO](?:_?[0-7])+ | 0[bB](?:_?[01])+
-      | (?:[0-9](?:_?[0-9])*)?\.[0-9](?:_?[0-9])*(?:[eE][+-]?[0-9]+)?
-      | [0-9](?:_?[0-9])*(?:\.(?!\.))?(?:[eE][+-]?[0-9]+)?)
+      | (?:[0-9](?:_?[0-9])*)?\.[0-9](?:_?[0-9])*(?:[eE][+-]?[0-9](?:_?[0-9])*)?
+      | [0-9](?:_?[0-9])*(?:\.(?!\.))?(?:[eE][+-]?[0-9](?:_?[0-9])*)?)
   | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
   | (?P<cast>::) | (?P<assign>:=) | (?P<dots>\.\.)
   | (?P<named>:(?:[0-9]+|[A-Za-z_][A-Za-z0-9_]*))
@@ -57,7 +57,8 @@ _PATTERN = re.compile(
 _ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _COMMENT = re.compile(r"/\*|\*/")
 _CONTINUED = re.compile(r"[ \t\f\v]*(?:--[^\n]*)?[\r\n](?:\s|--[^\n]*[\r\n])*'")
-_UNICODE = re.compile(r"\\(?:\\|\+([0-9a-fA-F]{6})|([0-9a-fA-F]{4}))")
+_UESCAPE = re.compile(r"(?:\s|--[^\n]*\n)*[uU][eE][sS][cC][aA][pP][eE](?:\s|--[^\n]*\n)*'([^'])'")
+_NO_ESCAPES = set("0123456789abcdefABCDEF+'\" \t\n\r\f\v")
 _ESCAPE = re.compile(
     r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
 )
@@ -166,11 +167,12 @@ def _string(text: str, start: int, prefix: str, tokens: list[Token]) -> int:
     value = "".join(body)
     if prefix == "e":
         value = _unescape(value, text, start)
-    elif prefix == "u&":
-        value = _unicode(value, text, start)
+    end = close + 1
+    if prefix == "u&":
+        value, end = _unicode(value, text, start, end)
     kind = {"x": "bytes", "b": "bits"}.get(prefix, "string")
-    tokens.append(Token(kind, value, start, close + 1))
-    return close + 1
+    tokens.append(Token(kind, value, start, end))
+    return end
 
 
 def _quote_end(text: str, position: int, start: int, *, escapes: bool) -> int:
@@ -202,12 +204,42 @@ def _unescape(value: str, text: str, start: int) -> str:
     return _ESCAPE.sub(replace, value)
 
 
-def _unicode(value: str, text: str, start: int) -> str:
-    def replace(found: re.Match[str]) -> str:
-        code = found[1] or found[2]
-        return "\\" if code is None else _character(int(code, 16), text, start)
+def _unicode(value: str, text: str, start: int, end: int) -> tuple[str, int]:
+    """U&'…' with its escapes read, and where it ends: UESCAPE may say another escape character."""
+    escape = "\\"
+    said = _UESCAPE.match(text, end)
+    if said is not None:
+        escape, end = said[1], said.end()
+        if escape in _NO_ESCAPES:
+            raise syntax_error(text, start, "invalid Unicode escape character")
+    mark = re.escape(escape)
+    pattern = rf"{mark}(?:({mark})|\+([0-9a-fA-F]{{6}})|([0-9a-fA-F]{{4}})|)"
+    units: list[str] = []
+    place = 0
+    for found in re.finditer(pattern, value):
+        units.append(value[place : found.start()])
+        place = found.end()
+        code = found[2] or found[3]
+        if found[1] is None and code is None:
+            raise syntax_error(text, start, "invalid Unicode escape")
+        units.append(escape if code is None else _unit(int(code, 16), text, start))
+    units.append(value[place:])
+    return _paired("".join(units), text, start), end
 
-    return _UNICODE.sub(replace, value)
+
+def _unit(code: int, text: str, start: int) -> str:
+    """A character, or half of a pair of surrogates."""
+    return chr(code) if 0xD800 <= code < 0xE000 else _character(code, text, start)
+
+
+def _paired(value: str, text: str, start: int) -> str:
+    """Pairs of surrogates as the characters that they mean."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise syntax_error(text, start, "invalid Unicode surrogate pair") from None
 
 
 def _character(code: int, text: str, start: int) -> str:
@@ -228,7 +260,8 @@ def _quoted(text: str, start: int, prefix: str, tokens: list[Token]) -> int:
     value = text[start + len(prefix) + 1 : close].replace('""', '"')
     if not value:
         raise SqlSyntaxError("zero-length delimited identifier")
+    end = close + 1
     if prefix:
-        value = _unicode(value, text, start)
-    tokens.append(Token("name", value, start, close + 1))
-    return close + 1
+        value, end = _unicode(value, text, start, end)
+    tokens.append(Token("name", value, start, end))
+    return end

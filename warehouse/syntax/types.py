@@ -55,19 +55,19 @@ class TypeGrammar(Cursor):
                 return ("float8",), (), ""
             case "float":
                 self.advance()
-                bits = self._modifiers()
+                bits = self.modifiers()
                 return (("float4",) if bits and bits[0] <= 24 else ("float8",)), (), ""
             case "character" | "char" | "nchar" | "national":
                 return self._character()
             case "varchar":
                 self.advance()
-                return ("varchar",), self._modifiers(), ""
+                return ("varchar",), self.modifiers(), ""
             case "time" | "timestamp":
                 return self._time(word)
             case "interval":
                 self.advance()
                 fields = self.interval_fields()
-                return ("interval",), self._modifiers(), fields
+                return ("interval",), self.modifiers(), fields
             case "bit":
                 self.not_yet("the type BIT")
         name = self._name()
@@ -75,7 +75,7 @@ class TypeGrammar(Cursor):
             name = (_SHORT.get(name[0], name[0]),)
         elif name[0] == "pg_catalog":
             name = name[1:]
-        return name, self._modifiers(), ""
+        return name, self.modifiers(), ""
 
     def _name(self) -> tuple[str, ...]:
         if self.token.kind not in ("word", "name"):
@@ -92,14 +92,14 @@ class TypeGrammar(Cursor):
         else:
             self.advance()
         varying = bool(self.take_word("varying"))
-        length = self._modifiers()
+        length = self.modifiers()
         if varying:
             return ("varchar",), length, ""
         return ("bpchar",), length or (1,), ""
 
     def _time(self, word: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
         self.advance()
-        modifiers = self._modifiers()
+        modifiers = self.modifiers()
         if self.take_words("with", "time", "zone"):
             return (f"{word}tz",), modifiers, ""
         self.take_words("without", "time", "zone")
@@ -115,7 +115,8 @@ class TypeGrammar(Cursor):
         self.advance()
         return f"{first} to {self.expect_word(*_INTERVAL_FIELDS)}"
 
-    def _modifiers(self) -> tuple[int, ...]:
+    def modifiers(self) -> tuple[int, ...]:
+        """`(12, 2)` behind a type's name, if it comes."""
         if not self.take_operator("("):
             return ()
         numbers = self.comma_list(self._modifier)

@@ -48,7 +48,7 @@ def _unstable(file: LogicFile, answers: list[Answer], postgresql: PostgreSQL) ->
                 session.reverse_tables()
                 changed = False
             found = _answer(session.run(record.sql, record.parameters), record)
-            changed = changed or not record.query
+            changed = changed or record.changes
             if not same_answers(found, answer, rowsort=record.rowsort):
                 wrong.append(f"{file.path}:{record.line}: not determined: {record.sql}")
     return wrong

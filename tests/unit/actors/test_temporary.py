@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from actors.messages import DropSchema, NewSchema, Session
+from actors.messages import Session
+from actors.operations import DropSchema, NewSchema
 from actors.primary.resolve import resolve
 from actors.temporary import (
     drop_temporary,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from actors.messages import AppendRows, NewColumn, NewTable, Transaction
+from actors.messages import Transaction
+from actors.operations import AppendRows, NewColumn, NewTable
 from actors.primary.group import carried, size_bytes_of
 from actors.primary.resolve import resolve
 from storage.delta import decode_rows, encode_rows

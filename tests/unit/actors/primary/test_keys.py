@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.messages import NewColumn, NewKey, NewTable
+from actors.operations import NewColumn, NewKey, NewTable
 from actors.primary.resolve import resolve
 from storage.errors import InvalidRequest
 from storage.schema import Check, Key, Kind, ScalarType

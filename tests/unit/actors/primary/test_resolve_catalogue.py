@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from actors.messages import (
+from actors.operations import (
     CommentOnTable,
     DropSchema,
     DropTable,

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from actors.messages import DropTable, Transaction
+from actors.messages import Transaction
+from actors.operations import DropTable
 from actors.primary.sequencer import Sequencer, SequencerLimits
 from storage.errors import (
     Conflict,

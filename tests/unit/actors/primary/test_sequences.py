@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from actors.messages import (
+from actors.messages import Transaction
+from actors.operations import (
     AdvanceSequence,
     DropTable,
     NewColumn,
     NewIdentity,
     NewTable,
-    Transaction,
 )
 from actors.primary.sequencer import Sequencer
 from actors.primary.sequences import BLOCK_VALUES, Reservations

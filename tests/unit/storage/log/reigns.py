@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pyarrow as pa
 
-from actors.messages import AppendRows, NewColumn, NewTable, Transaction
+from actors.messages import Transaction
+from actors.operations import AppendRows, NewColumn, NewTable
 from storage.delta import encode_rows
 from storage.ids import Ids
 from storage.log.epoch import Owner

@@ -18,7 +18,7 @@ import pytest
 from storage.delete_bitmap import Positions, encode_positions
 from storage.errors import CorruptData, InternalError
 from storage.micropartition import live_rows
-from storage.micropartition.inputs import ROW_BITS, Overlay, ScanDelta, ScanFile, ScanGroup
+from storage.micropartition.inputs import ROW_BITS, Chosen, ScanDelta, ScanFile, ScanGroup
 from storage.micropartition.reader import scan
 from storage.micropartition.writer import STRIPE_ROWS, write
 from storage.schema import (
@@ -175,22 +175,19 @@ def test_hidden_keys_of_any_type(
         files=(ScanFile(path=tmp_path / "x"),),
         deltas=(ScanDelta(rows=table),),
     )
-    overlay = Overlay(
-        columns=columns, added=table.slice(1, 1), key=columns[:1], hidden=table.select(["k"])[:2]
-    )
-    seen = scan([group], columns[1:], carriers=carriers, overlay=overlay)
-    left = [n for n in numbers if n > 1]
-    assert values(seen) == sorted([1, *left, *left])
+    chosen = Chosen(key=columns[:1], keys=table.select(["k"])[:2])
+    seen = scan([group], columns[1:], carriers=carriers, chosen=chosen)
+    kept = [n for n in numbers if n <= 1]
+    assert values(seen) == sorted([*kept, *kept])
 
 
-def test_a_key_of_two_columns_hides_only_both(tmp_path: Path) -> None:
+def test_a_key_of_two_columns_is_both(tmp_path: Path) -> None:
     stored = pa.Table.from_pylist(
         [{"n": a, "row": b} for a in range(3) for b in range(3)], schema=arrow_schema(COLUMNS)
     )
-    hidden = pa.Table.from_pylist([{"n": 1, "row": 2}], schema=arrow_schema(COLUMNS))
-    overlay = Overlay(columns=COLUMNS, added=rows(0), key=COLUMNS, hidden=hidden)
-    found = frame(file(tmp_path / "1", stored), overlay=overlay)
-    assert found.collect().height == 8
+    keys = pa.Table.from_pylist([{"n": 1, "row": 2}], schema=arrow_schema(COLUMNS))
+    found = frame(file(tmp_path / "1", stored), chosen=Chosen(key=COLUMNS, keys=keys))
+    assert found.collect().height == 1
     plan = found.filter(pl.col("n") > 1).explain()
     assert any(
         'col("n") > 2' in s or 'col("n")' in s for s in plan.splitlines() if "SELECTION" in s

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from pyroaring import BitMap
+from pyroaring import FrozenBitMap
 
-from storage.primary_key.deleted import MANY_ROWS, BitmapCache
+from storage.delete_bitmap import DeleteBitmap
 from storage.primary_key.locations import (
     MISSING,
     LiveIds,
@@ -21,17 +21,14 @@ from storage.primary_key.locations import (
     rows_of,
 )
 from storage.schema import TableSchema
-from storage.snapshot.changes import Bitmap
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Delta, TableState
 
 ID = st.integers(0, 40)
 
 
-def bitmap(file_id: int, positions: Set[int]) -> Bitmap:
-    return Bitmap(
-        file_id=file_id, deleted_count=len(positions), positions=BitMap(positions).serialize()
-    )
+def bitmap(file_id: int, positions: Set[int]) -> DeleteBitmap:
+    return DeleteBitmap(file_id, 2**21, FrozenBitMap(positions))
 
 
 def test_a_location_is_a_file_and_a_row() -> None:
@@ -93,29 +90,17 @@ def test_the_rows_of_a_table_are_those_of_its_files_and_deltas() -> None:
         files=files,
         bitmaps={5: bitmap(5, {1})},
     )
-    rows = LiveRows.of(state, BitmapCache())
+    rows = LiveRows.of(state)
     asked = np.concatenate([locations_in(f, np.array([1])) for f in range(1, 7)])
     assert rows.contains(asked).tolist() == [False, True, True, True, False, False]
 
 
-def test_few_rows_and_many_are_deleted_alike() -> None:
+def test_many_rows_are_deleted_or_not_in_the_order_asked() -> None:
     random = np.random.default_rng(1)
     positions = {int(p) for p in random.integers(0, 2**16, 9000)}
-    deleted = bitmap(1, positions)
-    rows = random.integers(0, 2**21, 4 * MANY_ROWS)
-    rows[: 2 * MANY_ROWS] >>= 5
-    cache = BitmapCache()
-    found = cache.deleted(deleted, rows).tolist()
-    assert found == [row in positions for row in rows.tolist()]
-    assert found[:99] == cache.deleted(deleted, rows[:99]).tolist()
-    assert not cache.deleted(bitmap(2, set()), rows).any()
-
-
-def test_a_newer_bitmap_of_a_file_takes_the_place_of_the_older() -> None:
-    cache, row = BitmapCache(), np.array([5])
-    older, newer = bitmap(1, {1}), bitmap(1, {1, 5})
-    assert cache.deleted(older, row).tolist() == [False]
-    assert cache.deleted(newer, row).tolist() == [True]
-    assert cache.deleted(older, row).tolist() == [False]
-    cache.keep([])
-    assert cache.deleted(newer, row).tolist() == [True]
+    rows = random.integers(0, 2**21, 4096)
+    rows[:2048] >>= 5
+    live = LiveRows(LiveIds.of([1, 2]), {1: bitmap(1, positions), 2: bitmap(2, set())})
+    expected = [row in positions for row in rows.tolist()]
+    assert live.deleted(locations_in(1, rows)).tolist() == expected
+    assert not live.deleted(locations_in(2, rows)).any()

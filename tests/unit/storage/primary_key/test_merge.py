@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyroaring import BitMap
+from pyroaring import FrozenBitMap
 
+from storage.delete_bitmap import DeleteBitmap
 from storage.errors import InternalError
 from storage.primary_key import merge as merging
 from storage.primary_key.keys import Keys
@@ -17,7 +18,6 @@ from storage.primary_key.locations import LiveIds, LiveRows, locations_in
 from storage.primary_key.merge import find_duplicate, merge
 from storage.primary_key.run import open_run
 from storage.primary_key.run_writer import write_run
-from storage.snapshot.changes import Bitmap
 from tests.unit.storage.primary_key.entries_of import HIGH, LOW, Pair, run_of
 
 PAIR = st.tuples(st.sampled_from(HIGH), st.sampled_from(LOW))
@@ -38,9 +38,9 @@ def is_there(location: int) -> bool:
 
 
 def rows_there(file_ids: list[int]) -> LiveRows:
-    odd = BitMap(range(1, 1000, 2)).serialize()
+    odd = FrozenBitMap(range(1, 1000, 2))
     live = LiveIds.of([file_id for file_id in file_ids if file_id != 2])
-    return LiveRows(live, {3: Bitmap(file_id=3, deleted_count=500, positions=odd)})
+    return LiveRows(live, {3: DeleteBitmap(3, 1000, odd)})
 
 
 @IN_TMP

@@ -23,9 +23,10 @@ DIFFERENCES = {
     "select q from (select 1 as z) q": "q q",
     # There is no type of types: names of types are texts.
     "select pg_typeof(a) from t": "pg_typeof text",
-    # Fields of an interval's literal are read where they are one unit, or say what is written.
+    # An interval's fields cut its value; its type does not show them.
     "select interval '1' year, interval '1 2' day to hour, date '2020-01-01',"
-    " timestamp '2020-01-01 10:00', time '10:00'": "22007",
+    " timestamp '2020-01-01 10:00', time '10:00'": "interval interval, interval interval,"
+    " date date, timestamp timestamp without time zone, time time without time zone",
 }
 
 

@@ -52,7 +52,7 @@ def test_describe_shows_columns_and_size(mobula: Mobula, orders: str) -> None:
     assert "DECIMAL(10,2)" in found.stdout
     assert found.stderr.startswith("3 rows in 0 micropartitions and 1 deltas, ")
     rows = mobula("describe", orders, "public.orders", "--format", "csv").stdout
-    assert rows.splitlines()[1] == "id,BIGINT,true,,"
+    assert rows.splitlines()[1] == "id,BIGINT,true,,,"
 
 
 def test_describe_names_the_nearest_table(mobula: Mobula, orders: str) -> None:

@@ -303,3 +303,16 @@ def test_what_is_not_scalar_is_our_mistake() -> None:
         constant(WindowCall(type=INTEGER, fn="row_number()", args=()))
     with pytest.raises(InternalError, match="no column 3"):
         constant(column(3))
+
+
+def test_a_thousand_conditions_make_a_shallow_expression() -> None:
+    column = ColumnRef(type=INTEGER, id=1)
+    tests = tuple(call("=", column, lit(value)) for value in range(1_000))
+    for fn in ("or", "and"):
+        offered = {1: Value(pl.col("a"), INTEGER)}
+        text = str(lower(call(fn, *tests), Environment(columns=offered)).expr)
+        depth = deepest = 0
+        for letter in text:
+            depth += (letter in "([") - (letter in ")]")
+            deepest = max(deepest, depth)
+        assert deepest < 50

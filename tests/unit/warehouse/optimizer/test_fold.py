@@ -14,6 +14,8 @@ from warehouse.algebra.relations import Project
 from warehouse.binder.context import Binding
 from warehouse.binder.queries import bind_query
 from warehouse.optimizer.fold import folded, folded_query
+from warehouse.optimizer.optimize import optimized
+from warehouse.optimizer.render import render_query
 from warehouse.planning.catalogue import NoTables
 from warehouse.planning.parse import parse_text
 
@@ -99,3 +101,10 @@ def test_every_relation_is_folded() -> None:
     query = folded_query(bind_query(parse_text(sql).tree, Binding(sql, NoTables())))
     assert "Call(" not in repr(query.ctes)
     assert "value=5" in repr(query.relation)
+
+
+def test_constants_of_subqueries_fold_once_they_are_joins() -> None:
+    sql = "SELECT 1 WHERE 1 IN (SELECT x FROM (VALUES (1), (2)) v(x) WHERE x < 1 + 1)"
+    query = bind_query(parse_text(sql).tree, Binding(sql, NoTables()))
+    assert "+" in render_query(optimized(query, {}, without=frozenset(["fold"])))
+    assert "+" not in render_query(optimized(query, {}))

@@ -28,6 +28,7 @@ from warehouse.optimizer.cardinality import Estimate
 from warehouse.optimizer.estimates import Estimator
 from warehouse.optimizer.fold import folded_query
 from warehouse.optimizer.join_graph import EXACT_MAX, JoinGraph, JoinKey
+from warehouse.optimizer.pushdown import pushed_down
 
 BIGINT = ScalarType(kind=Kind.BIGINT)
 DATE = ScalarType(kind=Kind.DATE)
@@ -286,6 +287,15 @@ def test_distinct_values_are_bounded_by_range_and_by_rows() -> None:
     assert [found.distinct_of(c.id) for c in scan.outputs] == [20, 1000, 1000]
 
 
+def test_a_key_counts_where_its_range_and_the_foreign_keys_overlap() -> None:
+    calendar = synthetic(2, "calendar", {"day": BIGINT}, [(73_000, {"day": (1, 73_000)})])
+    facts = synthetic(3, "facts", {"day": BIGINT}, [(100_000, {"day": (50_001, 51_000)})])
+    sql = "SELECT 1 FROM calendar c JOIN facts f ON c.day = f.day"
+    query, tables = bound(Database(Path(), snapshot_of(calendar, facts)), sql)
+    join = first(query.relation, Join)
+    assert Estimator(tables, {}).of(join).rows == pytest.approx(100_000, rel=0.01)
+
+
 # --- the tree -------------------------------------------------------------------------------------
 
 STAR = "facts.store = stores.id AND facts.good = goods.id AND stores.parent = regions.id"
@@ -374,7 +384,7 @@ def test_what_is_behind_an_outer_join_stays_there(star: Database) -> None:
     query = optimised(
         star,
         "SELECT 1 FROM facts JOIN goods ON facts.good = goods.id JOIN stores "
-        "ON facts.store = stores.id AND stores.id = 7 "
+        "ON facts.store = stores.id AND stores.kind = 7 "
         "LEFT JOIN regions ON regions.id = stores.parent AND regions.kind < stores.kind",
     )
     top = joins_of(query.relation)[0]
@@ -471,6 +481,59 @@ def test_the_outer_part_of_a_correlated_query_is_ordered(star: Database) -> None
     )
     names = [name for name in leaf_names(query) if name in ("facts", "stores", "goods")]
     assert names.index("goods") == len(names) - 1
+
+
+def test_a_relation_compared_with_a_query_on_its_own_is_joined_for_its_few_rows(
+    star: Database,
+) -> None:
+    query = optimised(
+        star,
+        "SELECT 1 FROM facts, goods, stores WHERE facts.good = goods.id AND facts.store = stores.id"
+        " AND stores.kind = (SELECT max(kind) FROM regions)",
+    )
+    assert leaf_names(query) == ["facts", "stores+regions", "goods"]
+
+
+def test_both_sides_of_a_join_compared_with_a_constant_give_no_fewer_rows(star: Database) -> None:
+    sql = "SELECT 1 FROM facts JOIN stores ON facts.store = stores.id WHERE stores.id = 7"
+    query, tables = bound(star, sql)
+    join = first(pushed_down(query).relation, Join)
+    assert isinstance(join.left, Filter)
+    assert isinstance(join.right, Filter)
+    assert Estimator(tables, {}).of(join).rows == pytest.approx(1_000)
+
+
+def test_a_left_join_waits_for_inner_joins_that_leave_fewer_rows(star: Database) -> None:
+    sql = (
+        "SELECT 1 FROM facts LEFT JOIN goods ON facts.good = goods.id"
+        " JOIN stores ON facts.store = stores.id WHERE {}"
+    )
+    few = optimised(star, sql.format("stores.kind = 7"))
+    assert [join.kind for join in joins_of(few.relation)] == ["left", "inner"]
+    missing = optimised(star, sql.format("stores.kind = 7 AND goods.id IS NULL"))
+    assert [join.kind for join in joins_of(missing.relation)] == ["left", "inner"]
+    many = optimised(star, sql.format("stores.id > 0"))
+    assert [join.kind for join in joins_of(many.relation)] == ["inner", "left"]
+
+
+def test_a_left_join_does_not_wait_where_another_relation_asks_for_its_right_side(
+    star: Database,
+) -> None:
+    query = optimised(
+        star,
+        "SELECT 1 FROM facts LEFT JOIN goods ON facts.good = goods.id JOIN stores"
+        " ON facts.store = stores.id AND coalesce(goods.kind, 1) = stores.kind WHERE stores.id = 7",
+    )
+    assert [join.kind for join in joins_of(query.relation)] == ["inner", "left"]
+
+
+def test_a_condition_that_may_fail_stays_above_the_joins(star: Database) -> None:
+    query = optimised(
+        star,
+        "SELECT 1 FROM facts, stores WHERE facts.store = stores.id"
+        " AND 1 / stores.kind = (SELECT max(kind) FROM regions)",
+    )
+    assert "regions" not in leaf_names(query)[0] + leaf_names(query)[1]
 
 
 def test_explain_shows_the_order(star: Database) -> None:

@@ -16,17 +16,18 @@ import pyarrow as pa
 
 from actors.compute.deltas import DeltaStage
 from actors.compute.execution import execute
+from actors.compute.inputs import scan_input
+from actors.fragments import DeltaRun, Fragment, ScanInput
 from actors.messages import (
     CommitReply,
-    DeltaRun,
-    Fragment,
-    Operation,
     QueryReply,
     QueryStats,
-    ScanInput,
     Session,
     Statement,
     TableInfo,
+)
+from actors.operations import (
+    Operation,
     TruncateTable,
     WriteMode,
     WriteRows,
@@ -37,7 +38,6 @@ from actors.planner import (
     Latest,
     ModifyPlan,
     Plan,
-    PlannedScan,
     QueryPlan,
     WritePlan,
 )
@@ -49,7 +49,6 @@ from storage.schema import Key, arrow_schema
 from storage.snapshot.apply import apply_changes
 from storage.snapshot.changes import AddRows
 from storage.snapshot.model import Receipt, Snapshot, TableState
-from storage.snapshot.ranges import column_ranges
 from storage.target import IngestTarget, RowRules, to_number
 from tests.fakes import FakeClock
 from warehouse.planning.planner import SqlPlanner
@@ -110,7 +109,7 @@ class FakePrimary:
     async def rows(
         self, plan: QueryPlan, snapshot: Snapshot, given: pa.Table | None = None
     ) -> QueryReply:
-        inputs = [scan_input(scan) for scan in plan.scans]
+        inputs = [scan_input(scan, DeltaStage(lambda rows: rows)) for scan in plan.scans]
         if plan.given is not None:
             assert given is not None
             rows = given.select([column.name for column in plan.given.columns])
@@ -318,18 +317,3 @@ def _put(rows: Rows, row: dict[str, Any], table: TableState, mode: WriteMode) ->
         raise InvalidRequest(f"duplicate key value violates {key.name}", "23505")
     rows.append(row)
     return 1
-
-
-def scan_input(scan: PlannedScan) -> ScanInput:
-    """What a worker gets of a table in deltas."""
-    deltas = DeltaStage(lambda rows: rows).runs(scan.table)
-    schemas = {s.version: s.columns for s in scan.table.schemas}
-    known = [(run.schema_version, run.ranges) for run in deltas]
-    return ScanInput(
-        alias=scan.alias,
-        columns=scan.columns,
-        schemas=schemas,
-        deltas=deltas,
-        ranges=column_ranges(scan.files, known, scan.columns, schemas),
-        location=scan.location,
-    )

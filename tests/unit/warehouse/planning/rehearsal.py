@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from actors.compute.execution import execute
 from actors.fragments import Fragment
-from actors.messages import AppendRows, Operation, Session, Statement
+from actors.messages import Session, Statement
 from actors.numbering import with_numbers
+from actors.operations import AppendRows, Operation
 from actors.planner import CreateAsPlan, InsertPlan, Latest, Plan, QueryPlan, WritePlan
 from actors.primary.resolve import resolve
 from actors.primary.tables import first_schema

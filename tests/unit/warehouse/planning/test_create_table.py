@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from actors.messages import NewSchema, NewTable, Session
+from actors.messages import Session
+from actors.operations import NewSchema, NewTable
 from actors.planner import CreateAsPlan, WritePlan
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.schema import CharType, DecimalType, EnumType, Kind, ScalarType, SqlType

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -14,9 +13,9 @@ from actors.compute.deltas import DeltaStage
 from actors.compute.execution import execute
 from actors.compute.inputs import scan_input
 from actors.fragments import Fragment
-from actors.planner import AtLsn, InputFrame
+from actors.planner import AtLsn
 from storage.delete_bitmap import Positions, encode_positions
-from storage.micropartition.inputs import ROW_BITS, Overlay
+from storage.micropartition.inputs import ROW_BITS, Chosen
 from storage.schema import Kind, ScalarType, SqlType, arrow_schema
 from storage.snapshot.changes import Bitmap
 from storage.snapshot.model import TableState
@@ -119,39 +118,12 @@ def test_join_order_counts_live_rows(whole: TableState) -> None:
     assert TableStatistics(state).null_share(COLUMNS[0]) == pytest.approx(1 / 8)
 
 
-def test_a_transaction_sees_its_own_rows(database: Database) -> None:
+def test_rows_are_chosen_by_key(database: Database) -> None:
     plan = database.query("SELECT a, t FROM x WHERE a * 2 >= 20 ORDER BY a")
     key = COLUMNS[:1]
-    overlay = Overlay(
-        columns=COLUMNS,
-        added=part((10, "again"), (2**62, "large")),
-        key=key,
-        hidden=pa.table({"a": [10, 20]}, schema=arrow_schema(key)),
-    )
-    changed = replace(plan, scans=tuple(replace(s, overlay=overlay) for s in plan.scans))
-    with pytest.raises(Exception, match="out of range"):  # the proof that a * 2 fits is gone
-        database.run(changed)
-    small = replace(overlay, added=part((10, "again"), (11, None)))
-    changed = replace(plan, scans=tuple(replace(s, overlay=small) for s in plan.scans))
-    assert database.run(changed).to_pylist() == [
-        {"a": 10, "t": "again"},
-        {"a": 11, "t": None},
-        {"a": 30, "t": "30"},
-    ]
-
-
-@dataclass(frozen=True)
-class _Input:
-    """A program that gives an input as it is, and keeps what is known of its columns."""
-
-    seen: dict[str, InputFrame]
-
-    def build(self, inputs: Mapping[str, InputFrame]) -> pl.LazyFrame:
-        self.seen.update(inputs)
-        return next(iter(inputs.values())).frame
-
-    def arrow(self, found: pl.DataFrame) -> pa.Table:
-        return found.to_arrow()
+    chosen = Chosen(key=key, keys=pa.table({"a": [20, 30, 99]}, schema=arrow_schema(key)))
+    changed = replace(plan, scans=tuple(replace(s, chosen=chosen) for s in plan.scans))
+    assert [row["a"] for row in database.run(changed).to_pylist()] == [20, 30]
 
 
 def test_locations_are_one_more_column(database: Database) -> None:

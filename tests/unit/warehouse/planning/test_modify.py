@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.messages import CommitReply, QueryReply, WriteMode, WriteRows
+from actors.messages import CommitReply, QueryReply
+from actors.operations import WriteMode, WriteRows
 from storage.errors import Conflict, InvalidRequest, NotYet
 from storage.snapshot.model import Receipt
 from tests.unit.warehouse.planning.keyed import FakePrimary, KeyedDatabase
@@ -73,7 +74,12 @@ def written(database: KeyedDatabase) -> list[tuple[WriteMode, int, bool]]:
         (
             "INSERT INTO t VALUES (1, 1), (9, 20), (8, 8), (7, 8) ON CONFLICT DO NOTHING",
             "INSERT 0 1",
-            [(WriteMode.IGNORE, 3, False)],
+            [(WriteMode.IGNORE, 3, False), (WriteMode.IGNORE, 1, False)],
+        ),
+        (
+            "INSERT INTO t VALUES (9, 9), (9, 9), (8, NULL), (8, NULL) ON CONFLICT DO NOTHING",
+            "INSERT 0 2",
+            [(WriteMode.IGNORE, 2, False)],
         ),
     ],
 )
@@ -100,6 +106,14 @@ def test_an_error_in_returning_writes_nothing(database: KeyedDatabase) -> None:
         database.sql("UPDATE t SET c = 'z' RETURNING 1 / (a - 2)")
     assert caught.value.sqlstate == "22012"
     assert database.snapshot is before
+
+
+@pytest.mark.parametrize("returning", ["", " RETURNING a"])
+def test_a_row_that_is_left_out_is_in_nobodys_way(returning: str, database: KeyedDatabase) -> None:
+    """Of (1, 9) and (8, 9) the first meets the table, so the second is inserted."""
+    rows = "INSERT INTO t VALUES (1, 9), (8, 9), (8, 7), (7, 9) ON CONFLICT DO NOTHING"
+    assert database.tag(rows + returning) == "INSERT 0 1"
+    assert database.rows("SELECT a, b FROM t WHERE a > 3") == [(8, 9)]
 
 
 def test_keys_may_change_places(database: KeyedDatabase) -> None:

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from actors.messages import (
+from actors.messages import QueryStats, Statement
+from actors.operations import (
     DropTable,
     NewColumn,
     NewIdentity,
     NewTable,
-    QueryStats,
-    Statement,
 )
 from actors.planner import (
     AtLsn,
@@ -194,12 +193,12 @@ def test_show_and_describe(database: Database) -> None:
     assert shown(database, "SHOW SCHEMAS") == [("public", 2)]
     assert shown(database, "SHOW WAREHOUSES") == []
     assert shown(database, "DESCRIBE TABLE Items") == [
-        ("a", "INTEGER", True, None, 2),
-        ("b", "BIGINT", True, None, None),
-        ("d", "DECIMAL(15,2)", True, None, None),
-        ("f", "DOUBLE PRECISION", True, None, None),
-        ("s", "VARCHAR(20)", True, None, None),
-        ("t", "DATE", True, None, 1),
+        ("a", "INTEGER", True, None, None, 2),
+        ("b", "BIGINT", True, None, None, None),
+        ("d", "DECIMAL(15,2)", True, None, None, None),
+        ("f", "DOUBLE PRECISION", True, None, None, None),
+        ("s", "VARCHAR(20)", True, None, None, None),
+        ("t", "DATE", True, None, None, 1),
     ]
     with pytest.raises(UnknownObject):
         database.plan("DESCRIBE nope")

@@ -1,0 +1,348 @@
+"""What a transaction may do: operations, as frozen, picklable values.
+
+Clients make them, the primary resolves them (`actors.primary.resolve`). Those that say "the
+primary's own" never travel.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from storage.flush import Flushed
+from storage.primary_key import Keys, OpenRun, Words
+from storage.schema import Check, EnumType, SqlType, StructType
+from storage.snapshot.changes import IndexRun, VirtualWarehouse
+from storage.snapshot.files import FileRow
+
+__all__ = [
+    "AdvanceSequence",
+    "AppendFiles",
+    "AppendRows",
+    "CommentOnTable",
+    "DeleteRows",
+    "DropSchema",
+    "DropTable",
+    "DropType",
+    "DropWarehouse",
+    "ExchangeDeltas",
+    "ExchangeRuns",
+    "LoadFiles",
+    "NewColumn",
+    "NewIdentity",
+    "NewKey",
+    "NewSchema",
+    "NewTable",
+    "NewType",
+    "NewWarehouse",
+    "Operation",
+    "TruncateTable",
+    "WriteMode",
+    "WriteOperation",
+    "WriteRows",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIdentity:
+    """GENERATED ALWAYS or BY DEFAULT AS IDENTITY, with the options of its sequence.
+
+    What is None is as PostgreSQL has it: counting up from 1 to the largest value of the column's
+    type, or down from -1 to the smallest.
+    """
+
+    always: bool
+    start: int | None = None
+    increment: int = 1
+    low: int | None = None
+    high: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewColumn:
+    """A column of CREATE TABLE, before it has an id. `default`: see `schema.Column`."""
+
+    name: str
+    type: SqlType
+    nullable: bool = True
+    default: str | None = None
+    identity: NewIdentity | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """PRIMARY KEY or UNIQUE of CREATE TABLE, its columns by name; see `schema.Key`."""
+
+    name: str
+    columns: tuple[str, ...]
+    primary: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTable:
+    """CREATE TABLE. `cluster_by` holds column names; `order` is "lexical" or "zorder".
+
+    `checks` and `keys` have distinct names; whoever plans the statement names those that it leaves
+    unnamed. Columns of the primary key become NOT NULL.
+    `rows`: the table's first rows, fitted to its columns, whose ids count from 1 in their order,
+    and to schema version 1; their `table_id` is not looked at. If the table exists already
+    (`if_not_exists`), they are left out.
+    """
+
+    schema: str
+    name: str
+    columns: tuple[NewColumn, ...]
+    cluster_by: tuple[str, ...] = ()
+    order: str = "lexical"
+    options: Mapping[str, int | str] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    keys: tuple[NewKey, ...] = ()
+    comment: str | None = None
+    if_not_exists: bool = False
+    rows: AppendRows | AppendFiles | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTable:
+    """DROP TABLE."""
+
+    schema: str
+    name: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSchema:
+    """CREATE SCHEMA. `temporary`: of a session's temporary tables (`actors.temporary`)."""
+
+    name: str
+    if_not_exists: bool = False
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropSchema:
+    """DROP SCHEMA. Without `cascade` it must be empty; with it, all that it holds goes too."""
+
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewType:
+    """CREATE TYPE … AS ENUM (…) or AS (…). The name inside the definition is
+    filled in by the primary."""
+
+    schema: str
+    name: str
+    definition: EnumType | StructType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropType:
+    """DROP TYPE; refused while a column or another type has it."""
+
+    schema: str
+    name: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentOnTable:
+    """COMMENT ON TABLE, or ON COLUMN if `column` is given; `comment` None removes it."""
+
+    schema: str
+    table: str
+    column: str | None = None
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvanceSequence:
+    """Take `count` values from a sequence, for whoever called `Primary.reserve`."""
+
+    sequence_id: int
+    count: int
+
+
+class WriteMode(enum.Enum):
+    """What a row does to the row with the same primary key, and what if there is none."""
+
+    INSERT = "insert"  # refused if there is one (23505)
+    IGNORE = "ignore"  # left out if there is one, or one with another key of the table
+    UPSERT = "upsert"  # replaces it, or is inserted
+    UPDATE = "update"  # replaces it; left out if there is none
+    DELETE = "delete"  # deletes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendRows:
+    """A small append: rows in the table's logical Arrow types, as `storage.delta` encodes them.
+
+    `table_id` and `schema_version` are those the rows were fitted to.
+    """
+
+    table_id: int
+    schema_version: int
+    row_count: int
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendFiles:
+    """A large write: micropartitions that are already in the store, by reference.
+
+    Attributes:
+        mode: what the rows do in a table with keys; INSERT in one without.
+        runs: of each file of a table with keys, the runs of its keys by key id; their locations
+            are in file 0.
+        read_lsn: see `WriteRows`.
+    """
+
+    table_id: int
+    files: tuple[FileRow, ...]
+    mode: WriteMode = WriteMode.INSERT
+    runs: tuple[Mapping[int, IndexRun], ...] = ()
+    read_lsn: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRows:
+    """Rows for a table with keys, few enough for the log; no two of them have the same key.
+
+    Attributes:
+        table_id, schema_version: those that the rows were fitted to.
+        rows: as `storage.delta` encodes them; None for DELETE.
+        keys: by key id, the keys of the rows as `storage.key_rows` encodes them; for DELETE of the
+            primary key alone.
+        read_lsn: the statement read at this LSN: refused (Conflict) if one of the primary keys was
+            written since. None: it did not read.
+    """
+
+    table_id: int
+    schema_version: int
+    mode: WriteMode
+    row_count: int
+    rows: bytes | None
+    keys: Mapping[int, tuple[bytes, bytes | None]]
+    read_lsn: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRows:
+    """Rows of a table deleted by where they are: of tables without a primary key.
+
+    `positions`: by id of the file or delta, a RoaringBitmap of row positions, as of `read_lsn`.
+    Refused (Conflict) if one of the rows is not there any more.
+    """
+
+    table_id: int
+    positions: Mapping[int, bytes]
+    read_lsn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TruncateTable:
+    """TRUNCATE: every row leaves; `restart_identity` also begins its identity columns anew."""
+
+    table_id: int
+    restart_identity: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeDeltas:
+    """A flush that has written its files: they take the place of the deltas. The primary's own.
+
+    Attributes:
+        read_lsn: of the snapshot that it read.
+        runs: of its files, opened, by key id; locations are in file 0 and on.
+    """
+
+    table_id: int
+    read_lsn: int
+    flushed: Flushed
+    runs: Mapping[int, tuple[OpenRun, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeRuns:
+    """Runs of one key's index that were merged, or made anew: `made` takes the place of `gone`."""
+
+    table_id: int
+    key_id: int
+    gone: tuple[str, ...]
+    made: OpenRun | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFiles:
+    """`AppendFiles` for a table with keys, checked against what was there at an LSN. The primary's
+    own (`actors.primary.bulk`).
+
+    Attributes:
+        runs: one for each key, by its id; locations are in file 0 and on.
+        gone: locations of the rows that are replaced, as of `checked_lsn`.
+        own: primary keys of replaced rows that the same transaction has written: where those are is
+            only known when its turn has come.
+        left_out: rows of the files that are not written; locations in file 0 and on.
+        checked_lsn: of what they were compared with.
+        read_lsn: see `WriteRows`.
+        written, late: primary keys written since `checked_lsn` and since `read_lsn`; filled in when
+            its turn has come.
+    """
+
+    table_id: int
+    files: tuple[FileRow, ...]
+    mode: WriteMode
+    runs: Mapping[int, OpenRun]
+    gone: Words
+    left_out: Words
+    checked_lsn: int
+    own: Keys | None = None
+    read_lsn: int | None = None
+    written: Keys | None = None
+    late: Keys | None = None
+
+
+WriteOperation = AppendRows | AppendFiles | WriteRows  # what a frame becomes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWarehouse:
+    """CREATE WAREHOUSE, and the same from Python."""
+
+    warehouse: VirtualWarehouse
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropWarehouse:
+    """DROP WAREHOUSE."""
+
+    name: str
+    if_exists: bool = False
+
+
+Operation = (
+    NewTable
+    | DropTable
+    | NewSchema
+    | DropSchema
+    | NewType
+    | DropType
+    | CommentOnTable
+    | AdvanceSequence
+    | AppendRows
+    | AppendFiles
+    | WriteRows
+    | DeleteRows
+    | TruncateTable
+    | ExchangeDeltas
+    | ExchangeRuns
+    | LoadFiles
+    | NewWarehouse
+    | DropWarehouse
+)
