@@ -4,14 +4,19 @@ A statement that stands alone reads the newest snapshot. If others have written 
 depends on before it could commit (Conflict), it is planned and run again on a newer snapshot, a few
 times. The same goes for INSERT … ON CONFLICT that meets a key (23505) which it did not see.
 Each attempt holds the LSN that it reads at, so that the primary can tell what was written since.
+Statements that are run again take turns, table by table, and those that begin meanwhile wait for
+them: so nobody is always too late.
 
 Inside a transaction it is run once, on the transaction's own state.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pyarrow as pa
 
@@ -27,9 +32,9 @@ from actors.operations import Operation, WriteMode
 from actors.planner import InsertPlan, ModifyPlan, Parsed, QueryPlan
 from actors.primary.modify import COMMITTED_BEFORE, Modifier, RowWrites
 from actors.primary.primary import Primary
-from actors.write import delete_operation, fitted_operation
+from actors.write import delete_operation, fitted_operation, rows_operation
 from storage.clock import Clock
-from storage.errors import Conflict, InvalidRequest, MobulaError
+from storage.errors import Conflict, InternalError, InvalidRequest, MobulaError, NotYet
 from storage.snapshot.model import Receipt, Snapshot, TableState
 from storage.target import RowRules
 
@@ -62,6 +67,7 @@ class Changes:
         self._fetch_rows = fetch_rows
         self._clock = clock
         self._modifier = Modifier(self, writes)
+        self._turns = _Turns()
 
     async def carry_out(
         self, plan: InsertPlan | ModifyPlan, snapshot: Snapshot, parsed: Parsed
@@ -76,17 +82,24 @@ class Changes:
         statement = parsed.statement
         if statement.session.transaction:
             return await self._once(plan, snapshot, statement)
-        found = await self._tried(plan, snapshot, statement, last=False)
-        for attempt in range(1, ATTEMPTS_MAX):
+        if not self._turns.taken(plan.table.id):
+            found = await self._tried(plan, snapshot, statement, last=False)
             if found is not None:
                 return found
+        async with self._turns.turn(plan.table.id):
+            return await self._again(parsed)
+
+    async def _again(self, parsed: Parsed) -> CommitReply | QueryReply:
+        """Plan and run a statement until it is not too late."""
+        for attempt in range(1, ATTEMPTS_MAX):
             with self._primary.reading() as newest:
-                again, _ = await self._runner.plan(parsed, newest)
-                assert isinstance(again, InsertPlan | ModifyPlan)
+                plan, _ = await self._runner.plan(parsed, newest)
+                assert isinstance(plan, InsertPlan | ModifyPlan)
                 last = attempt == ATTEMPTS_MAX - 1
-                found = await self._tried(again, newest, statement, last=last)
-        assert found is not None
-        return found
+                found = await self._tried(plan, newest, parsed.statement, last=last)
+            if found is not None:
+                return found
+        raise InternalError("the last attempt neither succeeded nor failed")
 
     async def _tried(
         self,
@@ -156,18 +169,55 @@ class Changes:
         return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
 
 
+class _Turns:
+    """Turns of those that are run again, by table id."""
+
+    def __init__(self) -> None:
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._waiting: Counter[int] = Counter()
+
+    def taken(self, table_id: int) -> bool:
+        """Has somebody a turn, or waits for one?"""
+        return self._waiting[table_id] > 0
+
+    @asynccontextmanager
+    async def turn(self, table_id: int) -> AsyncIterator[None]:
+        """One's turn, behind those that came before."""
+        lock = self._locks.setdefault(table_id, asyncio.Lock())
+        self._waiting[table_id] += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._waiting[table_id] -= 1
+            if not self._waiting[table_id]:
+                del self._waiting[table_id], self._locks[table_id]
+
+
 class StoredRowWrites:
     """Implements `modify.RowWrites`: rows in the log or, where there are many, in files."""
 
-    def __init__(self, ingest: Ingest, inline_bytes_max: int) -> None:
-        """Args: inline_bytes_max: encoded rows from this size on become micropartitions."""
+    def __init__(self, ingest: Ingest, inline_bytes_max: int, carried_bytes_max: int) -> None:
+        """Args:
+        inline_bytes_max: encoded rows from this size on become micropartitions if they may.
+        carried_bytes_max: what the log carries of a transaction.
+        """
         self._ingest = ingest
+        self._carried_bytes_max = carried_bytes_max
         self._inline_bytes_max = inline_bytes_max
 
     async def write(
-        self, info: TableInfo, rows: pa.Table, mode: WriteMode, read_lsn: int | None
+        self,
+        info: TableInfo,
+        rows: pa.Table,
+        mode: WriteMode,
+        read_lsn: int | None,
+        *,
+        inline: bool = False,
     ) -> Operation:
         """See `RowWrites.write`."""
+        if inline:
+            return await asyncio.to_thread(self._carried, info, rows, mode, read_lsn)
         return await fitted_operation(
             self._ingest,
             info,
@@ -176,6 +226,19 @@ class StoredRowWrites:
             mode=mode,
             read_lsn=read_lsn,
         )
+
+    def _carried(
+        self, info: TableInfo, rows: pa.Table, mode: WriteMode, read_lsn: int | None
+    ) -> Operation:
+        operation = rows_operation(info, rows, mode, read_lsn)
+        size = len(operation.rows or b"")
+        if size > self._carried_bytes_max:
+            raise NotYet(
+                f"table {info.target.table_name}: {rows.num_rows:,} rows ({size:,} bytes) whose"
+                " keys may be those of rows that leave with the same statement are too many at"
+                f" once, {self._carried_bytes_max:,} bytes at most; change them in parts"
+            )
+        return operation
 
     def delete(self, info: TableInfo, keys: pa.Table, read_lsn: int) -> Operation:
         """See `RowWrites.delete`."""

@@ -38,11 +38,12 @@ class FileInput:
 class DeltaRun:
     """Consecutive deltas of one table, as one Arrow table in logical types of one schema version.
 
-    `key` names the content for ever, so a worker may keep what it has seen. `rows` is an Arrow
-    table, or on Ray a reference to one in the node's object store. `ranges`: by column id, what
-    is known of its values, deleted ones included. What changes while the content stays: `deleted`,
-    the positions of deleted rows in `rows` at the fragment's snapshot, if any. `pieces`: see
-    `inputs.ScanDelta`; only there where locations are asked for.
+    `key` names the content for ever, so a worker may keep what it has seen; empty: of an open
+    transaction, not to be kept. `rows` is an Arrow table, or on Ray a reference to one in the
+    node's object store. `ranges`: by column id, what is known of its values, deleted ones included.
+    What changes while the content stays: `deleted`, the positions of deleted rows in `rows` at the
+    fragment's snapshot, if any. `pieces`: see `inputs.ScanDelta`; only there where locations are
+    asked for.
     """
 
     key: str

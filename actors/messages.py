@@ -71,14 +71,16 @@ class Transaction:
     """Operations that become durable and visible together, or not at all.
 
     A client that does not know whether its call succeeded repeats it with the same token and gets
-    the first receipt. `made`: of a transaction that was open, per operation the id of the delta
-    that it made there (`actors.primary.delta_names`).
+    the first receipt. Of a transaction that was open, per operation, `made`: the id of the delta
+    or first file that it made there (`actors.primary.delta_names`), and `row_counts`: its rows;
+    refused (Conflict) if they are others now.
     """
 
     operations: tuple[Operation, ...]
     token: IngestToken | None = None
     session: Session = Session()
     made: tuple[int | None, ...] = ()
+    row_counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

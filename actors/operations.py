@@ -285,13 +285,11 @@ class LoadFiles:
     Attributes:
         runs: one for each key, by its id; locations are in file 0 and on.
         gone: locations of the rows that are replaced, as of `checked_lsn`.
-        own: primary keys of replaced rows that the same transaction has written: where those are is
-            only known when its turn has come.
         left_out: rows of the files that are not written; locations in file 0 and on.
         checked_lsn: of what they were compared with.
         read_lsn: see `WriteRows`.
-        written, late: primary keys written since `checked_lsn` and since `read_lsn`; filled in when
-            its turn has come.
+        written, late: keys written since `checked_lsn` and since `read_lsn`, by key id; filled in
+            when its turn has come.
     """
 
     table_id: int
@@ -301,10 +299,9 @@ class LoadFiles:
     gone: Words
     left_out: Words
     checked_lsn: int
-    own: Keys | None = None
     read_lsn: int | None = None
-    written: Keys | None = None
-    late: Keys | None = None
+    written: Mapping[int, Keys] = field(default_factory=dict)
+    late: Mapping[int, Keys] = field(default_factory=dict)
 
 
 WriteOperation = AppendRows | AppendFiles | WriteRows  # what a frame becomes

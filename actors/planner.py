@@ -290,7 +290,7 @@ class ModifyPlan:
 
     Attributes:
         verb: the statement's first word.
-        moves: an update may change columns of keys: the row leaves, and another one comes.
+        moves: an update may change the primary key: the row leaves, and another one comes.
         once: a row that is met again is an error (21000); else the first match is the one.
         rules, returning: see `InsertPlan`.
     """

@@ -11,7 +11,8 @@ import contextlib
 import dataclasses
 import getpass
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,11 @@ class PrimaryService:
         self._changes = Changes(
             primary,
             runner,
-            StoredRowWrites(ingest, node.settings.rows_inline_bytes_max),
+            StoredRowWrites(
+                ingest,
+                node.settings.rows_inline_bytes_max,
+                node.settings.sequencer.inline_bytes_max,
+            ),
             commit=self._commit,
             fetch_rows=fetch_rows,
             clock=clock,
@@ -222,14 +227,14 @@ class PrimaryService:
         """Commit, or do it inside the transaction that is open. See `Sequencer.submit`."""
         if not transaction.session.transaction:
             return await self._primary.submit(transaction)
-        with self._inside(transaction.session) as open_transaction:
+        async with self._inside(transaction.session) as open_transaction:
             return await self._written(open_transaction, transaction.operations)
 
     async def get(self, lookup: Lookup) -> QueryReply:
         """Rows by primary key, as the transaction that is open sees them, or the newest."""
         if not lookup.session.transaction:
             return await self._runner.get(lookup, self._primary.snapshot, self._primary.files_with)
-        with self._inside(lookup.session) as found:
+        async with self._inside(lookup.session) as found:
             return await self._runner.get(lookup, await found.snapshot(), found.files_with)
 
     async def control(self, control: TransactionControl) -> TransactionReply:
@@ -252,10 +257,9 @@ class PrimaryService:
             case "roll back":
                 transactions.roll_back(control.transaction)
             case "roll back to":
-                transactions.find(control.transaction).roll_back_to(control.name)
+                await transactions.roll_back_to(control.transaction, control.name)
             case "save" | "release" as action:
-                found = transactions.find(control.transaction)
-                with found.statement(transactions.now_ms()):
+                async with transactions.statement(control.transaction) as found:
                     if action == "save":
                         await found.save(control.name)
                     else:
@@ -266,13 +270,14 @@ class PrimaryService:
 
     async def execute(self, statement: Statement) -> QueryReply | CommitReply:
         """Run any statement: reads on the primary's own compute, writes as one transaction."""
-        parsed = self._runner.parse(statement)
         if statement.session.transaction:
-            with self._inside(statement.session) as open_transaction:
+            async with self._inside(statement.session) as open_transaction:
+                parsed = self._runner.parse(statement)  # what does not parse fails it too
                 newest = await open_transaction.snapshot()
                 if not parsed.writes:
                     return await self._runner.answer(parsed, newest)
                 return await self._write(parsed, newest)
+        parsed = self._runner.parse(statement)
         if not parsed.writes:
             return await self._runner.answer(parsed)
         with self._primary.reading() as newest:
@@ -309,7 +314,7 @@ class PrimaryService:
             raise InvalidRequest("only queries are streamed; run what writes with sql()")
         if not statement.session.transaction:
             return await self._runner.stream(parsed)
-        with self._inside(statement.session) as open_transaction:
+        async with self._inside(statement.session) as open_transaction:
             return await self._runner.stream(parsed, await open_transaction.snapshot())
 
     async def reserve(self, sequence_id: int, count: int) -> int:
@@ -347,13 +352,9 @@ class PrimaryService:
         if self._lock is not None:
             self._lock.release()
 
-    @contextlib.contextmanager
-    def _inside(self, session: Session) -> Iterator[OpenTransaction]:
+    def _inside(self, session: Session) -> AbstractAsyncContextManager[OpenTransaction]:
         """The open transaction of a session, around one statement of it."""
-        transactions = self._primary.transactions
-        found = transactions.find(session.transaction)
-        with found.statement(transactions.now_ms()):
-            yield found
+        return self._primary.transactions.statement(session.transaction)
 
     async def _written(self, found: OpenTransaction, operations: Sequence[Operation]) -> Receipt:
         """What a write in a transaction returns: how many rows, and that it has no LSN yet."""

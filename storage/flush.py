@@ -24,6 +24,7 @@ from storage.delta import decode_rows, upgrade
 from storage.ids import Ids
 from storage.ingest import IngestedFile, split, write_slices
 from storage.micropartition import clustering
+from storage.micropartition.live_rows import unused
 from storage.names import log_name
 from storage.objects.base import ObjectStore
 from storage.primary_key import Words, locations_in
@@ -32,8 +33,6 @@ from storage.source_map import SourceMap
 from storage.target import IngestTarget
 
 __all__ = ["FlushPolicy", "Flushed", "flush", "flush_is_due"]
-
-_LOCATION = "\1location"  # no column has this name: it cannot be written in SQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,19 +97,21 @@ async def flush(
 
 def _slices(table: TableState, target: IngestTarget) -> tuple[list[pa.Table], list[Words]]:
     """The living rows, sorted and cut, and where each was."""
-    rows = pa.concat_tables(_living(table))
+    location = unused("location", table.schema.names)
+    rows = pa.concat_tables(_living(table, location))
     if target.cluster_by is not None and rows.num_rows:
         schema = target.schema
         columns = [schema.by_id(column_id) for column_id in target.cluster_by.column_ids]
         names = [column.name for column in columns if column is not None]
         rows = clustering.sort(rows, names, target.cluster_by.order)
-    found = rows[_LOCATION].to_numpy().astype(np.uint64)
-    slices = split(rows.drop_columns([_LOCATION]), target.schema, None, target.rows_max)
+    found = rows[location].to_numpy().astype(np.uint64)
+    slices = split(rows.drop_columns([location]), target.schema, None, target.rows_max)
     edges = np.cumsum([0, *(part.num_rows for part in slices)])
     return slices, [found[a:b] for a, b in pairwise(edges)]
 
 
-def _living(table: TableState) -> Sequence[pa.Table]:
+def _living(table: TableState, location: str) -> Sequence[pa.Table]:
+    """The living rows of each delta. Args: location: a column for where each row is."""
     parts = []
     for delta in table.deltas:
         rows = decode_rows(delta.rows, f"{log_name(delta.lsn)} table {table.name}")
@@ -118,7 +119,7 @@ def _living(table: TableState) -> Sequence[pa.Table]:
             old = table.schema_version(delta.schema_version).columns
             rows = upgrade(rows, old, table.columns)
         where = locations_in(delta.id, np.arange(rows.num_rows))
-        rows = rows.append_column(_LOCATION, pa.array(where))
+        rows = rows.append_column(location, pa.array(where))
         bitmap = table.bitmaps.get(delta.id)
         if bitmap is not None:
             keep = np.ones(rows.num_rows, dtype=np.bool_)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-__all__ = ["CountedIds", "FakeClock"]
+__all__ = ["CountedIds", "FakeClock", "StillClock"]
 
 
 class FakeClock:
@@ -24,6 +24,32 @@ class FakeClock:
         self.sleeps_ms.append(duration_ms)
         self.moved_ms += duration_ms
         await asyncio.sleep(0)
+
+
+class StillClock:
+    """Time stands still until it is moved; then those who have slept enough wake up."""
+
+    def __init__(self) -> None:
+        self.moved_ms = 0.0
+        self._sleepers: list[tuple[float, asyncio.Event]] = []
+
+    def now_ms(self) -> int:
+        return round(self.moved_ms)
+
+    def monotonic_ms(self) -> float:
+        return self.moved_ms
+
+    async def sleep_ms(self, duration_ms: float) -> None:
+        woken = asyncio.Event()
+        self._sleepers.append((self.moved_ms + duration_ms, woken))
+        await woken.wait()
+
+    def move(self, duration_ms: float) -> None:
+        self.moved_ms += duration_ms
+        due = [woken for at, woken in self._sleepers if at <= self.moved_ms]
+        self._sleepers = [one for one in self._sleepers if one[0] > self.moved_ms]
+        for woken in due:
+            woken.set()
 
 
 class CountedIds:

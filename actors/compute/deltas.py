@@ -54,9 +54,13 @@ class _Deleted:
         return self.encoded
 
     def follows(self, current: Mapping[int, DeleteBitmap]) -> bool:
-        """Whether these bitmaps delete all that is deleted here: of one delta they only grow."""
+        """Whether these bitmaps delete all that is deleted here.
+
+        Of one delta they grow from commit to commit, but what is here may be of an open
+        transaction: that it deleted fewer rows says nothing about which.
+        """
         return all(
-            (now := current.get(delta)) is not None and now.deleted_count >= old.deleted_count
+            (now := current.get(delta)) is not None and old.bitmap.issubset(now.bitmap)
             for delta, old in self.applied.items()
             if current.get(delta) is not old
         )
@@ -142,7 +146,10 @@ class DeltaStage:
         runs = self._extended(replace(table, deltas=committed)) if committed else []
         # What an open transaction has written itself has ids that others may be given too.
         own = self._build(table.deltas[len(committed) :], table)
-        return tuple(self._describe(table, run, located) for run in (*runs, *own))
+        return (
+            *(self._describe(table, run, located) for run in runs),
+            *(replace(self._describe(table, run, located), key="") for run in own),
+        )
 
     def forget(self, table_ids: set[int]) -> None:
         """Keep only these tables."""
@@ -187,11 +194,10 @@ def _deleted(table: TableState, run: _Run) -> bytes | None:
     """The deleted positions in a run as of `table`."""
     if not table.bitmaps and not run.deleted.applied:
         return None
-    known = run.deleted
-    if not known.follows(table.bitmaps):
-        known = _Deleted()  # an older snapshot: not kept
-    known.add(run.pieces, table.bitmaps)
-    return known.as_bytes()
+    if not run.deleted.follows(table.bitmaps):
+        run.deleted = _Deleted()  # an older snapshot, or a transaction that is over
+    run.deleted.add(run.pieces, table.bitmaps)
+    return run.deleted.as_bytes()
 
 
 def _after(deltas: tuple[Delta, ...], last_id: int) -> tuple[Delta, ...]:

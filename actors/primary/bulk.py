@@ -3,8 +3,7 @@
 1. Before its turn (`checked`): the runs that came with the files are merged, which finds keys that
    are there twice, and every key is looked up in the index as of a durable LSN, which is held. All
    of it in a thread, while others commit.
-2. In its turn (`load_files`): only keys that were written since are looked up again, and those
-   that the same transaction wrote before.
+2. In its turn (`load_files`): only keys that were written since are looked up again.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from actors.operations import AppendFiles, LoadFiles, WriteMode
@@ -28,7 +26,7 @@ from actors.primary.resolved import Resolved
 from actors.primary.rows import file_changes
 from actors.primary.state import WriterState
 from storage.errors import Conflict, InvalidRequest
-from storage.key_rows import concatenated, key_text
+from storage.key_rows import key_text
 from storage.micropartition.physical import to_logical
 from storage.objects import ObjectStore
 from storage.primary_key import (
@@ -39,7 +37,6 @@ from storage.primary_key import (
     LiveRows,
     OpenRun,
     PlacedRun,
-    Positions,
     Run,
     Words,
     file_ids_of,
@@ -47,12 +44,11 @@ from storage.primary_key import (
 )
 from storage.schema import Key
 from storage.snapshot import changes as c
-from storage.snapshot.model import PRIVATE_LSN, TableState
+from storage.snapshot.model import TableState
 
 __all__ = ["Bulk", "load_files"]
 
 SLICE_KEYS = 1 << 20
-_REPLACING = (WriteMode.UPSERT, WriteMode.UPDATE)
 
 
 class _Taken(Exception):
@@ -71,7 +67,6 @@ class _Found:
 
     gone: list[Words] = field(default_factory=list)
     left_out: list[Words] = field(default_factory=list)
-    own: list[Keys] = field(default_factory=list)
 
 
 class Bulk:
@@ -104,17 +99,15 @@ class Bulk:
             found = await asyncio.to_thread(_look_up, operation, table, state, opened)
         except _Taken as taken:
             raise await self._duplicate(taken, operation, table) from None
-        gone = _joined(found.gone)
         runs = {key_id: await self._one(key_id, parts, files) for key_id, parts in opened.items()}
         return LoadFiles(
             table_id=table.id,
             files=files,
             mode=operation.mode,
             runs=runs,
-            gone=gone[~np.isin(file_ids_of(gone), _ids_since(table, PRIVATE_LSN - 1))],
+            gone=_joined(found.gone),
             left_out=_joined(found.left_out),
             checked_lsn=lsn,
-            own=concatenated(found.own) if found.own else None,
             read_lsn=operation.read_lsn,
         )
 
@@ -164,8 +157,7 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
     _refuse_late(operation, table)
     gone = moves.now(table.id, operation.checked_lsn, operation.gone)
     gone = np.union1d(gone, _replaced_since(operation, table, state))
-    gone = np.union1d(gone, _own_replaced(operation, table, state))
-    _refuse_twins(operation, table, state, gone)
+    _refuse_taken_since(operation, table, state, gone)
     live = LiveIds.of((*table.files.table["file_id"].to_pylist(), *(d.id for d in table.deltas)))
     gone = gone[live.contains(file_ids_of(gone))]  # others left with their file
     if len(gone):
@@ -193,9 +185,9 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
 def _refuse_late(operation: LoadFiles, table: TableState) -> None:
     """Raises Conflict if one of the keys was written after the statement read."""
     primary = table.primary_key
-    if operation.late is None or primary is None or primary.id not in operation.runs:
+    if primary is None or primary.id not in operation.runs or primary.id not in operation.late:
         return
-    if (operation.runs[primary.id][1].find(operation.late) != MISSING).any():
+    if (operation.runs[primary.id][1].find(operation.late[primary.id]) != MISSING).any():
         raise Conflict(
             f"could not serialize access: keys of table {table.name} were written by others after "
             f"LSN {operation.read_lsn}; read again and retry"
@@ -206,11 +198,10 @@ def _replaced_since(operation: LoadFiles, table: TableState, state: WriterState)
     """Rows that an upsert replaces and that were written after it was checked."""
     none = np.empty(0, np.uint64)
     primary = table.primary_key
-    if operation.written is None or primary is None or primary.id not in operation.runs:
+    if primary is None:
         return none
-    own = operation.runs[primary.id][1].find(operation.written)
-    keys = operation.written.take(np.flatnonzero(own != MISSING))
-    if not len(keys):
+    keys = _own_written(operation, primary)
+    if keys is None:
         return none
     found = state.indexes[table.id].find(primary.id, keys, table)
     if operation.mode is WriteMode.UPSERT and len(table.keys) == 1:
@@ -223,42 +214,29 @@ def _replaced_since(operation: LoadFiles, table: TableState, state: WriterState)
     )
 
 
-def _own_replaced(operation: LoadFiles, table: TableState, state: WriterState) -> Words:
-    """Rows that it replaces and that its own transaction has written, where they are now."""
-    primary = table.primary_key
-    if operation.own is None or primary is None:
-        return np.empty(0, np.uint64)
-    found = state.indexes[table.id].find(primary.id, operation.own, table)
-    return np.asarray(found[found != MISSING], dtype=np.uint64)
+def _refuse_taken_since(
+    operation: LoadFiles, table: TableState, state: WriterState, gone: Words
+) -> None:
+    """Raises Conflict if a row with another key of the files was written after the check: checked
+    again, they are refused or left out."""
+    for key in table.keys:
+        if key.primary or (keys := _own_written(operation, key)) is None:
+            continue
+        found = state.indexes[table.id].find(key.id, keys, table)
+        if ((found != MISSING) & ~np.isin(found, gone)).any():
+            raise Conflict(
+                f"could not serialize access: keys of constraint {key.name} of table {table.name} "
+                "were written by others while the rows were checked; retry"
+            )
 
 
-def _refuse_twins(operation: LoadFiles, table: TableState, state: WriterState, gone: Words) -> None:
-    """Raises Conflict if a row that came after the check has a UNIQUE key of one that is written.
-
-    Primary keys that were written are remembered (`written.py`), others are not: they are found
-    among the entries of the deltas and files that came since.
-    """
-    others = [k for k in table.keys if k.id in operation.runs and not k.primary]
-    new = _ids_since(table, operation.checked_lsn) if others else np.empty(0, np.int64)
-    for key in others if len(new) else ():
-        own = operation.runs[key.id][1]
-        for keys in state.indexes[table.id].keys[key.id].keys_in(new):
-            mine = own.find(keys)
-            hits = np.flatnonzero((mine != MISSING) & ~np.isin(mine, operation.left_out))
-            there = state.indexes[table.id].find(key.id, keys.take(hits), table)
-            alive = there[there != MISSING]
-            if (np.isin(file_ids_of(alive), new) & ~np.isin(alive, gone)).any():
-                raise Conflict(
-                    f'could not serialize access: values of "{key.name}" of table {table.name} '
-                    "were written by others while the rows were checked; retry"
-                )
-
-
-def _ids_since(table: TableState, lsn: int) -> Positions:
-    """Ids of the deltas and files that came after an LSN."""
-    files = table.files.table.select(["file_id", "lsn_added"])
-    newer = files.filter(pc.greater(files["lsn_added"], lsn))["file_id"].to_pylist()
-    return np.array([*newer, *(d.id for d in table.deltas if d.lsn > lsn)], dtype=np.int64)
+def _own_written(operation: LoadFiles, key: Key) -> Keys | None:
+    """The keys of the files that were written by others since the check; None: there are none."""
+    if key.id not in operation.runs or key.id not in operation.written:
+        return None
+    written = operation.written[key.id]
+    own = operation.runs[key.id][1].find(written)
+    return written.take(np.flatnonzero(own != MISSING)) if (own != MISSING).any() else None
 
 
 def _look_up(
@@ -277,25 +255,27 @@ def _look_up(
             if operation.mode is WriteMode.UPDATE and key.primary:
                 found.left_out += [run.moved(run.entries.rows[:, -1].copy()) for run in runs]
             continue
-        gone, left_out = _joined(found.gone), _joined(found.left_out)
-        private = _ids_since(table, PRIVATE_LSN - 1)
+        before = _Found([_joined(found.gone)], [_joined(found.left_out)])
         for run in runs:
             for keys, new in _slices(run):
                 old = state.indexes[table.id].find(key.id, keys, table)
-                if not key.primary:
-                    old[np.isin(old, gone) | np.isin(new, left_out)] = MISSING
-                elif len(private) and operation.mode in _REPLACING:
-                    own = np.isin(file_ids_of(old), private) & (old != MISSING)
-                    found.own.append(keys.take(np.flatnonzero(own)))
-                _decide(operation.mode, key, (old, new), found)
+                _decide(operation.mode, key, (old, new), before, found)
     return found
 
 
-def _decide(mode: WriteMode, key: Key, rows: tuple[Words, Words], found: _Found) -> None:
-    """What becomes of rows. Args: rows: where the row is that has the key, if one has, and the new
-    row."""
+def _decide(
+    mode: WriteMode, key: Key, rows: tuple[Words, Words], before: _Found, found: _Found
+) -> None:
+    """What becomes of rows.
+
+    Args:
+        rows: where the row is that has the key, if one has, and the new row.
+        before: what the keys before this one have found.
+    """
     old, new = rows
     there = old != MISSING
+    if not key.primary:
+        there &= ~np.isin(old, before.gone[0]) & ~np.isin(new, before.left_out[0])
     if mode is WriteMode.IGNORE:
         found.left_out.append(new[there])
     elif not key.primary or mode is WriteMode.INSERT:

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable
 
 import msgspec
-import polars as pl
+from polars.exceptions import PanicException
 
 from actors.messages import TableInfo, Transaction
 from actors.operations import ExchangeDeltas, ExchangeRuns
@@ -71,8 +71,13 @@ class Maintainer:
                 while await self._one_step():
                     pass
                 self.last_error = None
-            except (Exception, pl.exceptions.PanicException) as error:
-                self.last_error = _told(error)
+                await self._tell()
+            except (Exception, PanicException) as error:  # no mistake may end maintenance for good
+                self.last_error = (
+                    error
+                    if isinstance(error, MobulaError)
+                    else InternalError(f"maintenance failed: {type(error).__name__}: {error}")
+                )
                 await self._clock.sleep_ms(RETRY_MS)
                 self._due.set()
 
@@ -110,11 +115,11 @@ class Maintainer:
                 if table is None or not table.deltas:
                     continue
                 with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
-                    await self._flush(table, snapshot)
+                    await self.flush(table, snapshot)
                     count += 1
         return count
 
-    async def _flush(self, table: TableState, snapshot: Snapshot) -> None:
+    async def flush(self, table: TableState, snapshot: Snapshot) -> None:
         """Flush the deltas of a table as of a durable snapshot."""
         info = self._info(table)
         flushed = await flush(self._store, table, info.target, ids=self._ids)
@@ -131,10 +136,9 @@ class Maintainer:
         )
         await self._sequencer.submit(Transaction(operations=(operation,)))
         self.flushes += 1
-        async with self._progress:
-            self._progress.notify_all()
+        await self._tell()
 
-    async def _merge(self, table: TableState, key_id: int) -> bool:
+    async def merge(self, table: TableState, key_id: int) -> bool:
         """Merge runs of a key's index that are due. Returns whether there were any."""
         index = self._sequencer.state.indexes[table.id]
         due = index.keys[key_id].due_merges()
@@ -160,7 +164,7 @@ class Maintainer:
         try:
             for table in snapshot.tables.values():
                 if table.deltas and flush_is_due(self._policy, table):
-                    await self._flush(table, snapshot)
+                    await self.flush(table, snapshot)
                     return True
             return await self._merge_step(snapshot)
         except Conflict:  # the table was dropped or truncated meanwhile
@@ -173,7 +177,7 @@ class Maintainer:
                 continue
             await self._publish_rebuilt(table)
             for key in table.keys:
-                if await self._merge(table, key.id):
+                if await self.merge(table, key.id):
                     return True
         return False
 
@@ -183,13 +187,11 @@ class Maintainer:
             operation = ExchangeRuns(table_id=table.id, key_id=key_id, gone=gone, made=made)
             await self._sequencer.submit(Transaction(operations=(operation,)))
 
+    async def _tell(self) -> None:
+        """There may be room: a flush is done, or a table was truncated or dropped."""
+        async with self._progress:
+            self._progress.notify_all()
+
     def _is_full(self, table_id: int) -> bool:
         table = self._sequencer.working.tables.get(table_id)
         return table is not None and flush_is_due(self._policy, table, self._policy.full)
-
-
-def _told(error: BaseException) -> MobulaError:
-    """For the status: a task that stops for a reason of its own must not stop those after it."""
-    if isinstance(error, MobulaError):
-        return error
-    return InternalError(f"maintenance failed: {type(error).__name__}: {error}")

@@ -8,7 +8,8 @@
 5. The rows become operations of one transaction. Rows of a table with a primary key go by it, and
    are refused (Conflict) if they were written since S; others go by their location.
 
-An update of key columns is a deletion and an insertion: deletions come first.
+An update of the primary key is a deletion and an insertion: deletions come first. Rows that may get
+keys of rows that leave with the same statement stay out of files, whose keys are looked up before.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from actors.planner import (
 from actors.primary.changed_rows import (
     ChangedRows,
     first_of_each,
+    have_common_rows,
     refuse_second_touch,
     take_apart,
     with_each_once,
@@ -62,11 +64,20 @@ class RowWrites(Protocol):
     """Rows as operations."""
 
     async def write(
-        self, info: TableInfo, rows: pa.Table, mode: WriteMode, read_lsn: int | None
+        self,
+        info: TableInfo,
+        rows: pa.Table,
+        mode: WriteMode,
+        read_lsn: int | None,
+        *,
+        inline: bool = False,
     ) -> Operation:
         """Rows that are fitted, for a table with keys or without (INSERT alone).
 
-        Raises InvalidRequest (23505): two of them have the same key.
+        Args: inline: the operation carries the rows itself, however many they are.
+        Raises:
+            InvalidRequest: two of them have the same key (23505).
+            NotYet: they are too many to be carried.
         """
         ...
 
@@ -248,10 +259,12 @@ class Modifier:
             (RowAction.UPDATE, kept, since),
             (RowAction.INSERT, WriteMode.INSERT, read_lsn if keyed else None),
         )
+        inline = _may_follow(gone, stored, info)
         for action, mode, read in parts:
             rows = stored.filter(pa.array(written == int(action)))
             if rows.num_rows:
-                operations.append(await self._writes.write(info, rows, mode, read))
+                written_rows = await self._writes.write(info, rows, mode, read, inline=inline)
+                operations.append(written_rows)
         return tuple(operations)
 
     # --- the end ----------------------------------------------------------------------------------
@@ -293,6 +306,20 @@ def _primary_columns(info: TableInfo) -> tuple[Column, ...]:
     key = next((key for key in info.target.keys if key.primary), None)
     columns = (info.target.schema.by_id(number) for number in (key.column_ids if key else ()))
     return tuple(column for column in columns if column is not None)
+
+
+def _may_follow(gone: pa.Table, stored: pa.Table, info: TableInfo) -> bool:
+    """May a row to write have a key of one that leaves? Of the latter only primary keys are known.
+
+    Args: gone: see `RowLayout.old`.
+    """
+    if not gone.num_rows or not info.target.keys:
+        return False
+    primary = _primary_columns(info)
+    if not primary or len(info.target.keys) > 1:
+        return True
+    own = conform(gone, _of(primary), info.target.table_name)
+    return have_common_rows(own, stored.select(own.column_names))
 
 
 def _of(columns: tuple[Column, ...]) -> TableSchema:

@@ -23,6 +23,10 @@ class Moves:
         """The group at `lsn` moves rows."""
         self._moves.append((lsn, table_id, moved))
 
+    def until(self, lsn: int) -> Moves:
+        """Those up to an LSN: of a state as of then."""
+        return Moves([move for move in self._moves if move[0] <= lsn])
+
     def forget(self, lsn: int) -> None:
         """Nobody reads at an LSN below this one any more."""
         if self._moves and self._moves[0][0] <= lsn:

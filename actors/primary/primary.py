@@ -15,7 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.messages import TableInfo, Transaction
-from actors.operations import AppendFiles, NewTable, Operation
+from actors.operations import (
+    AppendFiles,
+    NewTable,
+    Operation,
+    TruncateTable,
+)
 from actors.primary.bulk import Bulk
 from actors.primary.delta_names import table_of
 from actors.primary.indexes import Indexes
@@ -26,7 +31,14 @@ from actors.primary.state import WriterState
 from actors.primary.tables import cluster_by, first_schema
 from actors.primary.transactions import TransactionLimits, Transactions, files_with
 from storage.clock import Clock
-from storage.errors import Conflict, InternalError, MobulaError, Unavailable, UnknownObject
+from storage.errors import (
+    Conflict,
+    InternalError,
+    MobulaError,
+    NotYet,
+    Unavailable,
+    UnknownObject,
+)
 from storage.flush import FlushPolicy
 from storage.ids import Ids
 from storage.log.record import Group
@@ -136,6 +148,7 @@ class Primary:
             ids=ids,
             limits=self._keyed.transactions,
             prepare=self._prepared,
+            room=self._room,
         )
         self._reservations = Reservations(lambda: self._sequencer.working, self._sequencer.submit)
         self._tail_bytes = 0  # since we reign; the groups before are counted below
@@ -177,8 +190,8 @@ class Primary:
         token = transaction.token
         if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
             return receipt
-        tables = {table_of(operation) for operation in transaction.operations}
-        await self._maintainer.room(tables, self._keyed.room_timeout_ms)
+        growing = (o for o in transaction.operations if not isinstance(o, TruncateTable))
+        await self._room({table_of(operation) for operation in growing})
         if not self._large(transaction):
             return await self._sequencer.submit(transaction)
         for attempt in range(CHECKS_MAX):
@@ -189,6 +202,9 @@ class Primary:
                     raise
         raise InternalError("unreachable")
 
+    async def _room(self, table_ids: set[int]) -> None:
+        await self._maintainer.room(table_ids, self._keyed.room_timeout_ms)
+
     def _large(self, transaction: Transaction) -> bool:
         """Does it bring files for a table with keys?"""
         tables = self._sequencer.working.tables
@@ -198,6 +214,12 @@ class Primary:
         )
 
     async def _submit_checked(self, transaction: Transaction) -> Receipt:
+        tables = [table_of(operation) for operation in transaction.operations]
+        if len(set(tables)) < len(tables):
+            raise NotYet(
+                "several operations on one table with keys, one of them large, in one call: use "
+                "a transaction that is open"
+            )
         state, lsn = self._sequencer.fork()
         self._sequencer.hold(lsn)
         try:
@@ -359,6 +381,7 @@ class Primary:
         """Refresh the lease. A failure harms nobody (the fence decides); the next beat follows."""
         while True:
             await self._clock.sleep_ms(self._reign.lease.interval_ms)
+            self.transactions.roll_back_idle()
             with contextlib.suppress(MobulaError):
                 await self._reign.lease.beat()
 

@@ -28,7 +28,7 @@ class Resolved:
         deltas: of each delta of a table with keys, by (table id, delta id), the keys of its rows
             by key id.
         moved: by table id, where rows went that maintenance has put elsewhere.
-        written: by table id, the primary keys that were written; None: any may have been.
+        written: by table id, the keys that were written, by key id; None: any may have been.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class Resolved:
     tables: Mapping[int, tuple[TableChange, ...]] = field(default_factory=dict)
     indexes: Mapping[int, TableIndex] = field(default_factory=dict)
     deltas: DeltaKeys = field(default_factory=dict)
-    written: Mapping[int, Keys | None] = field(default_factory=dict)
+    written: Mapping[int, Mapping[int, Keys] | None] = field(default_factory=dict)
     moved: Mapping[int, SourceMap] = field(default_factory=dict)
 
 

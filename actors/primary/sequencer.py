@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from actors.messages import Transaction
@@ -28,7 +28,7 @@ from actors.operations import (
     Operation,
     WriteRows,
 )
-from actors.primary.delta_names import DeltaNames, delta_made
+from actors.primary.delta_names import DeltaNames, first_made
 from actors.primary.group import Entry, OpenGroup, carried, fail, record_of, size_bytes_of
 from actors.primary.moves import Moves
 from actors.primary.resolve import resolve_in
@@ -41,7 +41,7 @@ from storage.ids import Ids
 from storage.log.record import Group, GroupHeader
 from storage.log.takeover import Reign, next_tso
 from storage.log.writer import LogWriter
-from storage.primary_key import TableIndex
+from storage.primary_key import Keys, TableIndex
 from storage.snapshot.apply import apply
 from storage.snapshot.model import IngestToken, Receipt, Snapshot, TableState
 
@@ -140,6 +140,17 @@ class Sequencer:
         """Of a transaction with that token that is durable."""
         return self._known(token)
 
+    async def outcome(self, token: IngestToken) -> Receipt | None:
+        """Of a transaction with that token, waiting for it if it is queued; None: there is none.
+
+        Raises: as `submit`.
+        """
+        if (receipt := self._known(token)) is not None:
+            return receipt
+        if token in self._tokens:
+            return await self._wait(self._tokens[token][1])
+        return None
+
     async def submit(self, transaction: Transaction) -> Receipt:
         """Commit `transaction`; returns when it is durable, with all its changes or none.
 
@@ -153,11 +164,8 @@ class Sequencer:
             raise self._stopped
         token = transaction.token
         while True:
-            if token is not None:
-                if (receipt := self._known(token)) is not None:
-                    return receipt
-                if token in self._tokens:
-                    return await self._wait(self._tokens[token][1])
+            if token is not None and (receipt := await self.outcome(token)) is not None:
+                return receipt
             table = self._unopened(transaction)
             if table is None:
                 return await self._wait(self._enqueue(transaction))
@@ -176,8 +184,12 @@ class Sequencer:
 
     async def _open(self, table: TableState) -> None:
         index = await self._open_index(table)
-        if self._working.snapshot.tables.get(table.id) is table:
-            self._working = self._working.with_index(table.id, index)
+        if self._working.snapshot.tables.get(table.id) is not table:
+            return
+        self._working = self._working.with_index(table.id, index)
+        for group in self._groups:  # none of them has written to the table, but the open one may
+            if table.id in group.before.snapshot.tables:
+                group.before = group.before.with_index(table.id, index)
 
     async def run(self) -> None:
         """Write groups until `stop` or a fence. Never raises but for cancellation."""
@@ -236,12 +248,13 @@ class Sequencer:
         working, resolved = self._working, list[Resolved]()
         names = DeltaNames(transaction.made, transaction.operations)
         for operation in transaction.operations:
-            again = self._informed(names.of(operation))
+            again = self.informed(names.of(operation))
             self.refuse_late(again, working.snapshot)
             one = resolve_in(again, working, group.lsn, self.moves)
             working = working.after(one, group.lsn)
-            names.note(len(resolved), delta_made(one))
+            names.note(len(resolved), first_made(one))
             resolved.append(one)
+        _refuse_others(transaction, resolved)
         entry = Entry(record_of(transaction, resolved))
         group.add(entry, resolved, size)
         self._working = working
@@ -258,12 +271,15 @@ class Sequencer:
         self._wake.set()
         return entry
 
-    def _informed(self, operation: Operation) -> Operation:
-        """A large write hears which keys were written since it was checked."""
+    def informed(self, operation: Operation) -> Operation:
+        """A large write hears which keys were written since it was checked.
+
+        Raises Conflict: they cannot be told.
+        """
         if not isinstance(operation, LoadFiles):
             return operation
         written = self._written.keys_since(operation.checked_lsn, operation.table_id)
-        late = None
+        late: Mapping[int, Keys] = {}
         if operation.read_lsn is not None:
             late = self._written.keys_since(operation.read_lsn, operation.table_id)
         return dataclasses.replace(operation, written=written, late=late)
@@ -356,6 +372,16 @@ class Sequencer:
                     waiter.set_result(receipt)
         self._tokens = {k: v for k, v in self._tokens.items() if v[0] is not open_group}
         self._on_commit(self._durable, written)
+
+
+def _refuse_others(transaction: Transaction, resolved: Sequence[Resolved]) -> None:
+    """Raises Conflict if an operation comes to other rows than in the fork of its transaction."""
+    counts = tuple(one.row_count for one in resolved)
+    if transaction.row_counts and transaction.row_counts != counts:
+        raise Conflict(
+            "could not serialize access: others have written what decides which rows the "
+            "transaction writes; begin again and retry"
+        )
 
 
 def _unknown_message(error: Unavailable) -> str:

@@ -5,8 +5,8 @@ When the block is used up, one `AdvanceSequence` takes the next, of at least 1,0
 when that is durable are its values given away. So a value costs a thousandth of a commit, and a
 primary that ends loses the rest of its block: a gap, as with PostgreSQL's cached sequences.
 
-A sequence is advanced by this class alone. The group that advances it may have an unknown outcome
-(`Unavailable`): its block then counts as used.
+A sequence is advanced by this class alone, and begun anew by TRUNCATE. The group that advances it
+may have an unknown outcome (`Unavailable`): its block then counts as used.
 """
 
 from __future__ import annotations
@@ -78,6 +78,9 @@ class Reservations:
         sequence = _known(self._working(), sequence_id)
         block = self._blocks.setdefault(sequence_id, _Block(sequence.next_value, 0, asyncio.Lock()))
         async with block.turn:
+            sequence = _known(self._working(), sequence_id)
+            if _began_anew(sequence, _behind(block.first, block.count, sequence)):
+                block.first, block.count = sequence.next_value, 0
             if block.count < count:
                 await self._extend(block, sequence_id, count)
             first = block.first
@@ -111,6 +114,11 @@ def _known(snapshot: Snapshot, sequence_id: int) -> Sequence:
 def _behind(first: int, count: int, sequence: Sequence) -> int:
     """The value after `count` values; if none is left, any number beyond the bound will do."""
     return max(first + count * sequence.increment, NUMBER_MIN)
+
+
+def _began_anew(sequence: Sequence, end: int) -> bool:
+    """Is what was taken up to `end` free again?"""
+    return sequence.next_value < end if sequence.increment > 0 else sequence.next_value > end
 
 
 def _values_left(sequence: Sequence) -> int:

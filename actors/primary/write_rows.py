@@ -131,7 +131,8 @@ class _Work:
         keys: Mapping[int, RowKeys],
         delta_id: int | None,
     ) -> Resolved:
-        table, primary = self._table, self._table.primary_key
+        table = self._table
+        written = {key_id: found.keys for key_id, found in keys.items()}
         return Resolved(
             kind=self._operation.mode.value,
             table_id=table.id,
@@ -139,7 +140,7 @@ class _Work:
             tables={table.id: tuple(changes)} if changes else {},
             indexes={table.id: index} if changes else {},
             deltas={} if delta_id is None else {(table.id, delta_id): keys},
-            written={} if primary is None or not count else {table.id: keys[primary.id].keys},
+            written={table.id: written} if count else {},
         )
 
     def _rows(self, keep: Mask) -> tuple[bytes, dict[int, RowKeys]]:

@@ -9,12 +9,13 @@ still begin at the durable snapshot before them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from actors.operations import WriteRows
+from actors.operations import WriteMode, WriteRows
 from storage.errors import Conflict
 from storage.key_rows import concatenated, decode_row_keys
 from storage.primary_key import MISSING, Keys, Memory
@@ -23,11 +24,14 @@ from storage.snapshot.model import Snapshot
 __all__ = ["WrittenKeys"]
 
 
+WrittenByKey = Mapping[int, Keys] | None  # see `Resolved.written`
+
+
 @dataclass(slots=True)
 class _Table:
-    """One table's last writes: by key, and `everything`: the last that named no keys."""
+    """One table's last writes: by key id and key, and `everything`: the last that named no keys."""
 
-    lsns: Memory = field(default_factory=Memory)
+    lsns: dict[int, Memory] = field(default_factory=dict)
     everything: int = 0
 
 
@@ -35,7 +39,7 @@ class _Table:
 class WrittenKeys:
     """Made once by the sequencer; forgets as readers end."""
 
-    _recent: deque[tuple[int, int, Keys | None]] = field(default_factory=deque)
+    _recent: deque[tuple[int, int, WrittenByKey]] = field(default_factory=deque)
     _tables: dict[int, _Table] = field(default_factory=dict)
     _held: dict[int, int] = field(default_factory=dict)  # LSN -> holders
 
@@ -55,15 +59,16 @@ class WrittenKeys:
         """The least LSN that somebody reads at, or may begin to."""
         return min(self._held, default=durable_lsn)
 
-    def note(self, lsn: int, table_id: int, keys: Keys | None) -> None:
-        """The group at `lsn` writes these keys; None: it may have written any."""
+    def note(self, lsn: int, table_id: int, keys: WrittenByKey) -> None:
+        """The group at `lsn` writes these keys, by key id; None: it may have written any."""
         self._recent.append((lsn, table_id, keys))
         known = self._tables.setdefault(table_id, _Table())
         if keys is None:
             known.everything = lsn
             return
-        lsns = np.full(len(keys), lsn, dtype=np.uint64)
-        known.lsns = known.lsns.added(keys, lsns)
+        for key_id, some in keys.items():
+            lsns = np.full(len(some), lsn, dtype=np.uint64)
+            known.lsns[key_id] = known.lsns.get(key_id, Memory()).added(some, lsns)
 
     def forget(self, durable_lsn: int) -> None:
         """Drop what no reader can ask for: called when a group has become durable."""
@@ -79,43 +84,54 @@ class WrittenKeys:
             self.note(lsn, table_id, keys)
 
     def refuse_late(self, operation: WriteRows, snapshot: Snapshot) -> None:
-        """Raises Conflict if the operation read before one of its keys was last written."""
+        """Raises Conflict if the operation read before one of its keys was last written.
+
+        That is the primary key; where taken keys leave rows out, every key of the table.
+        """
         table = snapshot.tables.get(operation.table_id)
-        primary = None if table is None else table.primary_key
         lsn = operation.read_lsn
-        if lsn is None or table is None or primary is None:
+        if lsn is None or table is None:
             return
         if lsn not in self._held:
             raise Conflict(
                 f"table {table.name}: what was read at LSN {lsn} can no longer be compared with "
                 "what was written since; begin again"
             )
-        columns = table.key_columns(primary)
-        found = decode_row_keys(operation.keys[primary.id], columns, operation.row_count)
-        late = self.since(lsn, table.id, found.keys)
-        if late.any():
-            raise Conflict(
-                f"could not serialize access: {int(late.sum())} of {len(late)} keys of table "
-                f"{table.name} were written by others after LSN {lsn}; read again and retry"
-            )
+        for key in table.keys:
+            if key.id not in operation.keys or not (
+                key.primary or operation.mode is WriteMode.IGNORE
+            ):
+                continue
+            columns = table.key_columns(key)
+            found = decode_row_keys(operation.keys[key.id], columns, operation.row_count)
+            late = self.since(lsn, table.id, key.id, found.keys)
+            if late.any():
+                raise Conflict(
+                    f"could not serialize access: {int(late.sum())} of {len(late)} keys of table "
+                    f"{table.name} were written by others after LSN {lsn}; read again and retry"
+                )
 
-    def keys_since(self, lsn: int, table_id: int) -> Keys | None:
-        """The keys written after `lsn`, which is held, some of them twice.
+    def keys_since(self, lsn: int, table_id: int) -> dict[int, Keys]:
+        """The keys written after `lsn`, which is held, by key id, some of them twice.
 
         Raises Conflict: keys were written that nobody named.
         """
         known = self._tables.get(table_id)
         if known is not None and known.everything > lsn:
             raise Conflict("the table was rewritten meanwhile; read again and retry")
-        parts = [k for at, t, k in self._recent if at > lsn and t == table_id and k is not None]
-        return concatenated(parts) if parts else None
+        parts: dict[int, list[Keys]] = {}
+        for at, written_table, by_key in self._recent:
+            if at > lsn and written_table == table_id:
+                for key_id, keys in (by_key or {}).items():
+                    parts.setdefault(key_id, []).append(keys)
+        return {key_id: concatenated(some) for key_id, some in parts.items()}
 
-    def since(self, lsn: int, table_id: int, keys: Keys) -> npt.NDArray[np.bool_]:
+    def since(self, lsn: int, table_id: int, key_id: int, keys: Keys) -> npt.NDArray[np.bool_]:
         """Per key: was it written after `lsn`, which is held?"""
         known = self._tables.get(table_id)
         if known is None:
             return np.zeros(len(keys), dtype=np.bool_)
         if known.everything > lsn:
             return np.ones(len(keys), dtype=np.bool_)
-        found = known.lsns.find(keys)
+        found = known.lsns.get(key_id, Memory()).find(keys)
         return np.asarray((found != MISSING) & (found > np.uint64(lsn)), dtype=np.bool_)

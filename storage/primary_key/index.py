@@ -13,7 +13,7 @@ fails or a thread that still searches it. Runs are shared, and closed when no in
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,12 +21,12 @@ import numpy as np
 from storage.errors import InternalError
 from storage.primary_key.entries import Entries
 from storage.primary_key.keys import Keys
-from storage.primary_key.locations import MISSING, LiveIds, LiveRows, file_ids_of
+from storage.primary_key.locations import MISSING, LiveIds, LiveRows
 from storage.primary_key.memory import Memory
 from storage.primary_key.pages import MappedPages
 from storage.primary_key.plan import plan_merges
 from storage.primary_key.run import Run
-from storage.primary_key.words import Positions, Words
+from storage.primary_key.words import Words
 
 __all__ = ["KeyIndex", "PlacedRun"]
 
@@ -122,22 +122,6 @@ class KeyIndex:
         """
         due = plan_merges([len(placed.run) for placed in self.runs])
         return tuple(self.runs[group.start : group.stop] for group in due)
-
-    def keys_in(self, file_ids: Positions) -> Iterator[Keys]:
-        """The keys of entries in these files and deltas, there or not any more, in parts."""
-        parts: tuple[Entries | Run, ...] = (*self.memory.tiers, *(p.run for p in self.runs))
-        for part in parts:
-            least, most = part.file_ids
-            if not ((file_ids >= least) & (file_ids <= most)).any():
-                continue
-            entries = part.entries if isinstance(part, Run) else part
-            first = part.first_file_id if isinstance(part, Run) else 0
-            for start in range(0, len(entries), CONFLICT_ENTRIES):
-                rows = entries.rows[start : start + CONFLICT_ENTRIES]
-                chosen = rows[np.isin(file_ids_of(rows[:, -1].copy()) + first, file_ids)]
-                if len(chosen):
-                    low = None if entries.exact else chosen[:, 1].copy()
-                    yield Keys(chosen[:, 0].copy(), low)
 
     def _probe(self, part: Entries | Run, keys: Keys, rows: LiveRows) -> Words:
         """Locations that a part has for keys and whose rows are there, else MISSING."""

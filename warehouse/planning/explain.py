@@ -80,7 +80,7 @@ def _modified(plan: ModifyPlan) -> list[str]:
     what = {"UPDATE": "update", "DELETE": "delete from", "MERGE": "merge into"}[plan.verb]
     lines = [f"{what} {table.name} by {by}"]
     if plan.moves:
-        lines.append("  keys may change: the old rows are deleted, the new ones inserted")
+        lines.append("  the key may change: the old rows are deleted, the new ones inserted")
     return lines
 
 

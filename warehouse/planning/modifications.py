@@ -121,8 +121,9 @@ def with_of(node: Any) -> tree.QueryNode:
 
 
 def moves_keys(table: TableState, changed: frozenset[str]) -> bool:
-    """May an update of these columns change a key?"""
-    return any(c.name in changed for key in table.keys for c in table.key_columns(key))
+    """May an update of these columns change the primary key?"""
+    key = table.primary_key
+    return key is not None and any(c.name in changed for c in table.key_columns(key))
 
 
 def named(outputs: Sequence[tuple[str, Expr]]) -> list[tuple[str, Expr]]:

@@ -249,6 +249,29 @@ def test_statements_of_another_form_run_once_per_row(cursor: dbapi.Cursor) -> No
     assert cursor.rowcount == 0
 
 
+def test_changes_are_counted_and_return_rows(connection: dbapi.Connection) -> None:
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE stock (item VARCHAR(9) PRIMARY KEY, amount INT)")
+    cursor.execute(
+        "INSERT INTO stock VALUES ('pen', 1), ('cup', 2) RETURNING item, amount + 1 AS n"
+    )
+    assert (cursor.rowcount, cursor.statusmessage) == (2, "INSERT 0 2")
+    assert cursor.description is not None
+    assert [column[0] for column in cursor.description] == ["item", "n"]
+    assert sorted(cursor.fetchall()) == [("cup", 3), ("pen", 2)]
+    cursor.execute("UPDATE stock SET item = item || 's', amount = :1", (5,))
+    assert (cursor.rowcount, cursor.description) == (2, None)
+    cursor.execute("DELETE FROM stock WHERE item = :item RETURNING amount", {"item": "pens"})
+    assert cursor.fetchall() == [(5,)]
+    cursor.execute("UPDATE stock SET amount = 0 WHERE false RETURNING amount")
+    assert (cursor.rowcount, cursor.fetchall()) == (0, [])
+    upsert = "INSERT INTO stock VALUES (:1, :2) ON CONFLICT (item) DO UPDATE SET amount = :2"
+    cursor.executemany(upsert, [("hat", 1), ("hat", 2), ("cups", 3)])
+    assert cursor.rowcount == 3
+    cursor.execute("SELECT item, amount FROM stock ORDER BY item")
+    assert cursor.fetchall() == [("cups", 3), ("hat", 2)]
+
+
 @pytest.mark.parametrize(
     "text",
     [

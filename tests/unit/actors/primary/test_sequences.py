@@ -14,6 +14,7 @@ from actors.operations import (
     NewColumn,
     NewIdentity,
     NewTable,
+    TruncateTable,
 )
 from actors.primary.sequencer import Sequencer
 from actors.primary.sequences import BLOCK_VALUES, Reservations
@@ -80,6 +81,17 @@ def test_values_are_durable_before_they_are_given() -> None:
         # The block of the first is still its own; the next is not behind it.
         assert await reservations.reserve(SEQUENCE, BLOCK_VALUES - 5) == 6
         assert await reservations.reserve(SEQUENCE, 1) == 2 * BLOCK_VALUES + 1
+
+    serving(test)
+
+
+def test_a_sequence_that_begins_anew_gives_its_first_value_again() -> None:
+    async def test(sequencer: Sequencer, reservations: Reservations, store: CountingStore) -> None:
+        assert await reservations.reserve(SEQUENCE, 5) == 1
+        truncate = TruncateTable(table_id=SEQUENCE - 1, restart_identity=True)
+        await sequencer.submit(Transaction(operations=(truncate,)))
+        assert await reservations.reserve(SEQUENCE, 5) == 1
+        assert await reservations.reserve(SEQUENCE, 5) == 6
 
     serving(test)
 

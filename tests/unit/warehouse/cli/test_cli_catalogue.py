@@ -55,6 +55,18 @@ def test_describe_shows_columns_and_size(mobula: Mobula, orders: str) -> None:
     assert rows.splitlines()[1] == "id,BIGINT,true,,,"
 
 
+def test_describe_lists_keys(mobula: Mobula, orders: str) -> None:
+    mobula("sql", orders, "CREATE TABLE keyed (a INT, b TEXT UNIQUE, PRIMARY KEY (b, a))")
+    found = mobula("describe", orders, "keyed")
+    assert found.stderr.splitlines()[:3] == [
+        "Keys:",
+        '    "keyed_pkey" PRIMARY KEY (b, a)',
+        '    "keyed_b_key" UNIQUE CONSTRAINT (b)',
+    ]
+    rows = mobula("describe", orders, "keyed", "--format", "csv").stdout.splitlines()
+    assert rows[2] == 'b,TEXT,false,,"keyed_pkey, keyed_b_key",'
+
+
 def test_describe_names_the_nearest_table(mobula: Mobula, orders: str) -> None:
     assert "did you mean orders?" in mobula("describe", orders, "ordres").error
     assert "does not exist" in mobula("describe", orders, "x; DROP TABLE orders").error

@@ -47,6 +47,22 @@ def test_every_statement_of_a_script_runs_and_says_what_it_did(mobula: Mobula, r
     ]
 
 
+def test_rows_of_returning_are_shown_before_what_was_done(mobula: Mobula, root: str) -> None:
+    script = (
+        "CREATE TABLE t (a INT PRIMARY KEY); INSERT INTO t VALUES (7), (8) RETURNING a + 1 AS b;"
+    )
+    found = mobula("sql", root, script)
+    assert "b" in found.stdout
+    assert [line.split(" (LSN")[0] for line in found.stderr.splitlines()] == [
+        "CREATE TABLE",
+        "2 rows",
+        "INSERT 0 2",
+    ]
+    deleted = mobula("sql", root, "DELETE FROM t RETURNING a", "--format", "csv")
+    assert sorted(deleted.stdout.split()) == ["7", "8", "a"]
+    assert deleted.stderr == ""
+
+
 def test_statements_come_from_a_file(mobula: Mobula, orders: str, tmp_path: Path) -> None:
     script = tmp_path / "script.sql"
     script.write_text("SELECT count(*) AS n FROM orders", encoding="utf-8")

@@ -219,6 +219,15 @@ def test_tables_columns_schemas_and_types_are_listed(entered: Typed) -> None:
     assert "does not exist" in entered("\\d nothing")
 
 
+def test_keys_and_their_indexes_are_listed(entered: Typed) -> None:
+    found = entered("CREATE TABLE keyed (a INT PRIMARY KEY, b TEXT, UNIQUE (b, a));", "\\d keyed")
+    assert '"keyed_pkey" PRIMARY KEY (a)' in found
+    assert '"keyed_b_a_key" UNIQUE (b, a)' in found
+    listed = entered("\\di")
+    assert "keyed_b_a_key" in listed
+    assert "CREATE UNIQUE INDEX keyed_pkey ON public.keyed USING btree (a)" in listed
+
+
 def test_functions_are_listed_by_pattern(entered: Typed) -> None:
     found = entered("\\df date_t*")
     assert "date_trunc" in found

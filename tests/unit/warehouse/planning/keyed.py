@@ -63,7 +63,13 @@ class FakeWrites:
     """Implements `RowWrites`; the keys of a deletion are pickled rows."""
 
     async def write(
-        self, info: TableInfo, rows: pa.Table, mode: WriteMode, read_lsn: int | None
+        self,
+        info: TableInfo,
+        rows: pa.Table,
+        mode: WriteMode,
+        read_lsn: int | None,
+        *,
+        inline: bool = False,
     ) -> Operation:
         for key in info.target.keys:
             values = keys_of(rows.to_pylist(), key, info.target.schema.columns)

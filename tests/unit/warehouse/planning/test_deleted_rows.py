@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -13,7 +14,7 @@ from actors.compute.deltas import DeltaStage
 from actors.compute.execution import execute
 from actors.compute.inputs import scan_input
 from actors.fragments import Fragment
-from actors.planner import AtLsn
+from actors.planner import AtLsn, InputFrame
 from storage.delete_bitmap import Positions, encode_positions
 from storage.micropartition.inputs import ROW_BITS, Chosen
 from storage.schema import Kind, ScalarType, SqlType, arrow_schema
@@ -124,6 +125,20 @@ def test_rows_are_chosen_by_key(database: Database) -> None:
     chosen = Chosen(key=key, keys=pa.table({"a": [20, 30, 99]}, schema=arrow_schema(key)))
     changed = replace(plan, scans=tuple(replace(s, chosen=chosen) for s in plan.scans))
     assert [row["a"] for row in database.run(changed).to_pylist()] == [20, 30]
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A program that gives an input as it is, and keeps what is known of its columns."""
+
+    seen: dict[str, InputFrame]
+
+    def build(self, inputs: Mapping[str, InputFrame]) -> pl.LazyFrame:
+        self.seen.update(inputs)
+        return next(iter(inputs.values())).frame
+
+    def arrow(self, found: pl.DataFrame) -> pa.Table:
+        return found.to_arrow()
 
 
 def test_locations_are_one_more_column(database: Database) -> None:

@@ -51,7 +51,7 @@ def written(database: KeyedDatabase) -> list[tuple[WriteMode, int, bool]]:
         (
             "UPDATE t SET b = 30 WHERE a = 3",
             "UPDATE 1",
-            [(WriteMode.DELETE, 1, True), (WriteMode.INSERT, 1, False)],
+            [(WriteMode.UPDATE, 1, True)],
         ),
         (
             "MERGE INTO t USING (VALUES (1, 'd'), (2, 'u'), (9, 'i')) s (k, w) ON a = k"
@@ -224,7 +224,7 @@ EXPLAINED = [
         "UPDATE t SET a = 1 RETURNING b",
         [
             "update t by t_pkey (a)",
-            "  keys may change: the old rows are deleted, the new ones inserted",
+            "  the key may change: the old rows are deleted, the new ones inserted",
             "  returning b",
         ],
     ),

@@ -1,0 +1,131 @@
+"""Indexes: opened from runs and deltas alone, made anew when lost, merged into few runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.operations import WriteMode
+from actors.primary.primary import KeyedLimits
+from storage.flush import FlushPolicy
+from storage.primary_key.plan import RUNS_MAX
+from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed, start
+
+INSERT, UPSERT = WriteMode.INSERT, WriteMode.UPSERT
+NEVER = KeyedLimits(flush=FlushPolicy(deltas_max=1 << 30))
+
+
+async def filled(db: Keyed) -> None:
+    await db.write(INSERT, *((k, k * 10, "a") for k in range(20)))
+    await db.flush()
+    await db.write(UPSERT, *((k, k * 10 + 1, "b") for k in range(10, 30)))
+    await db.flush()
+    await db.write(UPSERT, (0, 2, "c"), (50, None, "c"))
+    await db.delete(5)
+
+
+async def settled(db: Keyed) -> None:
+    """Maintenance has done what there is to do."""
+    while await db.primary._maintainer._step():
+        pass
+
+
+def test_opening_fetches_runs_and_no_data() -> None:
+    async def test(db: Keyed) -> None:
+        await filled(db)
+        runs = sorted(run.name for run in db.table.index_runs)
+        assert len(runs) == 4
+        before = len(db.store.requests)
+        await db.opened(db.table)
+        assert sorted(db.store.requests[before:]) == [("fetch", name) for name in runs]
+
+    keyed(test, PRIMARY, UNIQUE)
+
+
+def test_first_write_after_a_restart_opens_the_index_once() -> None:
+    async def test(db: Keyed) -> None:
+        await filled(db)
+        runs = sorted(run.name for run in db.table.index_runs)
+        await db.primary.close()
+        again = await start(db.store, NEVER)
+        before = len(db.store.requests)
+        receipts = await again.together(
+            again.rows(UPSERT, (1, 10, "d")), again.rows(UPSERT, (2, 20, "d")), again.deleting(3)
+        )
+        assert [r.row_counts for r in receipts] == [(1,), (1,), (1,)]
+        asked = db.store.requests[before:]
+        assert sorted(name for method, name in asked if method == "fetch") == runs
+        assert [method for method, _ in asked if method != "fetch"] == ["create"]
+        await again.check()
+        await again.primary.close()
+
+    keyed(test, PRIMARY, UNIQUE)
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut", "changed", "of another"])
+def test_lost_and_damaged_runs_are_made_anew_and_published(damage: str) -> None:
+    async def test(db: Keyed) -> None:
+        await filled(db)
+        runs = db.table.index_runs
+        name = runs[1].name
+        inner = db.store._inner
+        data = await inner.get(name)
+        await inner.delete(name)
+        if damage != "lost":
+            broken = {
+                "cut": data[: len(data) // 2],
+                "changed": data[:-3] + bytes([data[-3] ^ 1]) + data[-2:],
+                "of another": await inner.get(runs[0].name),
+            }[damage]
+            await inner.put(name, broken)
+        await db.primary.close()
+        again = await start(db.store, NEVER)
+        assert await again.write(UPSERT, (5, 50, "e"), (12, 5, "e")) == 2
+        await settled(again)
+        now = again.table.index_runs
+        assert not {run.name for run in now} & {run.name for run in runs}
+        assert len(now) == 2
+        await again.check()
+        for run in now:
+            await db.store.get(run.name)
+        await again.primary.close()
+
+    keyed(test, PRIMARY, UNIQUE)
+
+
+def test_merges_keep_few_runs() -> None:
+    async def test(db: Keyed) -> None:
+        for turn in range(24):
+            size = 40 if turn % 5 == 0 else 3
+            await db.write(UPSERT, *((turn * 7 + k, turn * 1000 + k, "a") for k in range(size)))
+            await db.flush()
+            await settled(db)
+            for key in db.table.keys:
+                mine = [run for run in db.table.index_runs if run.key_id == key.id]
+                assert len(mine) <= RUNS_MAX
+        assert len(db.table.files) == 24
+        await db.check()
+
+    keyed(test, PRIMARY, UNIQUE)
+
+
+def test_merge_while_others_write() -> None:
+    async def test(db: Keyed) -> None:
+        for turn in range(4):
+            await db.write(INSERT, *((turn * 10 + k, turn * 10 + k, "a") for k in range(5)))
+            await db.primary._maintainer.flush(db.table, db.snapshot)
+        merged = db.primary._indexes.merged
+
+        async def slow(*args: object) -> object:
+            made = await merged(*args)  # type: ignore[arg-type]
+            await db.write(UPSERT, (0, 99, "b"))
+            await db.delete(31)
+            await db.flush()
+            return made
+
+        db.primary._indexes.merged = slow  # type: ignore[method-assign,assignment]
+        assert await db.primary._maintainer.merge(db.table, db.table.keys[0].id)
+        db.primary._indexes.merged = merged  # type: ignore[method-assign]
+        await db.check()
+        assert len(await db.all()) == 19
+
+    keyed(test, PRIMARY)
