@@ -22,9 +22,10 @@ from actors.operations import (
     TruncateTable,
 )
 from actors.primary.bulk import Bulk
-from actors.primary.delta_names import table_of
+from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
 from actors.primary.maintainer import Maintainer
+from actors.primary.resolve import resolve_in
 from actors.primary.sequencer import Sequencer, SequencerLimits
 from actors.primary.sequences import Reservations
 from actors.primary.state import WriterState
@@ -35,7 +36,6 @@ from storage.errors import (
     Conflict,
     InternalError,
     MobulaError,
-    NotYet,
     Unavailable,
     UnknownObject,
 )
@@ -48,7 +48,7 @@ from storage.names import data_prefix, index_prefix
 from storage.nearest import nearest
 from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import CheckpointInfo, write_checkpoint
-from storage.snapshot.model import Receipt, Snapshot, TableState
+from storage.snapshot.model import PRIVATE_LSN, Receipt, Snapshot, TableState
 from storage.target import IngestTarget, to_number
 
 __all__ = ["CheckpointPolicy", "KeyedLimits", "Primary", "checkpoint_is_due"]
@@ -214,21 +214,21 @@ class Primary:
         )
 
     async def _submit_checked(self, transaction: Transaction) -> Receipt:
-        tables = [table_of(operation) for operation in transaction.operations]
-        if len(set(tables)) < len(tables):
-            raise NotYet(
-                "several operations on one table with keys, one of them large, in one call: use "
-                "a transaction that is open"
-            )
         state, lsn = self._sequencer.fork()
         self._sequencer.hold(lsn)
+        moves = self._sequencer.moves.until(lsn)
         try:
-            operations = []
+            operations, made = [], list[int | None]()
             for operation in transaction.operations:
                 prepared, state = await self._prepared(operation, state, lsn)
+                one = resolve_in(prepared, state, PRIVATE_LSN, moves)
+                state = state.after(one, PRIVATE_LSN)  # what the next one is compared with
                 operations.append(prepared)
-            prepared_all = dataclasses.replace(transaction, operations=tuple(operations))
-            return await self._sequencer.submit(prepared_all)
+                made.append(first_made(one))
+            checked = dataclasses.replace(
+                transaction, operations=tuple(operations), made=tuple(made)
+            )
+            return await self._sequencer.submit(checked)
         finally:
             self._sequencer.release(lsn)
 
@@ -238,10 +238,12 @@ class Primary:
         """A large write to a table with keys, its keys compared with those of `state`; the state
         with the table's index open. Other operations as they are."""
         table = state.snapshot.tables.get(table_of(operation))
-        if not isinstance(operation, AppendFiles) or table is None or not table.keys:
+        if table is None or not table.keys:
             return operation, state
         if table.id not in state.indexes:
             state = state.with_index(table.id, await self._indexes.open(table))
+        if not isinstance(operation, AppendFiles):
+            return operation, state
         return await self._bulk.checked(operation, table, state, lsn), state
 
     async def files_with(self, table: TableState, chosen: Chosen) -> Collection[int]:

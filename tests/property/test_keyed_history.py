@@ -1,0 +1,43 @@
+"""Random histories of tables with keys: every version, the index, and every way of reading.
+
+MOBULA_SEEDS=1000-1100 plays those seeds instead of the few of every day; a failure prints its seed
+and its last steps.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from tests.property.keyed_history import history
+
+STEPS = 30
+SEEDS = os.environ.get("MOBULA_SEEDS", "0-7")
+FIRST, _, LAST = SEEDS.partition("-")
+
+
+def run(seed: int) -> None:
+    sys.stdout.write(f"seed {seed}\n")
+    with history(seed) as made:
+        for step in range(STEPS):
+            made.step()
+            made.check_newest()
+            if step % 10 == 9:
+                made.check_index()
+        made.check_every_version()
+        made.reopen()
+        made.check_newest()
+        made.check_index()
+
+
+@pytest.mark.parametrize("seed", range(int(FIRST), int(LAST or FIRST) + 1))
+def test_every_version_equals_the_model(seed: int) -> None:
+    run(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 160))
+def test_every_version_equals_the_model_for_longer(seed: int) -> None:
+    run(seed)
