@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.coordinator_service import CoordinatorService
 from actors.fragments import Fragment, FragmentResult
 from actors.loop import LoopThread
 from actors.messages import (
@@ -30,7 +31,7 @@ from actors.messages import (
     TransactionReply,
 )
 from actors.planner import Planner
-from actors.service import CoordinatorService, PrimaryService, open_worker
+from actors.service import PrimaryService, open_worker
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
 from storage.log.epoch import Owner

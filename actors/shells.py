@@ -23,6 +23,7 @@ import ray.exceptions
 from actors.compute.pool import WorkerLost
 from actors.compute.streams import BatchStream, OpenStreams
 from actors.compute.worker import Worker
+from actors.coordinator_service import CoordinatorService
 from actors.fragments import Fragment, FragmentResult
 from actors.loop import LoopThread
 from actors.messages import (
@@ -38,7 +39,7 @@ from actors.messages import (
 )
 from actors.planner import Planner
 from actors.ray_ingest import IngestTasks, RayIngest
-from actors.service import CoordinatorService, PrimaryService, open_worker
+from actors.service import PrimaryService, open_worker
 from actors.settings import NodeSettings
 from storage.clock import SystemClock
 from storage.errors import Fenced, InternalError, MobulaError, OutOfMemory
