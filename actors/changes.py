@@ -21,6 +21,7 @@ from contextlib import asynccontextmanager
 import pyarrow as pa
 
 from actors.compute.runner import QueryRunner
+from actors.ingest import Ingest
 from actors.messages import (
     CommitReply,
     QueryReply,
@@ -34,8 +35,6 @@ from actors.primary.primary import Primary
 from actors.write import delete_operation, fitted_operation, rows_operation
 from storage.clock import Clock
 from storage.errors import Conflict, InternalError, InvalidRequest, MobulaError, NotYet
-from storage.ids import Ids
-from storage.objects import ObjectStore
 from storage.snapshot.model import Receipt, Snapshot, TableState
 from storage.target import RowRules
 
@@ -198,16 +197,13 @@ class _Turns:
 class StoredRowWrites:
     """Implements `modify.RowWrites`: rows in the log or, where there are many, in files."""
 
-    def __init__(
-        self, store: ObjectStore, ids: Ids, inline_bytes_max: int, carried_bytes_max: int
-    ) -> None:
+    def __init__(self, ingest: Ingest, inline_bytes_max: int, carried_bytes_max: int) -> None:
         """Args:
         inline_bytes_max: encoded rows from this size on become micropartitions if they may.
         carried_bytes_max: what the log carries of a transaction.
         """
+        self._ingest = ingest
         self._carried_bytes_max = carried_bytes_max
-        self._store = store
-        self._ids = ids
         self._inline_bytes_max = inline_bytes_max
 
     async def write(
@@ -223,10 +219,9 @@ class StoredRowWrites:
         if inline:
             return await asyncio.to_thread(self._carried, info, rows, mode, read_lsn)
         return await fitted_operation(
-            self._store,
+            self._ingest,
             info,
             rows,
-            ids=self._ids,
             inline_bytes_max=self._inline_bytes_max,
             mode=mode,
             read_lsn=read_lsn,

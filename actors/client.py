@@ -115,10 +115,13 @@ class Engine(Protocol):
         sources: Sequence[str],
         progress: Progress,
         reading: SourceReading = PARQUET_READING,
+        mode: WriteMode = WriteMode.INSERT,
     ) -> AppendFiles:
         """Turn source files into micropartitions, in parallel; commits nothing.
 
-        Args: reading: how they are read, all of them.
+        Args:
+            reading: how they are read, all of them.
+            mode: what the rows do in a table with keys.
         """
         ...
 

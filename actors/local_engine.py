@@ -10,16 +10,15 @@ import dataclasses
 import os
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pyarrow as pa
 
-from actors.client import Progress
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.coordinator_service import CoordinatorService
 from actors.fragments import Fragment, FragmentResult
-from actors.loads import load_sources
 from actors.loop import LoopThread
 from actors.messages import (
     CommitReply,
@@ -31,16 +30,13 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
-from actors.operations import AppendFiles
 from actors.planner import Planner
-from actors.service import CoordinatorService, PrimaryService, open_worker
+from actors.service import PrimaryService, open_worker
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
-from actors.write import files_operation
 from storage.log.epoch import Owner
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Receipt
-from storage.sources_format import PARQUET_READING, SourceReading
 
 __all__ = ["LocalEngine"]
 
@@ -107,27 +103,6 @@ class LocalEngine(StoreClient):
 
     def reserve(self, sequence_id: int, count: int) -> int:
         return self._loop.run(self._writer().reserve(sequence_id, count))
-
-    def prepare_load(
-        self,
-        info: TableInfo,
-        sources: Sequence[str],
-        progress: Progress,
-        reading: SourceReading = PARQUET_READING,
-    ) -> AppendFiles:
-        infos = self._numbered_sources(info, sources, reading)
-        files = self._loop.run(
-            load_sources(
-                self.store,
-                self._node,
-                infos,
-                sources,
-                reading=reading,
-                progress=progress,
-                ids=self._ids,
-            )
-        )
-        return files_operation(info, files)
 
     def start_warehouse(self, name: str) -> LocalWarehouse:
         self._warehouse(name, name)

@@ -342,7 +342,7 @@ class CopyToPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallPlan:
-    """CALL procedure(arguments)."""
+    """CALL procedure(arguments); of one that is about a table, the table's id."""
 
     procedure: str
     arguments: tuple[Any, ...]

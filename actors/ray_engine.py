@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -18,7 +18,6 @@ import ray.exceptions
 import tenacity
 
 from actors import spawn
-from actors.client import Progress
 from actors.compute.streams import KEEP_MS
 from actors.loop import LoopThread
 from actors.messages import (
@@ -31,16 +30,13 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
-from actors.operations import AppendFiles
 from actors.planner import Planner
+from actors.ray_ingest import RayIngest
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
-from actors.write import files_operation
 from storage.clock import SystemClock
 from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
-from storage.ingest import IngestedFile
 from storage.snapshot.model import Receipt
-from storage.sources_format import PARQUET_READING, SourceReading
 
 __all__ = ["RayEngine", "ensure_ray"]
 
@@ -113,6 +109,7 @@ class RayEngine(StoreClient):
     def __init__(self, node: NodeSettings, make_planner: Callable[[], Planner]) -> None:
         ensure_ray()
         super().__init__(node)
+        self._ingest = RayIngest(self._ingest, node, spawn.INGEST_TASKS)
         self._make_planner = make_planner
         self._start_s = node.settings.ray.start_timeout_s
         self._primary: Any = None
@@ -172,21 +169,6 @@ class RayEngine(StoreClient):
         )
         assert isinstance(first, int)
         return first
-
-    def prepare_load(
-        self,
-        info: TableInfo,
-        sources: Sequence[str],
-        progress: Progress,
-        reading: SourceReading = PARQUET_READING,
-    ) -> AppendFiles:
-        infos = self._numbered_sources(info, sources, reading)
-        started = [
-            spawn.start_load(self._node, own, url, reading)
-            for own, url in zip(infos, sources, strict=True)
-        ]
-        loads = _Loads(started, progress)
-        return files_operation(info, loads.finish())
 
     def start_warehouse(self, name: str) -> RayWarehouse:
         actor = spawn.start_warehouse(self._node, self._make_planner, name)
@@ -354,42 +336,3 @@ async def _keep(actor: Any, key: str) -> None:
     while True:
         await clock.sleep_ms(KEEP_MS)
         actor.keep_stream.remote(key)
-
-
-class _Loads:
-    """Ray tasks that load one file each: adds up their progress, gathers their file rows."""
-
-    def __init__(self, generators: list[Any], progress: Progress) -> None:
-        self._pending = dict(enumerate(generators))
-        self._progress = progress
-        self._rows_done = dict.fromkeys(self._pending, 0)
-        self._files: dict[int, list[IngestedFile]] = {}
-
-    def finish(self) -> list[IngestedFile]:
-        """File rows in the order of the sources. The first error ends all tasks."""
-        try:
-            while self._pending:
-                ready, _ = ray.wait(list(self._pending.values()), num_returns=1)
-                for index in [i for i, g in self._pending.items() if g in ready]:
-                    self._advance(index)
-        except BaseException:
-            for generator in self._pending.values():
-                ray.cancel(generator)
-            raise
-        return [row for index in sorted(self._files) for row in self._files[index]]
-
-    def _advance(self, index: int) -> None:
-        try:
-            step = _get(next(self._pending[index]), None, "loading")
-        except StopIteration:
-            del self._pending[index]
-            return
-        except _ActorGone as error:
-            raise Unavailable(f"a load task was lost: {error}; nothing was committed") from error
-        if isinstance(step, MobulaError):
-            raise step
-        if isinstance(step, int):
-            self._rows_done[index] = step
-        else:
-            self._files[index] = step
-        self._progress(sum(self._rows_done.values()), len(self._files))

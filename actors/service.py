@@ -1,4 +1,4 @@
-"""What a process of a database serves: the primary with its own compute, or a coordinator.
+"""What the primary's process serves: the primary with its own compute.
 
 Assembled here from the plain parts, the same for every engine. An engine says how workers start
 (`WorkerPool`), how Arrow tables are shared with them, and who we are.
@@ -6,7 +6,6 @@ Assembled here from the plain parts, the same for every engine. An engine says h
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import getpass
@@ -24,7 +23,9 @@ from actors.compute.pool import WorkerHandle, WorkerPool
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
-from actors.loads import load_sources, numbered_sources
+from actors.coordinator_service import open_branch
+from actors.ingest import Ingest, OwnIngest
+from actors.loads import numbered_sources
 from actors.messages import (
     CommitReply,
     Lookup,
@@ -54,8 +55,6 @@ from actors.primary.reign import reign_of
 from actors.primary.transactions import OpenTransaction
 from actors.settings import NodeSettings
 from actors.temporary import SILENT_MS, left_behind
-from actors.virtual_warehouse.coordinator import Coordinator
-from actors.virtual_warehouse.follower import Follower
 from actors.write import files_operation, write_operation
 from storage.cache import own_directory, remove_stale
 from storage.clock import Clock
@@ -69,25 +68,19 @@ from storage.errors import (
 )
 from storage.ids import Ids
 from storage.log.epoch import Owner
-from storage.log.reader import LogReader
 from storage.nearest import nearest
 from storage.objects import CountingStore, HeldLock, open_store
-from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Receipt, Snapshot
 from storage.target import RowRules
 
-__all__ = ["CoordinatorService", "PrimaryService", "StartWorker", "open_worker"]
+__all__ = ["PrimaryService", "StartWorker", "open_worker"]
 
 StartWorker = Callable[[], Awaitable[WorkerHandle]]
 _PROCEDURES = {
     "mobula.checkpoint": "mobula.checkpoint()",
+    "mobula.flush": "mobula.flush() or mobula.flush('table')",
     "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
 }
-
-
-def _open(node: NodeSettings, clock: Clock) -> tuple[CountingStore, LogReader]:
-    store = CountingStore(open_store(node.root, node.store, clock=clock))
-    return store, LogReader(store, node.database_id, node.branch)
 
 
 def open_worker(
@@ -123,9 +116,9 @@ class PrimaryService:
         runner: QueryRunner,
         pool: WorkerPool,
         store: CountingStore,
+        ingest: Ingest,
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
         clock: Clock,
-        ids: Ids,
         lock: HeldLock | None,
     ) -> None:
         self._node = node
@@ -136,14 +129,13 @@ class PrimaryService:
         self._pool = pool
         self._store = store
         self._fetch_rows = fetch_rows
-        self._ids = ids
+        self._ingest = ingest
         self._lock = lock
         self._changes = Changes(
             primary,
             runner,
             StoredRowWrites(
-                store,
-                ids,
+                ingest,
                 node.settings.rows_inline_bytes_max,
                 node.settings.sequencer.inline_bytes_max,
             ),
@@ -165,16 +157,18 @@ class PrimaryService:
         share: Callable[[pa.Table], Any],
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
         silent_ms: int = SILENT_MS,
+        make_ingest: Callable[[Ingest], Ingest] = lambda own: own,
     ) -> PrimaryService:
         """Take over and serve.
 
         Args:
             silent_ms: sessions that have not written for so long are taken as ended, and their
                 temporary tables dropped; 0 where no session outlives its primary.
+            make_ingest: where many rows become files, given how this process does it.
         Raises:
             Unavailable: another primary is alive; names it.
         """
-        store, reader = _open(node, clock)
+        store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids)
         primary = Primary(
             reign,
@@ -203,9 +197,9 @@ class PrimaryService:
             runner=runner,
             pool=pool,
             store=store,
+            ingest=make_ingest(OwnIngest(store, node, ids)),
             fetch_rows=fetch_rows,
             clock=clock,
-            ids=ids,
             lock=lock,
         )
         with contextlib.suppress(MobulaError):  # the next primary tries again
@@ -372,10 +366,9 @@ class PrimaryService:
 
     async def _appended(self, info: TableInfo, rows: pa.Table) -> WriteOperation:
         return await write_operation(
-            self._store,
+            self._ingest,
             info,
             rows,
-            ids=self._ids,
             inline_bytes_max=self._node.settings.rows_inline_bytes_max,
         )
 
@@ -393,22 +386,13 @@ class PrimaryService:
         return CommitReply(receipt=receipt, tag=f"INSERT 0 {sum(receipt.row_counts)}")
 
     async def _copy_from(self, plan: CopyFromPlan, statement: Statement) -> CommitReply:
-        """The files are read in this process; a load of the client's has tasks of its own."""
         info = self.table(plan.schema, plan.table.name)
         if info.table_id != plan.table.id:
             raise Conflict(f"table {plan.table.name} was replaced meanwhile; nothing was written")
         files, reading = plan.files, plan.reading
         infos = await numbered_sources(self._node, info, files, reading, self._primary.numbered)
-        rows = await load_sources(
-            self._store,
-            self._node,
-            infos,
-            files,
-            reading=reading,
-            progress=lambda rows, files: None,
-            ids=self._ids,
-        )
-        operation = files_operation(info, rows)
+        found = await self._ingest.sources(infos, files, reading, lambda rows, files: None)
+        operation = files_operation(info, found)
         receipt = await self._commit((operation,), statement)
         return CommitReply(receipt=receipt, tag=f"COPY {sum(receipt.row_counts)}")
 
@@ -434,6 +418,11 @@ class PrimaryService:
             case "mobula.checkpoint", ():
                 info = await self._primary.checkpoint()
                 return CommitReply(receipt=self._receipt(info.lsn), tag=f"CHECKPOINT {info.name}")
+            case "mobula.flush", () | (int(),):
+                count = await self._primary.flush(*plan.arguments)
+                return CommitReply(
+                    receipt=self._receipt(self._primary.snapshot.lsn), tag=f"FLUSH {count}"
+                )
             case "mobula.drop_temporary", ():
                 return await self._drop_temporary(SILENT_MS, session)
             case "mobula.drop_temporary", (int() | Decimal() | float() as seconds,):
@@ -465,101 +454,3 @@ def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]
 
 def _ruled(info: TableInfo, rules: RowRules | None) -> TableInfo:
     return dataclasses.replace(info, target=dataclasses.replace(info.target, rules=rules))
-
-
-def _find(snapshot: Snapshot, name: str) -> VirtualWarehouse:
-    warehouse = snapshot.virtual_warehouses.get(name)
-    if warehouse is None:
-        hint = nearest(name, snapshot.virtual_warehouses)
-        raise UnknownObject(f"virtual warehouse {name} does not exist{hint}")
-    return warehouse
-
-
-class CoordinatorService:
-    """A virtual warehouse's coordinator and its background reading, as clients call it."""
-
-    def __init__(
-        self,
-        coordinator: Coordinator,
-        pool: WorkerPool,
-        store: CountingStore,
-        following: asyncio.Task[None],
-    ) -> None:
-        self._coordinator = coordinator
-        self._pool = pool
-        self._store = store
-        self._following = following
-
-    @classmethod
-    async def open(
-        cls,
-        node: NodeSettings,
-        planner: Planner,
-        *,
-        warehouse: str | VirtualWarehouse,
-        clock: Clock,
-        ids: Ids,
-        start_worker: Callable[[VirtualWarehouse], Awaitable[WorkerHandle]],
-        share: Callable[[pa.Table], Any],
-    ) -> CoordinatorService:
-        """Open a snapshot from the store alone and start all workers.
-
-        Args:
-            warehouse: the name of one in the catalogue, or settings of one that is not.
-        Raises:
-            UnknownObject: the catalogue has no virtual warehouse of that name.
-        """
-        store, reader = _open(node, clock)
-        try:
-            snapshot = await reader.open()
-            found = _find(snapshot, warehouse) if isinstance(warehouse, str) else warehouse
-            pool = WorkerPool(found.size, lambda: start_worker(found), clock)
-            await pool.warm()
-        except BaseException:
-            await store.close()
-            raise
-        follower = Follower(reader, snapshot, clock, node.settings.poll_ms)
-        runner = QueryRunner(
-            planner=planner,
-            reader=reader,
-            latest=follower.latest,
-            pool=pool,
-            share=share,
-            clock=clock,
-            ids=ids,
-        )
-        following = asyncio.get_running_loop().create_task(follower.run())
-        coordinator = Coordinator(found, follower, runner, pool)
-        return cls(coordinator, pool, store, following)
-
-    async def query(self, statement: Statement) -> QueryReply:
-        """See `Coordinator.query`."""
-        return await self._coordinator.query(statement)
-
-    async def stream(self, statement: Statement) -> BatchStream:
-        """See `Coordinator.stream`."""
-        return await self._coordinator.stream(statement)
-
-    async def get(self, lookup: Lookup) -> QueryReply:
-        """See `Coordinator.get`."""
-        return await self._coordinator.get(lookup)
-
-    def hint(self, lsn: int) -> None:
-        """See `Coordinator.hint`."""
-        self._coordinator.hint(lsn)
-
-    def status(self) -> dict[str, Any]:
-        """See `Coordinator.status`; with the requests and bytes of its own reading."""
-        counts = self._store.counts()
-        return {
-            **self._coordinator.status(),
-            "requests": counts.requests,
-            "read_bytes": counts.read_bytes,
-        }
-
-    async def close(self) -> None:
-        """End the workers and stop following."""
-        self._following.cancel()
-        await asyncio.gather(self._following, return_exceptions=True)
-        await self._pool.close()
-        await self._store.close()

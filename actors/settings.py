@@ -18,7 +18,10 @@ class RaySettings:
     Attributes:
         primary_cpus, compute_cpus, coordinator_cpus: logical CPUs of the primary, of its own query
             worker, and of each virtual warehouse's coordinator (workers have their own setting).
-        ingest_cpus: of each task that loads a source file.
+        ingest_cpus: of each task that loads a source file, or writes a slice of a large frame.
+        ingest_bytes_min: rows of so many bytes in memory are written by tasks; fewer by whoever
+            has them.
+        ingest_slices_max: slices of one frame that are in the object store at a time.
         primary_resources, warehouse_resources: custom resources that pin actors to node types, as
             `cluster.yaml` defines them; empty runs anywhere.
         start_timeout_s: how long to wait for an actor before saying what is missing.
@@ -28,6 +31,8 @@ class RaySettings:
     compute_cpus: float = 0.5
     coordinator_cpus: float = 0.1
     ingest_cpus: float = 0.5
+    ingest_bytes_min: int = 64 << 20
+    ingest_slices_max: int = 8
     primary_resources: dict[str, float] = field(default_factory=dict)
     warehouse_resources: dict[str, float] = field(default_factory=dict)
     start_timeout_s: float = 60.0

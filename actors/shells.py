@@ -23,6 +23,7 @@ import ray.exceptions
 from actors.compute.pool import WorkerLost
 from actors.compute.streams import BatchStream, OpenStreams
 from actors.compute.worker import Worker
+from actors.coordinator_service import CoordinatorService
 from actors.fragments import Fragment, FragmentResult
 from actors.loop import LoopThread
 from actors.messages import (
@@ -37,19 +38,28 @@ from actors.messages import (
     TransactionReply,
 )
 from actors.planner import Planner
-from actors.service import CoordinatorService, PrimaryService, open_worker
+from actors.ray_ingest import IngestTasks, RayIngest
+from actors.service import PrimaryService, open_worker
 from actors.settings import NodeSettings
 from storage.clock import SystemClock
 from storage.errors import Fenced, InternalError, MobulaError, OutOfMemory
 from storage.ids import RandomIds
-from storage.ingest import IngestedFile, load_file
+from storage.ingest import IngestedFile, load_file, write_slices
 from storage.log.epoch import Owner
 from storage.objects import open_store
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Receipt
 from storage.sources_format import SourceReading
+from storage.target import IngestTarget
 
-__all__ = ["CoordinatorShell", "PrimaryShell", "RayWorker", "WorkerShell", "load_source"]
+__all__ = [
+    "CoordinatorShell",
+    "PrimaryShell",
+    "RayWorker",
+    "WorkerShell",
+    "load_source",
+    "write_slice",
+]
 
 SHARE_BYTES_MIN = 64 << 10  # smaller tables travel inside the call
 INLINE_RESULT_BYTES = 256 << 10  # smaller results travel inside the reply
@@ -253,12 +263,14 @@ class PrimaryShell(_StreamingShell):
         make_planner: Callable[[], Planner],
         start_worker: Callable[[NodeSettings], Any],
         find_warehouse: Callable[[NodeSettings, str], Any],
+        tasks: IngestTasks,
     ) -> None:
         super().__init__()
         self._node = node
         self._planner = make_planner()
         self._start = start_worker
         self._find = find_warehouse
+        self._tasks = tasks
         self._handles: dict[str, tuple[Any, float]] = {}
         self._loop = LoopThread("mobula-primary")
         # Ray keeps an actor's id when it restarts it, and never runs two of one id: a successor
@@ -332,6 +344,7 @@ class PrimaryShell(_StreamingShell):
             start_worker=self._start_own,
             share=_share,
             fetch_rows=_fetch_rows,
+            make_ingest=lambda own: RayIngest(own, self._node, self._tasks),
         )
         service.listen("warehouses", lambda lsn: self._push(service, lsn))
         return service
@@ -455,5 +468,27 @@ def load_source(
         while (step := steps.get()) is not None:
             yield step
         done.result()
+    finally:
+        loop.close()
+
+
+def write_slice(
+    node: NodeSettings, target: IngestTarget, rows: pa.Table
+) -> list[IngestedFile] | MobulaError:
+    """A Ray task: write one slice of fitted rows as a micropartition, with the runs of its keys. An
+    error is returned, as itself, so that it keeps its class on the way."""
+
+    async def work() -> list[IngestedFile]:
+        store = open_store(node.root, node.store, clock=SystemClock())
+        try:
+            return await write_slices(store, [rows], target, ids=RandomIds(), encoders=1)
+        finally:
+            await store.close()
+
+    loop = LoopThread("mobula-slice")
+    try:
+        return loop.run(work())
+    except MobulaError as error:
+        return error
     finally:
         loop.close()

@@ -17,18 +17,22 @@ from typing import Any
 import ray
 
 from actors.planner import Planner
+from actors.ray_ingest import IngestTasks
 from actors.settings import NodeSettings
-from actors.shells import CoordinatorShell, PrimaryShell, WorkerShell, load_source
+from actors.shells import CoordinatorShell, PrimaryShell, WorkerShell, load_source, write_slice
 from storage.snapshot.changes import VirtualWarehouse
 from storage.sources_format import SourceReading
+from storage.target import IngestTarget
 
 __all__ = [
+    "INGEST_TASKS",
     "find_primary",
     "find_warehouse",
     "namespace",
     "start_compute_worker",
     "start_load",
     "start_primary",
+    "start_slice",
     "start_warehouse",
     "start_worker",
 ]
@@ -82,7 +86,7 @@ def start_primary(node: NodeSettings, make_planner: Callable[[], Planner]) -> An
             num_cpus=settings.primary_cpus,
             resources=settings.primary_resources,
         )
-        .remote(node, make_planner, start_compute_worker, find_warehouse)
+        .remote(node, make_planner, start_compute_worker, find_warehouse, INGEST_TASKS)
     )
 
 
@@ -145,3 +149,18 @@ def start_load(node: NodeSettings, info: Any, url: str, reading: SourceReading) 
         )
         .remote(node, info, url, reading)
     )
+
+
+def start_slice(node: NodeSettings, target: IngestTarget, rows: Any) -> Any:
+    """A task that writes one slice of a frame; a reference to what `write_slice` returns.
+
+    Args: rows: a reference to the slice.
+    """
+    return (
+        ray.remote(write_slice)
+        .options(num_cpus=node.settings.ray.ingest_cpus, max_retries=2)
+        .remote(node, target, rows)
+    )
+
+
+INGEST_TASKS = IngestTasks(load=start_load, slice=start_slice)

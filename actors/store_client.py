@@ -12,12 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from actors.client import Progress
+from actors.ingest import Ingest, OwnIngest
 from actors.loads import numbered_sources
 from actors.loop import LoopThread
 from actors.messages import TableInfo
-from actors.operations import WriteMode, WriteOperation
+from actors.operations import AppendFiles, WriteMode, WriteOperation
 from actors.settings import NodeSettings
-from actors.write import refuse_mode, write_operation
+from actors.write import files_operation, refuse_mode, write_operation
 from storage.clock import SystemClock
 from storage.conform import to_arrow
 from storage.ids import RandomIds
@@ -25,7 +27,7 @@ from storage.log.reader import LogReader
 from storage.log.record import GroupHeader
 from storage.objects import ObjectStore, open_store
 from storage.snapshot.model import Snapshot
-from storage.sources_format import SourceReading
+from storage.sources_format import PARQUET_READING, SourceReading
 from storage.target import to_number
 
 __all__ = ["StoreClient"]
@@ -40,6 +42,7 @@ class StoreClient(ABC):
         self._ids = RandomIds()
         self._loop = LoopThread("mobula")
         self.store: ObjectStore = open_store(node.root, node.store, clock=self._clock)
+        self._ingest: Ingest = OwnIngest(self.store, node, self._ids)
         self._reader = LogReader(self.store, node.database_id, node.branch)
         self._newest: Snapshot | None = None
 
@@ -63,10 +66,21 @@ class StoreClient(ABC):
         rows = to_arrow(frame, info.target.table_name)
         numbered = self._numbered(info, rows.column_names, rows.num_rows)
         return self._loop.run(
-            write_operation(
-                self.store, numbered, rows, ids=self._ids, inline_bytes_max=limit, mode=mode
-            )
+            write_operation(self._ingest, numbered, rows, inline_bytes_max=limit, mode=mode)
         )
+
+    def prepare_load(
+        self,
+        info: TableInfo,
+        sources: Sequence[str],
+        progress: Progress,
+        reading: SourceReading = PARQUET_READING,
+        mode: WriteMode = WriteMode.INSERT,
+    ) -> AppendFiles:
+        refuse_mode(info.target, mode)
+        infos = self._numbered_sources(info, sources, reading)
+        files = self._loop.run(self._ingest.sources(infos, sources, reading, progress))
+        return files_operation(info, files, mode)
 
     def _numbered(self, info: TableInfo, names: Sequence[str], row_count: int) -> TableInfo:
         """With values reserved for the identity columns that such rows leave out."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from actors.ingest import Ingest
 from actors.messages import TableInfo
 from actors.operations import (
     AppendFiles,
@@ -22,10 +23,8 @@ from actors.operations import (
 )
 from storage.delta import encode_rows
 from storage.errors import InvalidRequest
-from storage.ids import Ids
-from storage.ingest import IngestedFile, Progress, write_table
+from storage.ingest import IngestedFile, Progress
 from storage.key_rows import row_keys
-from storage.objects import ObjectStore
 from storage.schema import TableSchema
 from storage.target import IngestTarget, fit
 
@@ -43,11 +42,10 @@ COMPRESSION_EXPECTED = 8  # rows of so many times the limit may still be small o
 
 
 async def write_operation(
-    store: ObjectStore,
+    ingest: Ingest,
     info: TableInfo,
     frame: Any,
     *,
-    ids: Ids,
     inline_bytes_max: int,
     mode: WriteMode = WriteMode.INSERT,
     progress: Progress | None = None,
@@ -68,16 +66,15 @@ async def write_operation(
     refuse_mode(info.target, mode)
     rows = await asyncio.to_thread(fit, frame, info.target)
     return await fitted_operation(
-        store, info, rows, ids=ids, inline_bytes_max=inline_bytes_max, mode=mode, progress=progress
+        ingest, info, rows, inline_bytes_max=inline_bytes_max, mode=mode, progress=progress
     )
 
 
 async def fitted_operation(
-    store: ObjectStore,
+    ingest: Ingest,
     info: TableInfo,
     rows: pa.Table,
     *,
-    ids: Ids,
     inline_bytes_max: int,
     mode: WriteMode = WriteMode.INSERT,
     read_lsn: int | None = None,
@@ -91,7 +88,7 @@ async def fitted_operation(
         operation = await asyncio.to_thread(rows_operation, info, rows, mode, read_lsn)
         if len(operation.rows or b"") < inline_bytes_max:
             return operation
-    files = await write_table(store, rows, info.target, ids=ids, progress=progress)
+    files = await ingest.rows(rows, info.target, progress)
     return files_operation(info, files, mode, read_lsn)
 
 

@@ -58,7 +58,9 @@ def _load(options: argparse.Namespace) -> warehouse.Commit:
         warehouse.connect(options.root, engine=options.engine, create=creates) as db,
         made_for_load(db, options.table, files, infer=options.create, sql=sql, format=form),
     ):
-        return db.load(options.table, files, progress=True, format=options.format, **told)
+        return db.load(
+            options.table, files, mode=options.mode, progress=True, format=options.format, **told
+        )
 
 
 def _statement(path: Path) -> str:
@@ -82,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="URL",
         help="file: a path that every node sees, or s3://…; wildcards allowed; repeatable",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("insert", "ignore", "upsert", "update"),
+        default="insert",
+        help="what a row does whose key the table has: refuse the load, be left out, replace it; "
+        "update also leaves out rows whose key the table does not have",
     )
     parser.add_argument(
         "--format", choices=FORMATS, help="of the files; by default what their names say"

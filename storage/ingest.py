@@ -47,6 +47,7 @@ __all__ = [
     "FILE_BYTES_MAX",
     "IngestedFile",
     "load_file",
+    "slices_of",
     "split",
     "write_slices",
     "write_table",
@@ -117,7 +118,7 @@ async def write_table(
     Returns: files in the order of the rows.
     Raises: what the store raises; then no file is returned, though objects may exist.
     """
-    slices = await asyncio.to_thread(_split_for, table, target)
+    slices = await asyncio.to_thread(slices_of, table, target)
     return await write_slices(
         store, slices, target, ids=ids, encoders=encoders, scratch=scratch, progress=progress
     )
@@ -172,7 +173,7 @@ async def load_file(
         parts = fitted_rows(url, source_options, target, reading)
         buffers = _buffers(parts, target, buffer_bytes)
         while (rows := await asyncio.to_thread(next, buffers, None)) is not None:
-            slices = await asyncio.to_thread(_split_for, rows, target)
+            slices = await asyncio.to_thread(slices_of, rows, target)
             del rows  # sorting has copied them
             for part in slices:
                 await pool.submit(part)
@@ -189,7 +190,8 @@ def _names(schema: TableSchema, cluster_by: ClusterBy) -> list[str]:
     return [column.name for column in columns if column is not None]
 
 
-def _split_for(table: pa.Table, target: IngestTarget) -> list[pa.Table]:
+def slices_of(table: pa.Table, target: IngestTarget) -> list[pa.Table]:
+    """`split`, as a target has it."""
     return split(table, target.schema, target.cluster_by, target.rows_max)
 
 

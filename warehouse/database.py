@@ -19,7 +19,7 @@ from actors.messages import (
     Statement,
     Transaction,
 )
-from actors.operations import DropWarehouse, NewWarehouse, Operation
+from actors.operations import DropWarehouse, NewWarehouse, Operation, WriteMode
 from actors.settings import NodeSettings, Settings
 from actors.temporary import drop_temporary, new_session_id
 from storage.clock import SystemClock
@@ -91,6 +91,13 @@ def connect(
         settings=settings or Settings(),
     )
     return Database(_engine(engine, node), node)
+
+
+def _load_mode(mode: str) -> WriteMode:
+    modes = {m.value: m for m in WriteMode if m is not WriteMode.DELETE}
+    if mode not in modes:
+        raise InvalidRequest(f"load: mode {mode!r}, expected one of {', '.join(modes)}")
+    return modes[mode]
 
 
 def _from_here(path: str) -> str:
@@ -257,6 +264,7 @@ class Database:
         table: str,
         sources: str | Sequence[str],
         *,
+        mode: str = "insert",
         progress: bool = False,
         token: IngestToken | None = None,
         format: str | None = None,  # noqa: A002 (what SQL and the command call it)
@@ -270,6 +278,10 @@ class Database:
 
         Args:
             sources: paths, `file://` or `s3://` URLs, with wildcards or without.
+            mode: what a row does whose key the table has: "insert" refuses the load, "ignore"
+                leaves the row out, "upsert" replaces the other row; "update" replaces it, and
+                leaves out rows whose key is not there. Two rows of a load with the same key are an
+                error in every mode.
             progress: show a bar.
             format: "parquet", "csv" or "ndjson"; None: what the names of the files say, Parquet
                 where they say nothing.
@@ -278,8 +290,9 @@ class Database:
             delimiter, null, quote, escape: of CSV; a comma, the empty text, `"`, the quote.
         Raises:
             InvalidRequest: no file matches, a file does not read or does not fit; names it, and of
-                text formats the line.
+                text formats the line. A key is there twice (23505); the table has none (55000).
         """
+        found_mode = _load_mode(mode)
         urls = [sources] if isinstance(sources, str) else list(sources)
         if not urls:
             raise InvalidRequest(f"load into {table}: no source given")
@@ -298,8 +311,10 @@ class Database:
         if found.kind == "parquet":
             rows_total = sum(count_rows(file, store) for file in files)
         info = self._engine.table(*split_name(table, self._session.current))
-        with loading(table, rows_total, shown=progress) as report:
-            operation = self._engine.prepare_load(info, files, report, reading)
+        with loading(table, rows_total, shown=progress) as bar:
+            operation = self._engine.prepare_load(info, files, bar.report, reading, found_mode)
+            if operation.runs:
+                bar.checking(sum(file.row_count for file in operation.files))
             return self._commit([operation], token)
 
     def transaction(

@@ -1,46 +1,83 @@
-"""Progress of work that takes long: a bar on a terminal and in a notebook, lines in a log."""
+"""Progress of work that takes long: a bar on a terminal and in a notebook, lines in a log.
+
+A load into a table with keys has a second part, in which the primary compares them with those of
+the table. How far that is nobody but the primary knows, so what is shown is that it is under way,
+and how many keys there are.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
 
-__all__ = ["loading"]
+__all__ = ["Loading", "loading"]
 
-Report = Callable[[int, int], None]
+Report = Callable[[int, int], None]  # (rows so far, files so far)
 LINES_MAX = 10  # of one load, where lines stay
 FIRST_LINE_ROWS = 1_000_000  # after which a load of unknown size is told of
 
 
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What a load tells. `checking(keys)`: its files are there, now their keys are compared."""
+
+    report: Report
+    checking: Callable[[int], None]
+
+
 @contextmanager
-def loading(label: str, rows_total: int | None, *, shown: bool) -> Iterator[Report]:
-    """Show how a load of `rows_total` rows (None: not known) goes, on stderr; yields report(rows so
-    far, files so far).
+def loading(label: str, rows_total: int | None, *, shown: bool) -> Iterator[Loading]:
+    """Show how a load of `rows_total` rows (None: not known) goes, on stderr.
 
     Args:
-        shown: False yields a report that does nothing.
+        shown: False shows nothing.
     """
     console = Console(stderr=True)
     if not shown:
-        yield lambda rows, files: None
+        yield Loading(lambda rows, files: None, lambda keys: None)
     elif console.is_terminal or _has_widgets(console):
         with _bar(console) as progress:
-            task = progress.add_task(label, total=rows_total)
-            yield lambda rows, files: progress.update(task, completed=rows)
-            if rows_total is not None:
-                progress.update(task, completed=rows_total)
+            yield from _drawn(progress, label, rows_total)
     else:
-        yield _growing(console, label) if rows_total is None else _lines(console, label, rows_total)
+        lines = _growing(console, label)
+        if rows_total is not None:
+            lines = _lines(console, label, rows_total)
+        yield Loading(lines, lambda keys: _say(console, f"{label}: {_checking(keys)}"))
+
+
+def _drawn(progress: Progress, label: str, rows_total: int | None) -> Iterator[Loading]:
+    task = progress.add_task(label, total=rows_total)
+    checks: list[TaskID] = []
+
+    def checking(keys: int) -> None:
+        progress.update(task, completed=keys, total=keys)
+        checks.append(progress.add_task(f"{label}: {_checking(keys)}", total=None))
+
+    yield Loading(lambda rows, files: progress.update(task, completed=rows), checking)
+    if rows_total is not None:
+        progress.update(task, completed=rows_total)
+    for check in checks:
+        progress.update(check, completed=1, total=1)
+
+
+def _checking(keys: int) -> str:
+    return f"comparing {keys:,} keys with the table's"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _has_widgets(console: Console) -> bool:
@@ -67,7 +104,7 @@ def _growing(console: Console, label: str) -> Report:
         nonlocal printed
         if rows >= max(2 * printed, FIRST_LINE_ROWS):
             printed = rows
-            console.print(f"{label}: {rows:,} rows", markup=False, highlight=False, soft_wrap=True)
+            _say(console, f"{label}: {rows:,} rows")
 
     return report
 
@@ -81,7 +118,6 @@ def _lines(console: Console, label: str, rows_total: int) -> Report:
         tenth = LINES_MAX * rows // max(rows_total, 1)
         if tenth > printed:
             printed = tenth
-            text = f"{label}: {rows:,} of {rows_total:,} rows"
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+            _say(console, f"{label}: {rows:,} of {rows_total:,} rows")
 
     return report

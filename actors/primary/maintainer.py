@@ -1,12 +1,14 @@
 """The primary's own maintenance: deltas are flushed, runs of indexes are merged, in the background.
 
-One task at a time. Its commits go through the sequencer like all others and wait for nobody; a
-writer waits for it only when deltas have grown to a multiple of what a flush is due at.
+One task at a time, those that are asked for (`flush_now`) too. Its commits go through the sequencer
+like all others and wait for nobody; a writer waits for it only when deltas have grown to a multiple
+of what a flush is due at.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import msgspec
@@ -52,6 +54,7 @@ class Maintainer:
         self._info = table_info
         self._due = asyncio.Event()
         self._progress = asyncio.Condition()
+        self._busy = asyncio.Lock()
         self.last_error: MobulaError | None = None
         self.flushes = 0
 
@@ -65,7 +68,7 @@ class Maintainer:
             await self._due.wait()
             self._due.clear()
             try:
-                while await self._step():
+                while await self._one_step():
                     pass
                 self.last_error = None
                 await self._tell()
@@ -97,6 +100,24 @@ class Maintainer:
                 "writes come faster than deltas are flushed, which now hold too much memory"
                 f"{reason}; nothing was written, retry later or in larger batches"
             ) from None
+
+    async def flush_now(self, table_id: int | None = None) -> int:
+        """Flush what is durable now, due or not. Returns how many tables had deltas.
+
+        Args: table_id: of one table; None: all.
+        """
+        tables = self._sequencer.snapshot.tables if table_id is None else (table_id,)
+        count = 0
+        for wanted in list(tables):
+            async with self._busy:
+                snapshot = self._sequencer.snapshot
+                table = snapshot.tables.get(wanted)
+                if table is None or not table.deltas:
+                    continue
+                with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
+                    await self.flush(table, snapshot)
+                    count += 1
+        return count
 
     async def flush(self, table: TableState, snapshot: Snapshot) -> None:
         """Flush the deltas of a table as of a durable snapshot."""
@@ -132,6 +153,10 @@ class Maintainer:
             )
             await self._sequencer.submit(Transaction(operations=(operation,)))
         return bool(due)
+
+    async def _one_step(self) -> bool:
+        async with self._busy:
+            return await self._step()
 
     async def _step(self) -> bool:
         """One task, if one is due."""

@@ -311,6 +311,13 @@ class Primary:
         self._tail_groups -= tail_groups
         return self._checkpoint
 
+    async def flush(self, table_id: int | None = None) -> int:
+        """Make files of the deltas that are durable now, of one table or of all.
+
+        Returns: how many tables had deltas. Raises what the store raises.
+        """
+        return await self._maintainer.flush_now(table_id)
+
     def listen(self, name: str, listener: Callable[[int], None]) -> None:
         """Call `listener(lsn)` after every commit; replaces the listener of that name."""
         self._listeners[name] = listener

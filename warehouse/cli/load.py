@@ -71,6 +71,14 @@ Escape = Annotated[
     str | None,
     typer.Option("--escape", show_default="the quote", help="CSV: before a quote inside quotes."),
 ]
+Upsert = Annotated[
+    bool,
+    typer.Option("--upsert", help="Rows replace those of the table with the same primary key."),
+]
+Ignore = Annotated[
+    bool,
+    typer.Option("--ignore", help="Rows are left out whose key the table has already."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 
@@ -86,6 +94,8 @@ def load(
     table: TableName,
     sources: Sources,
     create: Create = False,
+    upsert: Upsert = False,
+    ignore: Ignore = False,
     kind: Kind = None,
     header: Header = None,
     delimiter: Delimiter = None,
@@ -94,7 +104,13 @@ def load(
     escape: Escape = None,
     quiet: Quiet = False,
 ) -> None:
-    """Load Parquet, CSV or NDJSON files into a table: all of them in one commit, or none."""
+    """Load Parquet, CSV or NDJSON files into a table: all of them in one commit, or none.
+
+    A key that the table has already refuses the load, without --upsert and --ignore.
+    """
+    if upsert and ignore:
+        raise InvalidRequest("--upsert and --ignore: a row cannot do both; give one")
+    mode = "upsert" if upsert else "ignore" if ignore else "insert"
     clock = SystemClock()
     started_ms = clock.monotonic_ms()
     name = fold_name(table)
@@ -111,7 +127,7 @@ def load(
         _opened(Session.of(context), root, create) as db,
         made_for_load(db, name, files, infer=create, format=form),
     ):
-        commit = db.load(name, files, progress=not quiet, format=kind, **told)
+        commit = db.load(name, files, mode=mode, progress=not quiet, format=kind, **told)
     seconds = (clock.monotonic_ms() - started_ms) / 1000
     say(f"loaded {commit.rows:,} rows into {name} in {seconds:.1f} s (LSN {commit.lsn})")
 

@@ -44,12 +44,16 @@ def status(context: typer.Context, root: Root, output: FormatOption = Format.tab
 
 
 def _newest(snapshot: Snapshot) -> dict[str, Any]:
+    tables = snapshot.tables.values()
+    runs = [run for table in tables for run in table.index_runs]
     return {
         "lsn": snapshot.lsn,
         "time": time_text(snapshot.tso) if snapshot.lsn else None,
-        "tables": len(snapshot.tables),
-        "rows": sum(table.row_count for table in snapshot.tables.values()),
-        "bytes": sum(table_bytes(table) for table in snapshot.tables.values()),
+        "tables": len(tables),
+        "rows": sum(table.row_count for table in tables),
+        "bytes": sum(table_bytes(table) for table in tables),
+        "delta rows": sum(delta.row_count for t in tables for delta in t.deltas),
+        "index runs": f"{len(runs)} runs, {sum(run.size_bytes for run in runs)} bytes",
         "virtual warehouses": ", ".join(sorted(snapshot.virtual_warehouses)) or None,
     }
 
@@ -69,5 +73,7 @@ def _primary(db: Database, snapshot: Snapshot) -> dict[str, Any]:
         "primary": f"{found['owner']} at {found['address']}",
         "checkpoint lsn": found["checkpoint_lsn"],
         "log after checkpoint": f"{found['tail_groups']} groups, {found['tail_bytes']} bytes",
+        "flushes": found["flushes"],
+        "open transactions": found["open_transactions"],
         "last error": found["last_error"],
     }

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from actors.messages import Session
-from actors.planner import CallPlan, RowsPlan
+from actors.planner import CallPlan, Latest, RowsPlan
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import Column, type_name
@@ -20,6 +20,7 @@ from warehouse.optimizer.fold import folded
 from warehouse.planning.catalogue import SnapshotCatalogue, find_table, visible_schemas
 from warehouse.planning.query import QueryPlanner
 from warehouse.syntax import commands
+from warehouse.syntax.statements import StatementGrammar
 
 __all__ = ["plan_call", "plan_describe", "plan_show"]
 
@@ -28,6 +29,7 @@ _SPOKEN = {
     "time zone": "timezone",
     "transaction isolation level": "transaction_isolation",
 }
+_ABOUT_TABLES = {"mobula.flush"}  # procedures that take a table
 
 
 def plan_call(tree: commands.CallNode, queries: QueryPlanner) -> CallPlan:
@@ -45,7 +47,21 @@ def plan_call(tree: commands.CallNode, queries: QueryPlanner) -> CallPlan:
         if not isinstance(found, Literal):
             raise InvalidRequest(f"CALL: an argument is no constant{binding.place(node)}", "42601")
         values.append(found.value)
-    return CallPlan(procedure=".".join(tree.name), arguments=tuple(values))
+    procedure = ".".join(tree.name)
+    if procedure in _ABOUT_TABLES:
+        values = [_table_id(value, queries) for value in values]
+    return CallPlan(procedure=procedure, arguments=tuple(values))
+
+
+def _table_id(value: object, queries: QueryPlanner) -> int:
+    """Of a table that a text names, as SQL reads it. Raises InvalidRequest, UnknownObject."""
+    if not isinstance(value, str):
+        raise InvalidRequest(f"CALL: expected the name of a table as a text, found {value!r}")
+    grammar = StatementGrammar(value)
+    name = grammar.dotted_name("the name of a table")
+    if grammar.token.kind != "end":
+        grammar.fail("expected nothing after the name of the table")
+    return find_table(queries.snapshots[Latest()], name, queries.session).id
 
 
 def plan_describe(tree: commands.Describe, session: Session, snapshot: Snapshot) -> RowsPlan:

@@ -14,7 +14,7 @@ BLOCKS = BLOCK.findall(text("docs/python.md"))
 
 
 def test_there_are_examples() -> None:
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
@@ -27,5 +27,5 @@ def test_an_example_runs(
     monkeypatch.chdir(tmp_path)
     exec(compile(BLOCKS[number], "docs/python.md", "exec"), {})
     printed = capsys.readouterr().out
-    expected = ["100000 100000", "42P01 table itms does not exist"][number]
+    expected = ["[15, 8]\n1 13", "100000 100000", "42P01 table itms does not exist"][number]
     assert expected in printed

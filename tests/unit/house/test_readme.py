@@ -23,7 +23,7 @@ def test_the_quickstart_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with contextlib.redirect_stdout(printed):
         exec(compile(local, "README.md", "exec"), {})
     assert "20.25" in printed.getvalue()
-    assert printed.getvalue().split()[-2:] == ["4", "2"]
+    assert printed.getvalue().split()[-2:] == ["3", "2"]
 
 
 def test_the_quickstart_stays_short() -> None:

@@ -100,6 +100,13 @@ def test_status_says_what_is_there_and_where_commands_run(mobula: Mobula, orders
     assert found["virtual_warehouses"] is None
     assert found["primary"].startswith("none runs here")
     assert "database id" in mobula("status", orders).stdout
+    assert (found["delta_rows"], found["index_runs"]) == (3, "0 runs, 0 bytes")
+    assert mobula("sql", orders, "CREATE TABLE k (id INT PRIMARY KEY)").status == 0
+    assert mobula("sql", orders, "INSERT INTO k VALUES (1)").status == 0
+    assert mobula("sql", orders, "CALL mobula.flush()").status == 0
+    found = json.loads(mobula("status", orders, "--format", "json").stdout)[0]
+    assert found["delta_rows"] == 0
+    assert found["index_runs"].startswith("1 runs, ")
 
 
 def test_status_starts_no_primary(mobula: Mobula, orders: str) -> None:

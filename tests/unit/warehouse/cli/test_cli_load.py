@@ -153,3 +153,21 @@ def test_csv_and_ndjson_are_loaded_and_make_tables(
     assert found.status == 1
     assert 'a.csv, line 3: column id: invalid input syntax for type bigint: "six"' in found.error
     assert _count(root, "t") == 4
+
+
+def test_rows_replace_those_with_their_key_or_are_left_out(
+    mobula: Mobula, root: str, source: Path
+) -> None:
+    with warehouse.connect(root, engine="local") as db:
+        db.sql("CREATE TABLE orders (id BIGINT PRIMARY KEY, note TEXT)")
+        db.sql("INSERT INTO orders VALUES (4, 'old')")
+    assert "(id)=(4) already exists" in mobula("load", root, "orders", str(source), "-q").error
+    assert "give one" in mobula("load", root, "orders", str(source), "--upsert", "--ignore").error
+    ignored = mobula("load", root, "orders", str(source), "--ignore")
+    assert "orders: comparing 2 keys with the table's" in ignored.stderr
+    assert "loaded 1 rows" in ignored.stderr
+    with warehouse.connect(root, engine="local", create=False) as db:
+        assert db.sql("SELECT * FROM orders ORDER BY id").rows() == [(4, "old"), (5, "e")]
+    assert "loaded 2 rows" in mobula("load", root, "orders", str(source), "--upsert").stderr
+    with warehouse.connect(root, engine="local", create=False) as db:
+        assert db.sql("SELECT * FROM orders ORDER BY id").rows() == [(4, "d"), (5, "e")]

@@ -1,0 +1,146 @@
+"""Micropartitions made by Ray tasks: one per source file, one per slice of a large frame.
+
+A frame is sorted and cut by whoever has it; slices go through the object store, a few at a time.
+Each task writes its files, with the runs of their keys, and answers with their names. The first
+error ends all tasks of a write; what they stored is referred to by nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import ray
+import ray.exceptions
+
+from actors.client import Progress
+from actors.ingest import Ingest
+from actors.messages import TableInfo
+from actors.settings import NodeSettings
+from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
+from storage.ingest import IngestedFile, slices_of
+from storage.ingest import Progress as RowProgress
+from storage.sources_format import SourceReading
+from storage.target import IngestTarget
+
+__all__ = ["IngestTasks", "RayIngest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestTasks:
+    """How tasks are started: `spawn.start_load` and `spawn.start_slice`."""
+
+    load: Callable[[NodeSettings, TableInfo, str, SourceReading], Any]
+    slice: Callable[[NodeSettings, IngestTarget, Any], Any]
+
+
+class RayIngest:
+    """`Ingest` by tasks of the cluster; small frames stay in this process."""
+
+    def __init__(self, own: Ingest, node: NodeSettings, tasks: IngestTasks) -> None:
+        self._own = own
+        self._node = node
+        self._tasks = tasks
+
+    async def rows(
+        self, rows: pa.Table, target: IngestTarget, progress: RowProgress | None = None
+    ) -> list[IngestedFile]:
+        """See `Ingest.rows`."""
+        settings = self._node.settings.ray
+        if rows.nbytes < settings.ingest_bytes_min:
+            return await self._own.rows(rows, target, progress)
+        slices = await asyncio.to_thread(slices_of, rows, target)
+        room = asyncio.Semaphore(settings.ingest_slices_max)
+        done = 0
+
+        async def one(part: pa.Table) -> list[IngestedFile]:
+            nonlocal done
+            async with room:
+                shared = await asyncio.to_thread(ray.put, part)
+                found = await _answer(self._tasks.slice(self._node, target, shared))
+            done += part.num_rows
+            if progress is not None:
+                progress(done)
+            return found
+
+        return await _all([one(part) for part in slices])
+
+    async def sources(
+        self,
+        infos: Sequence[TableInfo],
+        sources: Sequence[str],
+        reading: SourceReading,
+        progress: Progress,
+    ) -> list[IngestedFile]:
+        """See `Ingest.sources`."""
+        rows_done = dict.fromkeys(range(len(sources)), 0)
+        files_done = 0
+
+        async def one(index: int, info: TableInfo, url: str) -> list[IngestedFile]:
+            nonlocal files_done
+            steps = self._tasks.load(self._node, info, url, reading)
+            found: list[IngestedFile] = []
+            try:
+                async for reference in steps:
+                    step = await _value(reference)
+                    if isinstance(step, int):
+                        rows_done[index] = step
+                    else:
+                        found = step
+                        files_done += 1
+                    progress(sum(rows_done.values()), files_done)
+            except BaseException:
+                ray.cancel(steps)
+                raise
+            return found
+
+        pairs = enumerate(zip(infos, sources, strict=True))
+        return await _all([one(index, info, url) for index, (info, url) in pairs])
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, list[IngestedFile]]]) -> list[IngestedFile]:
+    """All files in order. The first error cancels what is not done."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [file for task in tasks for file in task.result()]
+
+
+async def _answer(reference: Any) -> list[IngestedFile]:
+    """The files of one task, which is cancelled with us."""
+    try:
+        found = await _value(reference)
+    except asyncio.CancelledError:
+        ray.cancel(reference)
+        raise
+    assert isinstance(found, list)
+    return found
+
+
+async def _value(reference: Any) -> Any:
+    """What a task says; an error that it says is raised. Errors of Ray as ours."""
+    with _task_errors():
+        found = await asyncio.wrap_future(reference.future())
+    if isinstance(found, MobulaError):
+        raise found
+    return found
+
+
+@contextlib.contextmanager
+def _task_errors() -> Iterator[None]:
+    try:
+        yield
+    except ray.exceptions.OutOfMemoryError as error:
+        raise OutOfMemory(
+            f"an ingest task took more memory than its node has; nothing was committed: {error}"
+        ) from error
+    except ray.exceptions.RayTaskError as error:
+        raise InternalError(f"an ingest task failed: {error}") from error
+    except ray.exceptions.RayError as error:
+        raise Unavailable(f"an ingest task was lost: {error}; nothing was committed") from error
