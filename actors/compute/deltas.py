@@ -54,9 +54,10 @@ class _Deleted:
         return self.encoded
 
     def follows(self, current: Mapping[int, DeleteBitmap]) -> bool:
-        """Whether these bitmaps delete all that is deleted here: of one delta they only grow."""
+        """Whether these bitmaps delete all that is deleted here: of one delta they only grow from
+        commit to commit, but a transaction that is open has some of its own."""
         return all(
-            (now := current.get(delta)) is not None and now.deleted_count >= old.deleted_count
+            (now := current.get(delta)) is not None and old.bitmap.issubset(now.bitmap)
             for delta, old in self.applied.items()
             if current.get(delta) is not old
         )
@@ -187,11 +188,10 @@ def _deleted(table: TableState, run: _Run) -> bytes | None:
     """The deleted positions in a run as of `table`."""
     if not table.bitmaps and not run.deleted.applied:
         return None
-    known = run.deleted
-    if not known.follows(table.bitmaps):
-        known = _Deleted()  # an older snapshot: not kept
-    known.add(run.pieces, table.bitmaps)
-    return known.as_bytes()
+    if not run.deleted.follows(table.bitmaps):  # an older snapshot, or what was kept is another's
+        run.deleted = _Deleted()
+    run.deleted.add(run.pieces, table.bitmaps)
+    return run.deleted.as_bytes()
 
 
 def _after(deltas: tuple[Delta, ...], last_id: int) -> tuple[Delta, ...]:
