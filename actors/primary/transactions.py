@@ -88,11 +88,13 @@ class OpenTransaction:
     savepoints: list[_Savepoint] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
     failed: bool = False
+    rebased: bool = False  # for the statement that runs
 
     async def snapshot(self) -> Snapshot:
-        """What a statement that begins now reads, its own writes included."""
-        if self.state is None or self.isolation == READ_COMMITTED:
+        """What the statement that runs reads, the transaction's own writes included."""
+        if self.state is None or (self.isolation == READ_COMMITTED and not self.rebased):
             await self._rebase()
+            self.rebased = True
         assert self.state is not None
         return self.state.snapshot
 
@@ -132,6 +134,7 @@ class OpenTransaction:
                 "25P02",
             )
         self.used_ms = now_ms
+        self.rebased = False  # once for each: what it writes depends on what it has read
         try:
             yield
         except MobulaError:
