@@ -13,6 +13,7 @@ import getpass
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,9 @@ class PrimaryService:
     async def get(self, lookup: Lookup) -> QueryReply:
         """Rows by primary key, as the transaction that is open sees them, or the newest."""
         if not lookup.session.transaction:
-            return await self._runner.get(lookup, self._primary.snapshot, self._primary.files_with)
+            state = self._primary.newest()
+            known = partial(self._primary.files_with, state)
+            return await self._runner.get(lookup, state.snapshot, known)
         with self._inside(lookup.session) as found:
             return await self._runner.get(lookup, await found.snapshot(), found.files_with)
 
