@@ -25,6 +25,7 @@ from actors.primary.state import WriterState
 from storage.errors import MobulaError
 from storage.key_rows import RowKeys
 from storage.log.record import OperationRecord, TransactionRecord
+from storage.primary_key import TableIndex
 from storage.snapshot.changes import CatalogueChange, DropTable, TableChange
 from storage.snapshot.model import Receipt
 
@@ -71,6 +72,10 @@ class OpenGroup:
             for change in one.catalogue:
                 if isinstance(change, DropTable):
                     self.tables.pop(change.table_id, None)
+
+    def begin_with(self, table_id: int, index: TableIndex) -> None:
+        """The index of a table that it has not touched was opened after the group was."""
+        self.before = self.before.with_index(table_id, index)
 
     def seal(self, working: WriterState) -> WriterState:
         """Merge what it does to the same rows. Returns the state with it, `working` until now."""

@@ -170,8 +170,11 @@ class Sequencer:
 
     async def _open(self, table: TableState) -> None:
         index = await self._open_index(table)
-        if self._working.snapshot.tables.get(table.id) is table:
-            self._working = self._working.with_index(table.id, index)
+        if self._working.snapshot.tables.get(table.id) is not table:
+            return
+        self._working = self._working.with_index(table.id, index)
+        if self._groups and not self._groups[-1].sealed:  # it has not touched the table yet
+            self._groups[-1].begin_with(table.id, index)
 
     async def run(self) -> None:
         """Write groups until `stop` or a fence. Never raises but for cancellation."""
