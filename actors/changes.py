@@ -32,9 +32,9 @@ from actors.operations import Operation, WriteMode
 from actors.planner import InsertPlan, ModifyPlan, Parsed, QueryPlan
 from actors.primary.modify import COMMITTED_BEFORE, Modifier, RowWrites
 from actors.primary.primary import Primary
-from actors.write import delete_operation, fitted_operation, rows_operation
+from actors.write import delete_operation, fitted_operation
 from storage.clock import Clock
-from storage.errors import Conflict, InternalError, InvalidRequest, MobulaError, NotYet
+from storage.errors import Conflict, InternalError, InvalidRequest, MobulaError
 from storage.snapshot.model import Receipt, Snapshot, TableState
 from storage.target import RowRules
 
@@ -197,13 +197,9 @@ class _Turns:
 class StoredRowWrites:
     """Implements `modify.RowWrites`: rows in the log or, where there are many, in files."""
 
-    def __init__(self, ingest: Ingest, inline_bytes_max: int, carried_bytes_max: int) -> None:
-        """Args:
-        inline_bytes_max: encoded rows from this size on become micropartitions if they may.
-        carried_bytes_max: what the log carries of a transaction.
-        """
+    def __init__(self, ingest: Ingest, inline_bytes_max: int) -> None:
+        """Args: inline_bytes_max: encoded rows from this size on become micropartitions."""
         self._ingest = ingest
-        self._carried_bytes_max = carried_bytes_max
         self._inline_bytes_max = inline_bytes_max
 
     async def write(
@@ -212,12 +208,8 @@ class StoredRowWrites:
         rows: pa.Table,
         mode: WriteMode,
         read_lsn: int | None,
-        *,
-        inline: bool = False,
     ) -> Operation:
         """See `RowWrites.write`."""
-        if inline:
-            return await asyncio.to_thread(self._carried, info, rows, mode, read_lsn)
         return await fitted_operation(
             self._ingest,
             info,
@@ -226,19 +218,6 @@ class StoredRowWrites:
             mode=mode,
             read_lsn=read_lsn,
         )
-
-    def _carried(
-        self, info: TableInfo, rows: pa.Table, mode: WriteMode, read_lsn: int | None
-    ) -> Operation:
-        operation = rows_operation(info, rows, mode, read_lsn)
-        size = len(operation.rows or b"")
-        if size > self._carried_bytes_max:
-            raise NotYet(
-                f"table {info.target.table_name}: {rows.num_rows:,} rows ({size:,} bytes) whose"
-                " keys may be those of rows that leave with the same statement are too many at"
-                f" once, {self._carried_bytes_max:,} bytes at most; change them in parts"
-            )
-        return operation
 
     def delete(self, info: TableInfo, keys: pa.Table, read_lsn: int) -> Operation:
         """See `RowWrites.delete`."""

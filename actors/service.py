@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,7 @@ class PrimaryService:
         self._changes = Changes(
             primary,
             runner,
-            StoredRowWrites(
-                ingest,
-                node.settings.rows_inline_bytes_max,
-                node.settings.sequencer.inline_bytes_max,
-            ),
+            StoredRowWrites(ingest, node.settings.rows_inline_bytes_max),
             commit=self._commit,
             fetch_rows=fetch_rows,
             clock=clock,
@@ -224,7 +221,9 @@ class PrimaryService:
     async def get(self, lookup: Lookup) -> QueryReply:
         """Rows by primary key, as the transaction that is open sees them, or the newest."""
         if not lookup.session.transaction:
-            return await self._runner.get(lookup, self._primary.snapshot, self._primary.files_with)
+            state = self._primary.newest()
+            known = partial(self._primary.files_with, state)
+            return await self._runner.get(lookup, state.snapshot, known)
         async with self._inside(lookup.session) as found:
             return await self._runner.get(lookup, await found.snapshot(), found.files_with)
 

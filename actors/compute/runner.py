@@ -129,13 +129,14 @@ class QueryRunner:
         self,
         lookup: Lookup,
         newest: Snapshot | None = None,
-        files: Callable[[TableState, Chosen], Awaitable[Collection[int]]] | None = None,
+        files: Callable[[TableState, Chosen], Awaitable[Collection[int] | None]] | None = None,
     ) -> QueryReply:
         """Rows by primary key.
 
         Args:
             newest: see `plan`.
-            files: says which files may have the keys, where somebody knows.
+            files: says which files of the table may have the keys, where somebody knows; None: what
+                their bounds say.
         """
         started_ms = self._clock.monotonic_ms()
         parsed = self.parse(whole_table(lookup))

@@ -21,7 +21,6 @@ from storage.errors import InvalidRequest
 __all__ = [
     "ChangedRows",
     "first_of_each",
-    "have_common_rows",
     "refuse_second_touch",
     "take_apart",
     "with_each_once",
@@ -107,11 +106,6 @@ def first_of_each(rows: pa.Table) -> _Flags:
     frame = _frame(rows)
     first = frame.select(pl.struct(pl.all()).is_first_distinct()).to_series()
     return (first | _has_null(frame)).to_numpy()
-
-
-def have_common_rows(some: pa.Table, others: pa.Table) -> bool:
-    """Is a row in both? Their columns have the same names and types."""
-    return bool(len(_frame(some).join(_frame(others), on=some.column_names, how="semi")))
 
 
 def refuse_second_touch(changed: ChangedRows, rows: pa.Table, plan: OnConflictPlan) -> None:

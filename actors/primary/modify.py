@@ -42,7 +42,6 @@ from actors.planner import (
 from actors.primary.changed_rows import (
     ChangedRows,
     first_of_each,
-    have_common_rows,
     refuse_second_touch,
     take_apart,
     with_each_once,
@@ -69,15 +68,10 @@ class RowWrites(Protocol):
         rows: pa.Table,
         mode: WriteMode,
         read_lsn: int | None,
-        *,
-        inline: bool = False,
     ) -> Operation:
         """Rows that are fitted, for a table with keys or without (INSERT alone).
 
-        Args: inline: the operation carries the rows itself, however many they are.
-        Raises:
-            InvalidRequest: two of them have the same key (23505).
-            NotYet: they are too many to be carried.
+        Raises InvalidRequest (23505): two of them have the same key.
         """
         ...
 
@@ -259,12 +253,10 @@ class Modifier:
             (RowAction.UPDATE, kept, since),
             (RowAction.INSERT, WriteMode.INSERT, read_lsn if keyed else None),
         )
-        inline = _may_follow(gone, stored, info)
         for action, mode, read in parts:
             rows = stored.filter(pa.array(written == int(action)))
             if rows.num_rows:
-                written_rows = await self._writes.write(info, rows, mode, read, inline=inline)
-                operations.append(written_rows)
+                operations.append(await self._writes.write(info, rows, mode, read))
         return tuple(operations)
 
     # --- the end ----------------------------------------------------------------------------------
@@ -306,20 +298,6 @@ def _primary_columns(info: TableInfo) -> tuple[Column, ...]:
     key = next((key for key in info.target.keys if key.primary), None)
     columns = (info.target.schema.by_id(number) for number in (key.column_ids if key else ()))
     return tuple(column for column in columns if column is not None)
-
-
-def _may_follow(gone: pa.Table, stored: pa.Table, info: TableInfo) -> bool:
-    """May a row to write have a key of one that leaves? Of the latter only primary keys are known.
-
-    Args: gone: see `RowLayout.old`.
-    """
-    if not gone.num_rows or not info.target.keys:
-        return False
-    primary = _primary_columns(info)
-    if not primary or len(info.target.keys) > 1:
-        return True
-    own = conform(gone, _of(primary), info.target.table_name)
-    return have_common_rows(own, stored.select(own.column_names))
 
 
 def _of(columns: tuple[Column, ...]) -> TableSchema:

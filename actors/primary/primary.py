@@ -246,14 +246,23 @@ class Primary:
             return operation, state
         return await self._bulk.checked(operation, table, state, lsn), state
 
-    async def files_with(self, table: TableState, chosen: Chosen) -> Collection[int]:
-        """The files that may have rows with these primary keys, beside the deltas."""
-        while (index := self._sequencer.state.indexes.get(table.id)) is None:
-            known = self._sequencer.working.tables.get(table.id)
-            if known is None:
-                return set(table.files.table["file_id"].to_pylist())  # it is being dropped
-            await self._sequencer.open_table(known)
-        return files_with(index, table, chosen)
+    def newest(self) -> WriterState:
+        """The newest durable snapshot with the indexes as they are there."""
+        return self._sequencer.fork()[0]
+
+    async def files_with(
+        self, state: WriterState, table: TableState, chosen: Chosen
+    ) -> Collection[int] | None:
+        """The files of a table of `state` that may have rows with these primary keys, beside the
+        deltas; None if its index does not know them. An index of any other moment may have left
+        out what is there in `state`."""
+        index = state.indexes.get(table.id)
+        if index is not None and state.snapshot.tables.get(table.id) is table:
+            return files_with(index, table, chosen)
+        known = self._sequencer.working.tables.get(table.id)
+        if known is not None and known.keys:
+            await self._sequencer.open_table(known)  # for the next one
+        return None
 
     async def reserve(self, sequence_id: int, count: int) -> int:
         """See `Reservations.reserve`."""

@@ -7,8 +7,9 @@ search but the making of a key from a row.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +21,10 @@ from storage.key_rows import RowKeys, keys_in
 from storage.micropartition.physical import to_logical
 from storage.objects import ObjectStore
 from storage.primary_key import MISSING, TableIndex, locations_in
+from storage.schema import Column
 from storage.snapshot.model import TableState
 
-__all__ = ["check_index", "check_indexes"]
+__all__ = ["check_index", "check_indexes", "live_rows"]
 
 
 async def check_indexes(primary: Primary, store: ObjectStore) -> int:
@@ -43,7 +45,8 @@ async def check_indexes(primary: Primary, store: ObjectStore) -> int:
 
 
 async def check_index(index: TableIndex, table: TableState, store: ObjectStore) -> int:
-    parts = [part async for part in _parts(table, store)]
+    wanted = {c.name: c for key in table.keys for c in table.key_columns(key)}
+    parts = [part async for part in _parts(table, store, tuple(wanted.values()))]
     for key in table.keys:
         live, dead = [], []
         for file_id, rows in parts:
@@ -77,9 +80,19 @@ def _deleted(
     return found
 
 
-async def _parts(table: TableState, store: ObjectStore) -> AsyncIterator[tuple[int, pa.Table]]:
-    """(file or delta id, the columns of its keys) of all that the table has."""
-    columns = {c.name: c for key in table.keys for c in table.key_columns(key)}.values()
+async def live_rows(table: TableState, store: ObjectStore) -> list[tuple[Any, ...]]:
+    """All rows of a table."""
+    found: list[tuple[Any, ...]] = []
+    async for file_id, rows in _parts(table, store, table.columns):
+        there = rows.filter(pa.array(~_deleted(table, file_id, rows.num_rows)))
+        found += [tuple(row.values()) for row in there.to_pylist()]
+    return found
+
+
+async def _parts(
+    table: TableState, store: ObjectStore, columns: Sequence[Column]
+) -> AsyncIterator[tuple[int, pa.Table]]:
+    """(file or delta id, these columns) of all that the table has."""
     with tempfile.TemporaryDirectory() as directory:
         for file in table.files.table.select(["file_id", "name"]).to_pylist():
             path = Path(directory) / str(file["file_id"])

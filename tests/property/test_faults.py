@@ -81,17 +81,20 @@ class World:
                 )
             except (Unavailable, Fenced):
                 continue
-            primary = Primary(
-                opened,
-                store=store,
-                clock=self.clock,
-                ids=CountedIds(f"c{self.reigns}"),
-                policy=CheckpointPolicy(tail_groups_max=5),
-            )
+            primary = self.primary_of(opened, store)
             primary._spawn(primary._sequencer.run())
             primary._spawn(primary._checkpoints())
             self.primaries.append(primary)
             return
+
+    def primary_of(self, opened: Reign, store: FaultyStore) -> Primary:
+        return Primary(
+            opened,
+            store=store,
+            clock=self.clock,
+            ids=CountedIds(f"c{self.reigns}"),
+            policy=CheckpointPolicy(tail_groups_max=5),
+        )
 
     async def client(self, index: int) -> None:
         for number in range(COMMITS_EACH):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from actors.primary.changed_rows import first_of_each, have_common_rows
+from actors.primary.changed_rows import first_of_each
 from actors.primary.rivals import kept_by_order, without_rivals
 
 KEYS = (("a",), ("b", "c"))
@@ -44,9 +44,3 @@ def test_the_first_of_equal_rows() -> None:
     table = rows((1, "x", [1]), (1, "x", [1]), (None, "x", [1]), (None, "x", [1]), (1, "y", [1]))
     assert first_of_each(table).tolist() == [True, False, True, True, True]
     assert first_of_each(rows()).tolist() == []
-
-
-def test_common_rows() -> None:
-    table = rows((1, "x", [1]), (2, "y", [2])).select(["a", "b"])
-    assert have_common_rows(table, rows((2, "y", [3])).select(["a", "b"]))
-    assert not have_common_rows(table, rows((2, "x", [3])).select(["a", "b"]))
