@@ -36,11 +36,11 @@ async def check_indexes(primary: Primary, store: ObjectStore) -> int:
         table = sequencer.snapshot.tables[table_id]
         if not table.keys:
             continue
-        await check_index(await primary._indexes.open(table), table, store)
+        count += await check_index(await primary._indexes.open(table), table, store)
         if table_id in sequencer.state.indexes:
             state = sequencer.state
             known = state.snapshot.tables[table_id]
-            count += await check_index(state.indexes[table_id], known, store)
+            await check_index(state.indexes[table_id], known, store)
     return count
 
 

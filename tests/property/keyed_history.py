@@ -355,9 +355,9 @@ class KeyedHistory:
         transaction.play()
         self.log.append("END")
 
-    def flush(self) -> None:
-        self.log.append("flush")
-        name = self.source.choice(self.shapes).name
+    def flush(self, name: str | None = None) -> None:
+        name = name or self.source.choice(self.shapes).name
+        self.log.append(f"flush {name}")
 
         primary = primary_of(self.db)
 
@@ -517,10 +517,10 @@ class _Transaction:
             self.history.log.append(f"  RELEASE {name}")
             tx.release(name)
             del self.savepoints[self.newest(name) :]
-        elif roll < 0.9:
+        elif roll < 0.89:
             self.others_write()
-        else:
-            self.history.flush()
+        else:  # rows move that it has read, and written
+            self.history.flush(self.source.choice(sorted(self.touched) or [None]))
         if not self.failed:
             self.read(tx)
 
