@@ -116,6 +116,6 @@ def reason(found: pa.DataType, wanted: SqlType) -> str:
         )
     if _is_zoned(found):
         return "a time zone would be lost; convert to UTC and drop the zone first"
-    if wanted == ScalarType(Kind.TIMESTAMPTZ) and _is_timestamp(found):
+    if isinstance(wanted, ScalarType) and wanted.kind is Kind.TIMESTAMPTZ and _is_timestamp(found):
         return "which time zone is it in? give the column one first"
     return "no such assignment; cast the column first"

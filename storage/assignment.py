@@ -1,9 +1,9 @@
 """Assigning one column of a caller's frame to a column of a table, without losing anything.
 
 1. NULL in a NOT NULL column is refused, and so is an Arrow type that does not assign at all.
-2. Values become the logical type (`schema.arrow_type`). Three conversions change them on purpose:
-   REAL rounds DOUBLE to its own precision, CHAR(n) drops trailing blanks, JSONB takes its canonical
-   text (`jsonb.py`).
+2. Values become the logical type (`schema.arrow_type`). Four conversions change them on purpose:
+   REAL rounds DOUBLE to its own precision, TIME(p) and TIMESTAMP(p) round seconds
+   (`seconds.py`), CHAR(n) drops trailing blanks, JSONB takes its canonical text (`jsonb.py`).
 3. What the declared type asks beyond its Arrow type is checked: lengths, labels, the years of
    dates.
 
@@ -39,6 +39,7 @@ from storage.schema import (
     arrow_type,
     type_name,
 )
+from storage.seconds import rounded_seconds
 
 __all__ = ["assign"]
 
@@ -104,21 +105,21 @@ class _Assignment:
                 return self.by_chunk(values, lambda chunk: self.composite(chunk, fields))
             case DecimalType():
                 return self.plain(values)
-            case ScalarType(kind):
-                return self.scalar(values, kind)
+            case ScalarType(kind, precision):
+                return self.scalar(values, kind, precision)
 
-    def scalar(self, values: Any, kind: Kind) -> Any:
+    def scalar(self, values: Any, kind: Kind, precision: int | None) -> Any:
         match kind:
             case Kind.DATE:
                 values = self.plain(values)
                 self.check_range(pc.cast(values, pa.int32()), DATE_MIN, DATE_MAX)
                 return values
             case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
-                values = self.plain(values)
+                values = rounded_seconds(self.plain(values), precision)
                 self.check_range(pc.cast(values, pa.int64()), TIMESTAMP_MIN, TIMESTAMP_MAX)
                 return values
             case Kind.TIME:
-                return self.times(self.plain(values))
+                return self.times(rounded_seconds(self.plain(values), precision))
             case Kind.INTERVAL:
                 return self.by_chunk(values, self.interval)
             case Kind.UUID:

@@ -33,6 +33,7 @@ __all__ = [
     "arrow_type",
     "is_integer",
     "named_types",
+    "plain_type",
     "type_name",
 ]
 
@@ -61,10 +62,18 @@ class Kind(enum.Enum):
     JSONB = "JSONB"
 
 
-class ScalarType(msgspec.Struct, frozen=True, tag="scalar", forbid_unknown_fields=True):
-    """A type without arguments."""
+class ScalarType(
+    msgspec.Struct, frozen=True, tag="scalar", forbid_unknown_fields=True, omit_defaults=True
+):
+    """A type without arguments; but TIME, TIMESTAMP and TIMESTAMPTZ of columns may have one.
+
+    `precision`: the digits of seconds that values are rounded to when they are stored, 0 to 6. Only
+    columns and elements of arrays have it: expressions are of the `plain_type`. It is written down
+    only where it is given, so that versions without it read all other tables.
+    """
 
     kind: Kind
+    precision: int | None = None
 
 
 class DecimalType(msgspec.Struct, frozen=True, tag="decimal", forbid_unknown_fields=True):
@@ -231,8 +240,11 @@ def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
 def type_name(sql_type: SqlType) -> str:
     """The type as a user writes it: `DECIMAL(15,2)`, `VARCHAR(10)`, `BIGINT`."""
     match sql_type:
-        case ScalarType(kind):
-            return kind.value
+        case ScalarType(kind, precision):
+            if precision is None:
+                return kind.value
+            first, _, rest = kind.value.partition(" ")
+            return f"{first}({precision}) {rest}".rstrip()
         case DecimalType(precision, scale):
             return f"DECIMAL({precision},{scale})"
         case VarCharType(length):
@@ -254,6 +266,17 @@ def is_integer(sql_type: SqlType) -> bool:
             return True
         case _:
             return False
+
+
+def plain_type(sql_type: SqlType) -> SqlType:
+    """The type of the column's values in expressions: without a precision of seconds."""
+    match sql_type:
+        case ScalarType(kind, precision) if precision is not None:
+            return ScalarType(kind=kind)
+        case ArrayType(element):
+            return ArrayType(element=plain_type(element))
+        case _:
+            return sql_type
 
 
 def named_types(sql_type: SqlType) -> Iterator[EnumType | StructType]:

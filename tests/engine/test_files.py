@@ -37,6 +37,41 @@ def local(tmp_path: Path) -> Iterator[Database]:
         yield database
 
 
+def test_files_are_sampled(local: Database, here: Path) -> None:
+    (here / "n.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(1000)))
+    for source in ("'n.csv'", "'n.csv' AS t", "read_csv('n.csv') AS t"):
+        half = f"SELECT count(*) FROM {source} TABLESAMPLE BERNOULLI (50) REPEATABLE (7)"
+        assert 300 < local.sql(half).scalar() < 700
+        assert local.sql(half).scalar() == local.sql(half).scalar()
+        assert local.sql(f"SELECT count(*) FROM {source} TABLESAMPLE SYSTEM (100)").scalar() == 1000
+
+
+def test_seconds_are_rounded_alike_on_every_way_in(local: Database, here: Path) -> None:
+    late, early = datetime(2024, 1, 1, 0, 0, 0, 500_000), datetime(1990, 1, 1, 0, 0, 0, 500_000)
+    local.sql("CREATE TABLE t (way text, at timestamp(0) DEFAULT '2024-01-01 00:00:00.5')")
+    local.sql("INSERT INTO t VALUES ('insert', $1), ('insert', $2)", [late, early])
+    local.sql("INSERT INTO t (way) VALUES ('default')")
+    local.table("t").append(pa.table({"way": ["append", "append"], "at": [late, early]}))
+    (here / "rows.csv").write_text(f"way,at\ncsv,{late}\ncsv,{early}\n")
+    local.sql("COPY t FROM 'rows.csv' (HEADER)")
+    local.load("t", "rows.csv")
+    pq.write_table(pa.table({"way": ["parquet"] * 2, "at": [late, early]}), here / "rows.parquet")
+    local.load("t", "rows.parquet")
+    found = local.sql("SELECT way, at, count(*) FROM t GROUP BY 1, 2 ORDER BY 1, 2").rows()
+    up, down = datetime(2024, 1, 1, 0, 0, 1), datetime(1990, 1, 1)
+    assert found == [
+        ("append", down, 1),
+        ("append", up, 1),
+        ("csv", down, 2),
+        ("csv", up, 2),
+        ("default", up, 1),
+        ("insert", down, 1),
+        ("insert", up, 1),
+        ("parquet", down, 1),
+        ("parquet", up, 1),
+    ]
+
+
 def test_files_are_tables_on_every_engine(db: Database, here: Path) -> None:
     (here / "items.csv").write_text(ITEMS)
     pq.write_table(

@@ -21,7 +21,7 @@ from tests.sql.logic_file import Answer
 __all__ = ["PostgreSQL", "Session", "available", "python_parameters", "server"]
 
 _SETTINGS = """
-SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres';
+SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres';
 SET lc_monetary = 'C'; SET lc_numeric = 'C'; SET lc_time = 'C'
 """
 _DATABASE = "corpus"

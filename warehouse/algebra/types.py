@@ -1,8 +1,9 @@
-"""Types of expressions: those of the catalogue, and three that no column has.
+"""Types of expressions: those of the catalogue, and four that no column has.
 
 `UNKNOWN` is a quoted literal or NULL before its context gives it a type. `NUMERIC` is PostgreSQL's
 numeric without a declared scale, where the value decides it (a quotient, an average): it travels
-as a 64-bit float. `RecordType` is an anonymous row.
+as a 64-bit float. `RecordType` is an anonymous row. `JSONPATH` is a SQL/JSON path; it travels as
+the one text that PostgreSQL shows for it.
 
 `base_name` gives PostgreSQL's name of a type without its modifiers (`int4`, `numeric`, `bpchar`):
 function signatures and casts are written with these names.
@@ -36,6 +37,7 @@ __all__ = [
     "INTERVAL",
     "JSON",
     "JSONB",
+    "JSONPATH",
     "NUMERIC",
     "REAL",
     "SMALLINT",
@@ -46,11 +48,13 @@ __all__ = [
     "UNKNOWN",
     "UUID",
     "AnyType",
+    "JsonPathType",
     "NumericType",
     "RecordType",
     "UnknownType",
     "base_name",
     "category",
+    "has_equality",
     "is_decimal",
     "is_float",
     "is_integer",
@@ -74,6 +78,10 @@ class RecordType(msgspec.Struct, frozen=True, tag="record"):
     fields: tuple[Any, ...]  # AnyType
 
 
+class JsonPathType(msgspec.Struct, frozen=True, tag="jsonpath"):
+    """A SQL/JSON path."""
+
+
 AnyType = (
     ScalarType
     | DecimalType
@@ -85,10 +93,12 @@ AnyType = (
     | UnknownType
     | NumericType
     | RecordType
+    | JsonPathType
 )
 
 UNKNOWN = UnknownType()
 NUMERIC = NumericType()
+JSONPATH = JsonPathType()
 BOOLEAN = ScalarType(kind=Kind.BOOLEAN)
 SMALLINT = ScalarType(kind=Kind.SMALLINT)
 INTEGER = ScalarType(kind=Kind.INTEGER)
@@ -132,7 +142,7 @@ _CATEGORY: dict[str, str] = {
     **dict.fromkeys(("text", "varchar", "bpchar"), "S"),
     **dict.fromkeys(("date", "time", "timestamp", "timestamptz"), "D"),
     "interval": "T",
-    **dict.fromkeys(("bytea", "uuid", "json", "jsonb"), "U"),
+    **dict.fromkeys(("bytea", "uuid", "json", "jsonb", "jsonpath"), "U"),
     "unknown": "X",
     "record": "P",
     "enum": "E",
@@ -158,6 +168,8 @@ def base_name(kind: AnyType) -> str:
             return "record"
         case UnknownType():
             return "unknown"
+        case JsonPathType():
+            return "jsonpath"
         case _:
             assert_never(kind)
 
@@ -166,6 +178,11 @@ def category(kind: AnyType) -> str:
     """PostgreSQL's category letter: N numbers, S strings, D dates, T spans, B, A arrays, …"""
     name = base_name(kind)
     return "A" if name.startswith("_") else _CATEGORY[name]
+
+
+def has_equality(kind: AnyType) -> bool:
+    """Has the type an `=`, and an order? JSON and paths have none."""
+    return base_name(kind) not in ("json", "jsonpath")
 
 
 def is_integer(kind: AnyType) -> bool:
@@ -202,6 +219,8 @@ def shown(kind: AnyType) -> str:
             return "numeric"
         case RecordType():
             return "record"
+        case JsonPathType():
+            return "jsonpath"
         case VarCharType():
             return "character varying"
         case CharType():

@@ -18,6 +18,7 @@ from warehouse.algebra.expressions import (
 )
 from warehouse.algebra.types import BIGINT, INTEGER, TEXT, base_name, shown
 from warehouse.algebra.walk import columns_used
+from warehouse.binder.arguments import positional
 from warehouse.binder.coercion import agreed, coerce
 from warehouse.binder.comparisons import comparable
 from warehouse.binder.context import Collector
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CallBinder", "nulls_first"]
 
-_NAMED = {
-    "make_interval": ("years", "months", "weeks", "days", "hours", "mins", "secs"),
-    "make_date": ("year", "month", "day"),
-    "make_time": ("hour", "min", "sec"),
-    "make_timestamp": ("year", "month", "mday", "hour", "min", "sec"),
-    "make_timestamptz": ("year", "month", "mday", "hour", "min", "sec"),
-}
 _TYPE_CALLS = frozenset(
     [
         "bool",
@@ -97,6 +91,8 @@ class CallBinder(WindowBinder):
             return asked
         entries = functions_named(name)
         kinds = {entry.kind for entry in entries}
+        if any(arg.variadic for arg in node.args) and kinds == {"scalar"}:
+            return self._variadic(name, node)
         udf = self.binding.catalogue.udf(name) if not entries else None
         if udf is not None:
             return self._udf(name, node, *udf)
@@ -112,10 +108,27 @@ class CallBinder(WindowBinder):
         if "table" in kinds and "scalar" not in kinds:
             return self._table_function(name, node)
         args = self._arguments(name, node)
-        if not entries and name in _TYPE_CALLS and len(args) == 1:
+        if name in _TYPE_CALLS and len(args) == 1:
             kind = resolve_type(tree.TypeName(node.at, (name,)), {}, ())
             return coerce(args[0], kind, explicit=True)
         entry, bound, kind = self._resolve(name, args, node, ("scalar",))
+        return Call(type=kind, fn=entry.signature.key, args=bound)
+
+    def _variadic(self, name: str, node: tree.FuncCall) -> Expr:
+        """`f(…, VARIADIC array)`: functions take their last arguments as an array, too."""
+        args = [self.bind(arg.value) for arg in node.args]
+        own = f"variadic {name}"
+        if not functions_named(own):
+            kinds = ", ".join(shown(arg.type) for arg in args)
+            raise UnknownObject(
+                f"function {name}(VARIADIC {kinds}) does not exist{self.binding.place(node)}",
+                "42883",
+            )
+        if base_name(args[-1].type) != "unknown" and not isinstance(args[-1].type, ArrayType):
+            raise InvalidRequest(
+                f"VARIADIC argument must be an array{self.binding.place(node)}", "42804"
+            )
+        entry, bound, kind = self._resolve(own, args, node, ("scalar",))
         return Call(type=kind, fn=entry.signature.key, args=bound)
 
     def _asked(self, name: str, node: tree.FuncCall) -> Expr | None:
@@ -160,23 +173,10 @@ class CallBinder(WindowBinder):
     def _arguments(self, name: str, node: tree.FuncCall) -> list[Expr]:
         if any(arg.variadic for arg in node.args):
             raise NotYet(f"{name}(VARIADIC …) is not available{self.binding.place(node)}")
-        if any(arg.name is not None for arg in node.args):
-            return self._named_arguments(name, node)
-        return [self.bind(arg.value) for arg in node.args]
-
-    def _named_arguments(self, name: str, node: tree.FuncCall) -> list[Expr]:
-        names = _NAMED.get(name)
-        if names is None:
-            raise NotYet(f"{name} with named arguments is not available{self.binding.place(node)}")
-        given: dict[str, Expr] = {}
-        for position, arg in enumerate(node.args):
-            key = arg.name if arg.name is not None else names[position]
-            if key not in names or key in given:
-                raise UnknownObject(f"function {name}({key} => …) does not exist", "42883")
-            given[key] = self.bind(arg.value)
-        last = max(names.index(key) for key in given)
-        zero = Literal(type=INTEGER, value=0)
-        return [given.get(key, zero) for key in names[: last + 1]]
+        given = [(arg.name, self.bind(arg.value)) for arg in node.args]
+        if any(argument is not None for argument, _ in given):
+            return positional(name, given, lambda: self.binding.place(node))
+        return [expr for _, expr in given]
 
     # --- special calls ----------------------------------------------------------------------------
 

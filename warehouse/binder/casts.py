@@ -1,5 +1,5 @@
 """CAST and `::`, where more than the two types decides: arrays element by element, `numeric`
-without a scale, intervals with fields.
+without a scale, intervals with fields, seconds with a precision.
 
 What is cast as `interval year to month` loses what is below months; the literal's text is also
 read by the fields (PostgreSQL's AdjustIntervalForTypmod and intervaltypmodin in timestamp.c).
@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from storage.errors import InvalidRequest, NotYet
-from storage.schema import ArrayType, DecimalType
+from storage.schema import ArrayType, DecimalType, ScalarType, plain_type
+from storage.seconds import PRECISION_MAX
 from warehouse.algebra import types
 from warehouse.algebra.expressions import Call, Expr, Literal
 from warehouse.algebra.types import (
@@ -55,10 +56,10 @@ class CastBinder:
 
         def bind(self, node: Any) -> Expr: ...
 
-    def type_of(self, name: tree.TypeName) -> AnyType:
+    def type_of(self, name: tree.TypeName, *, precise: bool = False) -> AnyType:
         """Raises UnknownObject, NotYet, InvalidRequest as `resolve_type`."""
         catalogue = self.binding.catalogue
-        return resolve_type(name, catalogue.types, catalogue.path)
+        return resolve_type(name, catalogue.types, catalogue.path, precise=precise)
 
     def cast(self, node: tree.TypeCast) -> Expr:
         """CAST(arg AS type)."""
@@ -70,11 +71,17 @@ class CastBinder:
             return self._as_interval(node)
         if name.name == ("numeric",) and name.dimensions == 1 and not name.modifiers:
             return self._as_numerics(node)
-        kind = self.type_of(name)
+        if name.name == ("char",) and not name.dimensions:
+            return self._as_char(node)
+        kind = self.type_of(name, precise=not name.dimensions)
+        if isinstance(kind, ScalarType) and kind.precision is not None:
+            return _rounded(coerce(self.bind(node.arg), plain_type(kind), explicit=True), kind)
         if isinstance(node.arg, tree.Constant) and node.arg.kind == "bytes" and is_integer(kind):
             return coerce(number(str(int(node.arg.value or "0", 16))), kind, explicit=True)
         if isinstance(node.arg, tree.ArrayExpr) and isinstance(kind, ArrayType):
             return Call(type=kind, fn="array", args=tuple(self._items(node.arg, kind.element)))
+        if is_integer(kind) and _is_char(node.arg):
+            raise NotYet('casts of "char" to integers are not available; use ascii()')
         arg = self.bind(node.arg)
         if is_integer(kind):
             arg = number_of(arg)
@@ -87,6 +94,13 @@ class CastBinder:
         ):
             return coerce(coerce(arg, TEXT), kind, explicit=True)
         return coerce(arg, kind, explicit=True)
+
+    def _as_char(self, node: tree.TypeCast) -> Expr:
+        """`::"char"`: a byte."""
+        arg = self.bind(node.arg)
+        if is_integer(arg.type):
+            raise NotYet('casts of integers to "char" are not available; use chr()')
+        return Call(type=TEXT, fn="char(text)", args=(coerce(arg, TEXT, explicit=True),))
 
     # --- arrays -----------------------------------------------------------------------------------
 
@@ -147,6 +161,19 @@ class CastBinder:
         mask = sum(1 << _FIELD_BITS[field] for field in bits) if fields else _FULL_RANGE
         precision = min(name.modifiers[0], 6) if name.modifiers else _FULL_PRECISION
         return mask << 16 | precision
+
+
+def _rounded(moment: Expr, kind: ScalarType) -> Expr:
+    """TIME(p) and TIMESTAMP(p) as casts: the function that PostgreSQL runs for them."""
+    if kind.precision == PRECISION_MAX:
+        return moment
+    digits = Literal(type=INTEGER, value=kind.precision)
+    base = base_name(moment.type)
+    return Call(type=moment.type, fn=f"{base}({base},int4)", args=(moment, digits))
+
+
+def _is_char(node: Any) -> bool:
+    return isinstance(node, tree.TypeCast) and node.type.name == ("char",)
 
 
 def _between(fields: list[str]) -> list[str]:

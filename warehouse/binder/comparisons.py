@@ -16,6 +16,7 @@ from warehouse.algebra.types import (
     RecordType,
     base_name,
     category,
+    has_equality,
     is_float,
     is_numeric,
     shown,
@@ -52,6 +53,8 @@ def comparable(
     a, b = left.type, right.type
     if a == UNKNOWN and b == UNKNOWN:
         return coerce(left, TEXT), coerce(right, TEXT)
+    if UNKNOWN in (a, b) and not has_equality(b if a == UNKNOWN else a):
+        raise _no_operator(op, a, b, place())
     if a == UNKNOWN:
         left, a = (found := beside(left, b)), found.type
     if b == UNKNOWN:
@@ -60,7 +63,7 @@ def comparable(
         if is_float(a) != is_float(b):
             return coerce(left, DOUBLE), coerce(right, DOUBLE)
         return left, right
-    if "json" in (base_name(a), base_name(b)):
+    if not (has_equality(a) and has_equality(b)):
         raise _no_operator(op, a, b, place())
     if base_name(a) == base_name(b) == "record" and _width(a) != _width(b):
         raise InvalidRequest(

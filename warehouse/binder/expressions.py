@@ -41,13 +41,14 @@ from warehouse.binder.memberships import MembershipBinder, negated
 from warehouse.binder.presence import Presence, where_present
 from warehouse.binder.resolve import resolve
 from warehouse.syntax import tree
+from warehouse.syntax.collations import check_collation
 
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Relation
     from warehouse.binder.context import Binding, Collector
     from warehouse.binder.scope import Scope, ScopeTable
 
-__all__ = ["ExpressionBinder", "field_names"]
+__all__ = ["ExpressionBinder"]
 
 TEXTS = ArrayType(element=TEXT)  # steps of a path
 _LIKE = {"like": "~~", "ilike": "~~*"}
@@ -104,6 +105,8 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
                 return self.cast(node)
             case tree.IsTest():
                 return self._is(node)
+            case tree.IsJson():
+                return self._is_json(node)
             case tree.Between():
                 return self._between(node)
             case tree.InTest():
@@ -206,9 +209,10 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         return where_present(table.presence, found)
 
     def _row_of_table(self, table: ScopeTable, args: tuple[Expr, ...]) -> Expr:
-        if len({column.name for column in table.columns}) < len(args):
+        names = table.fields or tuple(column.name for column in table.columns)
+        if len(set(names)) < len(args):
             return self.row(list(args))
-        fields = tuple((c.name, a.type) for c, a in zip(table.columns, args, strict=True))
+        fields = tuple((name, arg.type) for name, arg in zip(names, args, strict=True))
         kind = StructType(name=table.alias or "record", fields=fields)  # type: ignore[arg-type]
         return Call(type=kind, fn="row", args=args)
 
@@ -219,9 +223,37 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
             if table is not None:
                 return [settled(column.expr) for column in table.columns]
         if isinstance(node, tree.FieldAccess) and node.name is None:
-            names = field_names(self.bind(node.arg).type)
+            names = self.row_names(node)
             return [self.bind(tree.FieldAccess(node.at, node.arg, name)) for name in names]
         return [self.bind(node)]
+
+    def row_names(self, node: tree.FieldAccess) -> list[str]:
+        """The names that `(row).*` stands for. Raises InvalidRequest: it is no row (42809)."""
+        table = self._renamed_table(node.arg)
+        if table is not None:
+            return [column.name for column in table.columns]
+        kind = self.bind(node.arg).type
+        names = _field_names(kind)
+        if not names:
+            raise InvalidRequest(
+                f"type {shown(kind)} is not composite{self.binding.place(node)}", "42809"
+            )
+        return names
+
+    def _renamed_table(self, node: Any) -> ScopeTable | None:
+        """The table whose whole row this is, if FROM renames its columns."""
+        if not isinstance(node, tree.NameRef | tree.Star) or not node.parts:
+            return None
+        table = self.scope.find_table(node.parts)
+        if table is None or not table.fields:
+            return None
+        if isinstance(node, tree.NameRef):
+            try:
+                self.scope.find(node.parts, lambda: "")
+            except UnknownObject:
+                return table
+            return None
+        return table
 
     # --- operators --------------------------------------------------------------------------------
 
@@ -288,6 +320,20 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
             return Call(type=BOOLEAN, fn=f"is {negated}null", args=(self.typed(arg),))
         arg = self._as_boolean(arg, node.arg, f"IS {negated.upper()}{node.test.upper()}")
         return Call(type=BOOLEAN, fn=f"is {negated}{node.test}", args=(arg,))
+
+    def _is_json(self, node: tree.IsJson) -> Expr:
+        arg = self.typed(self.bind(node.arg))
+        if base_name(arg.type) not in ("text", "varchar", "bpchar", "bytea", "json", "jsonb"):
+            raise InvalidRequest(
+                f"cannot use type {shown(arg.type)} in IS JSON predicate{self.binding.place(node)}",
+                "42804",
+            )
+        if base_name(arg.type) == "bpchar":
+            arg = coerce(arg, TEXT)
+        kind = Literal(type=TEXT, value=node.kind)
+        unique = Literal(type=BOOLEAN, value=node.unique)
+        found = self._resolved("is json", [arg, kind, unique], node)
+        return negated(found) if node.negated else found
 
     def typed(self, expr: Expr) -> Expr:
         """An untyped literal as TEXT; everything else as it is."""
@@ -387,10 +433,14 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
         return self._resolved("subscript", [arg, index], node)
 
     def _field(self, node: tree.FieldAccess) -> Expr:
-        arg = self.bind(node.arg)
-        kind = arg.type
         if node.name is None:
             raise NotYet("(row).* is not available here")
+        table = self._renamed_table(node.arg)
+        if table is not None:
+            assert isinstance(node.arg, tree.NameRef | tree.Star)
+            return self.bind(tree.NameRef(node.at, (*node.arg.parts, node.name)))
+        arg = self.bind(node.arg)
+        kind = arg.type
         if isinstance(kind, StructType):
             for position, (name, inner) in enumerate(kind.fields, 1):
                 if name == node.name:
@@ -414,18 +464,16 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
 
     def _collate(self, node: tree.Collate) -> Expr:
         arg = self.typed(self.bind(node.arg))
-        name = node.name[-1]
         if base_name(arg.type) not in ("text", "varchar", "bpchar"):
             raise InvalidRequest(
                 f"collations are not supported by type {shown(arg.type)}{self.binding.place(node)}",
                 "42804",
             )
-        if name.lower() not in ("c", "posix", "default", "ucs_basic"):
-            raise NotYet(f'COLLATE "{name}" is not available; texts compare as in collation "C"')
+        check_collation(node.name)
         return arg
 
 
-def field_names(kind: AnyType) -> list[str]:
+def _field_names(kind: AnyType) -> list[str]:
     """The names of a row's fields; those of ROW(…) are f1, f2, …"""
     if isinstance(kind, StructType):
         return [name for name, _ in kind.fields]

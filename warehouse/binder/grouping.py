@@ -11,7 +11,7 @@ import msgspec
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from warehouse.algebra.expressions import AggregateCall, ColumnRef, Expr, Subquery
 from warehouse.algebra.relations import Aggregate, Relation
-from warehouse.algebra.types import base_name
+from warehouse.algebra.types import has_equality, shown
 from warehouse.algebra.walk import (
     columns_used,
     map_children,
@@ -186,8 +186,10 @@ class Grouping:
                 self._named.setdefault(found[0], set()).add(node.parts[0])
                 return self._checked(found[0], node)
         expr = settled(self._binder.bind(node))
-        if base_name(expr.type) == "json":
-            raise UnknownObject("could not identify an equality operator for type json", "42883")
+        if not has_equality(expr.type):
+            raise UnknownObject(
+                f"could not identify an equality operator for type {shown(expr.type)}", "42883"
+            )
         return expr
 
     def _own(self, name: str) -> bool:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 from storage.errors import InvalidRequest, NotYet
 from storage.schema import ArrayType
 from warehouse.algebra import types
-from warehouse.algebra.expressions import Call, Cast, ColumnRef, Expr, InList, Literal, Subquery
+from warehouse.algebra.expressions import (
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Expr,
+    InList,
+    Literal,
+    Subquery,
+)
 from warehouse.algebra.relations import Project
 from warehouse.algebra.types import (
     BOOLEAN,
@@ -21,6 +30,7 @@ from warehouse.algebra.types import (
 )
 from warehouse.binder.coercion import beside, coerce, settled
 from warehouse.binder.comparisons import COMPARISONS, comparable, compare, row_parts
+from warehouse.binder.resolve import resolve
 from warehouse.functions.registry import functions_named
 from warehouse.syntax import tree
 
@@ -102,17 +112,11 @@ class MembershipBinder:
         left = self.bind(node.left)
         if node.query is not None:
             if node.op not in COMPARISONS:
-                return self._pattern_membership(node, left)
+                return self._operator_membership(node, node.query, left)
             return self._membership(node.op, node.every, left, node.query, node)
         word = "all" if node.every else "any"
         if node.op not in COMPARISONS and isinstance(node.array, tree.ArrayExpr):
-            tests = [
-                self._resolved(node.op, [left, self.bind(item)], node, operator=True)
-                for item in node.array.items
-            ]
-            if len(tests) == 1:
-                return tests[0]
-            return Call(type=BOOLEAN, fn="and" if node.every else "or", args=tuple(tests))
+            return self._each(node, left, [self.bind(item) for item in node.array.items])
         array = self.bind(node.array)
         if array.type == UNKNOWN:
             element = TEXT if left.type == UNKNOWN else left.type
@@ -135,8 +139,30 @@ class MembershipBinder:
             array = coerce(array, ArrayType(element=probe.type))  # type: ignore[arg-type]
         return self._resolved(f"{word} {node.op}", [left, array], node)
 
+    def _operator_membership(
+        self, node: tree.Quantified, query: tree.QueryNode, left: Expr
+    ) -> Expr:
+        """`left LIKE ANY (query)`, and so for every operator that gives a Boolean."""
+        relation = self._single(query, node)
+        entry, bound, kind = resolve(
+            node.op, [left, relation.columns[0]], operator=True, place=self._place_of(node)
+        )
+        if kind != BOOLEAN:
+            raise InvalidRequest(
+                f"op ANY/ALL requires operator to yield boolean{self.binding.place(node)}", "42804"
+            )
+        relation, refs = self._with_casts(relation, [bound[1]])
+        return Subquery(
+            type=BOOLEAN,
+            kind="all" if node.every else "any",
+            relation=relation,
+            columns=refs,
+            left=(bound[0],),
+            ops=(entry.signature.key,),
+        )
+
     def _operator_over_items(self, node: tree.Quantified, left: Expr, array: Expr) -> Expr:
-        """`x LIKE ANY ('{a%,b%}')`: the operator with each item of a constant array."""
+        """`x LIKE ANY ('{a%,b%}')`: the operator with each item of an array."""
         assert isinstance(array.type, ArrayType)
         kind = array.type.element
         if isinstance(array, Literal) and array.value is None:
@@ -146,10 +172,24 @@ class MembershipBinder:
         elif isinstance(array, Call) and array.fn == "array":
             items = list(array.args)
         else:
-            raise NotYet(
-                f"{node.op} ANY or ALL of an array that is no constant is not available"
-                f"{self.binding.place(node)}"
-            )
+            return self._operator_over_elements(node, left, array)
+        return self._each(node, left, items)
+
+    def _operator_over_elements(self, node: tree.Quantified, left: Expr, array: Expr) -> Expr:
+        """An array of the row's: its elements are a query. NULL if there is no array."""
+        assert isinstance(array.type, ArrayType)
+        self._each(node, left, [Literal(type=array.type.element, value=None)])  # is it a test?
+        elements = tree.FuncCall(
+            node.at, ("pg_catalog", "unnest"), (tree.Arg(node.at, node.array),)
+        )
+        body = tree.SelectNode(node.at, (tree.SelectItem(node.at, elements),))
+        found = self._operator_membership(node, tree.QueryNode(node.at, body), left)
+        missing = Call(type=BOOLEAN, fn="is null", args=(array,))
+        null = Literal(type=BOOLEAN, value=None)
+        return Case(type=BOOLEAN, branches=((missing, null),), default=found)
+
+    def _each(self, node: tree.Quantified, left: Expr, items: Sequence[Expr]) -> Expr:
+        """The operator with each of the items, joined by OR or AND."""
         tests = [self._resolved(node.op, [left, item], node, operator=True) for item in items]
         if any(test.type != BOOLEAN for test in tests):
             raise InvalidRequest(
@@ -161,9 +201,6 @@ class MembershipBinder:
         if not tests:
             return Literal(type=BOOLEAN, value=node.every)
         return Call(type=BOOLEAN, fn="and" if node.every else "or", args=tuple(tests))
-
-    def _pattern_membership(self, node: tree.Quantified, left: Expr) -> Expr:
-        raise NotYet(f"{node.op} ANY or ALL of a query is not available{self.binding.place(node)}")
 
     def _membership(
         self, op: str, every: bool, left: Expr, query: tree.QueryNode, node: Any

@@ -13,15 +13,7 @@ from storage.errors import InvalidRequest, NotYet
 from warehouse.algebra import relations as algebra
 from warehouse.algebra.expressions import Call, ColumnRef, Expr, Literal, SortKey
 from warehouse.algebra.relations import Query, Relation
-from warehouse.algebra.types import (
-    BIGINT,
-    TEXT,
-    UNKNOWN,
-    AnyType,
-    base_name,
-    is_numeric,
-    shown,
-)
+from warehouse.algebra.types import BIGINT, TEXT, UNKNOWN, AnyType, has_equality, is_numeric, shown
 from warehouse.algebra.walk import (
     columns_used,
     has_subquery,
@@ -293,9 +285,9 @@ class QueryBinder(RecursionBinder):
         ]
         if not (node.all and node.op == "union"):
             for kind in kinds:
-                if base_name(kind) == "json":
+                if not has_equality(kind):
                     raise InvalidRequest(
-                        "could not identify an equality operator for type json", "42883"
+                        f"could not identify an equality operator for type {shown(kind)}", "42883"
                     )
         outputs = tuple(
             self._binding.column(kind, name) for kind, name in zip(kinds, names, strict=True)

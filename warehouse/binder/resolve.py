@@ -63,6 +63,7 @@ _BY_BASE: dict[str, AnyType] = {
     "uuid": types.UUID,
     "json": types.JSON,
     "jsonb": types.JSONB,
+    "jsonpath": types.JSONPATH,
 }
 
 Resolved = tuple[Function, tuple[Expr, ...], AnyType]

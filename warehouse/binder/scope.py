@@ -35,6 +35,8 @@ class ScopeTable:
 
     `hidden`: names that USING has merged, which stand unqualified for the merged column.
     `scalar`: a function that returns one value per row: its alias means that value.
+    `fields`: what its rows call their columns, if that is not what FROM calls them: aliases of
+    columns do not change a table's type.
     `presence`: of the side of an outer join that may be missing: true where it is not.
     """
 
@@ -43,6 +45,7 @@ class ScopeTable:
     schema: str | None = None
     hidden: frozenset[str] = frozenset()
     scalar: bool = False
+    fields: tuple[str, ...] = ()
     presence: ColumnRef | None = None
 
 

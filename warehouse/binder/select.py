@@ -24,12 +24,12 @@ from warehouse.algebra.expressions import (
     WindowCall,
 )
 from warehouse.algebra.relations import Relation
-from warehouse.algebra.types import UNKNOWN, base_name, shown
+from warehouse.algebra.types import UNKNOWN, has_equality, shown
 from warehouse.algebra.walk import columns_used
 from warehouse.binder.calls import nulls_first
 from warehouse.binder.coercion import settled
 from warehouse.binder.context import Binding, Collector
-from warehouse.binder.expressions import ExpressionBinder, field_names
+from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.grouping import Grouping
 from warehouse.binder.names import output_name
 from warehouse.binder.presence import placed
@@ -172,14 +172,9 @@ class SelectBinder:
         return outputs
 
     def _fields(self, node: tree.FieldAccess, binder: ExpressionBinder) -> list[Output]:
-        value = binder.bind(node.arg)
-        names = field_names(value.type)
-        if not names:
-            raise InvalidRequest(
-                f"type {shown(value.type)} is not composite{self._binding.place(node)}", "42809"
-            )
         return [
-            Output(name, binder.bind(tree.FieldAccess(node.at, node.arg, name))) for name in names
+            Output(name, binder.bind(tree.FieldAccess(node.at, node.arg, name)))
+            for name in binder.row_names(node)
         ]
 
     def _star(self, node: tree.Star) -> list[ScopeColumn]:
@@ -216,9 +211,10 @@ class SelectBinder:
                 f"{self._binding.place(item)}",
                 "42P10",
             )
-        if base_name(expr.type) == "json":
+        if not has_equality(expr.type):
             raise UnknownObject(
-                f"could not identify an ordering operator for type json{self._binding.place(item)}",
+                f"could not identify an ordering operator for type {shown(expr.type)}"
+                f"{self._binding.place(item)}",
                 "42883",
             )
         if isinstance(expr, Call) and expr.fn == "row":
@@ -318,8 +314,11 @@ class SelectBinder:
         )
         on = tuple(column_of(expr) for expr in distinct_on)
         relation = algebra.Project(input=relation, items=tuple(items))
-        if node.distinct is True and any(base_name(expr.type) == "json" for expr in exprs):
-            raise UnknownObject("could not identify an equality operator for type json", "42883")
+        unequal = [expr.type for expr in exprs if not has_equality(expr.type)]
+        if node.distinct is True and unequal:
+            raise UnknownObject(
+                f"could not identify an equality operator for type {shown(unequal[0])}", "42883"
+            )
         if node.distinct is True:
             relation = algebra.Distinct(input=relation)
         elif on:

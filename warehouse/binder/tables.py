@@ -162,10 +162,12 @@ class TableBinder:
             relation = self._input(source, outputs)
         if node.sample is not None:
             relation = self._sample(relation, node.sample)
-        names = self._renamed([name for name, _ in source.columns], node.columns, alias, node)
-        return relation, [
-            _scope_table(alias, names, outputs, source.schema if not node.alias else None)
-        ]
+        own = [name for name, _ in source.columns]
+        names = self._renamed(own, node.columns, alias, node)
+        table = _scope_table(alias, names, outputs, source.schema if not node.alias else None)
+        if node.columns and not node.file:
+            table = replace(table, fields=tuple(own))
+        return relation, [table]
 
     def _input(self, source: TableSource, outputs: tuple[ColumnRef, ...]) -> Relation:
         """The scan of a source, with the casts of what holds texts."""
@@ -333,7 +335,7 @@ class TableBinder:
                 )
             options["columns"] = node.definitions
         source = self._binding.catalogue.files(name, arguments, options)
-        reference = tree.TableRef(node.at, (name,), node.alias, node.columns)
+        reference = tree.TableRef(node.at, (name,), node.alias, node.columns, sample=node.sample)
         return self._scan(source, reference, node.alias or name)
 
     def _expressions(self, scope: Scope, where: str) -> ExpressionBinder:

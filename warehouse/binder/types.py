@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from storage import seconds
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from storage.schema import (
@@ -20,11 +21,13 @@ from storage.schema import (
     ScalarType,
     StructType,
     VarCharType,
+    type_name,
 )
 from warehouse.algebra.types import (
     BIGINT,
     DOUBLE,
     INTEGER,
+    JSONPATH,
     NUMERIC,
     REAL,
     SMALLINT,
@@ -73,6 +76,7 @@ _SCALARS: dict[str, Kind] = {
     "oid": Kind.BIGINT,
     "xid": Kind.BIGINT,
 }
+_MOMENTS = ("time", "timestamp", "timestamptz", "interval")
 _LATER = {"timetz", "money", "xml", "point", "inet", "cidr", "macaddr", "bit", "varbit", "tsvector"}
 _NAMES_OF_OBJECTS = ("regclass", "regnamespace", "regproc", "regrole", "regtype")
 
@@ -110,20 +114,31 @@ _EXPLICIT: dict[str, frozenset[str]] = {
 
 
 def resolve_type(
-    name: TypeName, known: Mapping[tuple[str, str], AnyType], path: Sequence[str]
+    name: TypeName,
+    known: Mapping[tuple[str, str], AnyType],
+    path: Sequence[str],
+    *,
+    precise: bool = False,
 ) -> AnyType:
     """The type that a name in text means.
 
     Args:
         known: user-defined types by (schema, name); path: schemas to look in.
+        precise: the caller rounds seconds as TIME(p) and TIMESTAMP(p) say.
     Raises:
         UnknownObject: no such type (42704). NotYet: one that is not available.
         InvalidRequest: modifiers out of range (22023).
     """
     found = _element(name, known, path)
+    if isinstance(found, ScalarType) and found.precision is not None and not precise:
+        if found.precision < seconds.PRECISION_MAX:
+            raise NotYet(f"{type_name(found)} is not available here; a column rounds its seconds")
+        found = ScalarType(kind=found.kind)
     if name.dimensions > 1:
         raise NotYet("arrays of more than one dimension are not available")
     if name.dimensions:
+        if found == JSONPATH:
+            raise NotYet("jsonpath[] is not available")
         if found == NUMERIC:
             raise NotYet("numeric[] without a precision is not available; write numeric(p, s)[]")
         return ArrayType(element=found)  # type: ignore[arg-type]
@@ -139,19 +154,14 @@ def _element(
     if len(name.name) == 1:
         if base == "numeric":
             return _numeric(name.modifiers)
+        if base == "jsonpath":
+            return JSONPATH
         if base in ("varchar", "bpchar"):
             return _characters(base, name.modifiers)
         if base in _SCALARS:
-            if name.modifiers and base in ("time", "timestamp", "timestamptz", "interval"):
-                if not 0 <= name.modifiers[0] <= 6:
-                    raise InvalidRequest(
-                        f"{base}({name.modifiers[0]}): precision is 0 to 6", "22023"
-                    )
-                if name.modifiers[0] < 6:
-                    raise NotYet(
-                        f"{base}({name.modifiers[0]}): a precision below 6 is not available"
-                    )
-            elif name.modifiers:
+            if name.modifiers and base in _MOMENTS:
+                return _of_precision(base, name.modifiers)
+            if name.modifiers:
                 raise InvalidRequest(f'type modifier is not allowed for type "{base}"', "42601")
             return ScalarType(kind=_SCALARS[base])
         if base in _LATER or base in _NAMES_OF_OBJECTS:
@@ -163,6 +173,18 @@ def _element(
         return ScalarType(kind=_SCALARS[base])
     hint = nearest(base, [*_SCALARS, "numeric", "varchar", *(n for _, n in known)])
     raise UnknownObject(f'type "{base}" does not exist{hint}', "42704")
+
+
+def _of_precision(base: str, modifiers: tuple[int, ...]) -> AnyType:
+    """A type with digits of seconds; more than microseconds are microseconds, as in PostgreSQL."""
+    if len(modifiers) > 1 or modifiers[0] < 0:
+        raise InvalidRequest(f"invalid type modifier of {base}", "42601")
+    precision = min(modifiers[0], seconds.PRECISION_MAX)
+    if base != "interval":
+        return ScalarType(kind=_SCALARS[base], precision=precision)
+    if precision < seconds.PRECISION_MAX:
+        raise NotYet(f"interval({precision}): a precision below 6 is not available")
+    return ScalarType(kind=Kind.INTERVAL)
 
 
 def _system_type(name: tuple[str, ...]) -> AnyType | None:

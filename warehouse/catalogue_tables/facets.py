@@ -81,7 +81,9 @@ def _system(row: TypeRow, modifier: int) -> Facet:
     data_type = "ARRAY" if array else row.display
     length, octets = _characters(row, modifier)
     precision, radix, scale = _number(row, modifier)
-    time = 0 if row.name == "date" else 6 if row.name in _TIMES else None
+    time = 0 if row.name == "date" else None
+    if row.name in _TIMES:
+        time = modifier if modifier >= 0 else 6
     collation: Facet = (None, None, None)
     if row.collation == _COLLATION_C:
         collation = (DATABASE, "pg_catalog", "C")

@@ -168,6 +168,8 @@ def typmod(kind: SqlType) -> int:
             return length + _HEADER
         case ArrayType(element):
             return typmod(element)
+        case ScalarType(_, precision) if precision is not None:
+            return precision
         case ScalarType(Kind()) | EnumType() | StructType():
             return -1
 

@@ -25,6 +25,7 @@ from warehouse.algebra.types import (
     INTERVAL,
     JSON,
     JSONB,
+    JSONPATH,
     NUMERIC,
     REAL,
     TEXT,
@@ -42,6 +43,8 @@ from warehouse.execution.interval_input import parse_interval
 from warehouse.execution.kernels import rowwise
 from warehouse.execution.ranges import type_range
 from warehouse.execution.value import Value, carrier, fault_text
+from warehouse.functions.jsonpath.parse import parse as parse_path
+from warehouse.functions.jsonpath.print import path_text
 
 __all__ = ["from_jsonb", "from_text"]
 
@@ -65,6 +68,8 @@ def from_text(value: Value, kind: AnyType, now: datetime | None) -> Value:
         return _float(value, kind)
     if kind == BOOLEAN:
         return _boolean(value)
+    if kind == JSONPATH:
+        return _either(value, None, lambda given: path_text(parse_path(given)), kind)
     if kind == JSON:
         return _either(value, None, json_text.checked_json, kind)
     moments = {DATE: _date, TIME: _time, TIMESTAMP: _timestamp, TIMESTAMPTZ: _timestamptz}

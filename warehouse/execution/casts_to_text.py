@@ -20,6 +20,7 @@ from warehouse.algebra.types import (
     INTERVAL,
     JSON,
     JSONB,
+    JSONPATH,
     NUMERIC,
     REAL,
     TEXT,
@@ -56,7 +57,7 @@ def to_text(value: Value) -> Value:
 def _text(value: Value) -> pl.Expr:
     kind, expr = value.type, value.expr
     match kind:
-        case _ if is_text(kind) or kind in (JSON, JSONB):
+        case _ if is_text(kind) or kind in (JSON, JSONB, JSONPATH):
             return expr
         case _ if is_integer(kind) or isinstance(kind, EnumType):
             return expr.cast(pl.String())

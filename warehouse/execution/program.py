@@ -19,7 +19,7 @@ import pyarrow as pa
 import warehouse.functions.all  # noqa: F401 (registers every function)
 from actors.planner import InputFrame
 from storage.errors import CorruptData, InternalError, InvalidRequest, MobulaError, NotYet
-from storage.schema import SCALED_PRECISION_MAX, DecimalType
+from storage.schema import SCALED_PRECISION_MAX, DecimalType, plain_type
 from warehouse.algebra.depth import allow_deep_trees
 from warehouse.algebra.relations import Query
 from warehouse.algebra.types import AnyType
@@ -120,7 +120,7 @@ def _scanned(found: InputFrame) -> ScannedInput:
             bounds = Range(known.low, known.high)
         wide = isinstance(column.type, DecimalType) and column.type.precision > SCALED_PRECISION_MAX
         columns[column.name] = ScannedColumn(
-            type=column.type,
+            type=plain_type(column.type),
             range=bounds,
             nullable=column.nullable if known is None else known.has_null,
             wide=wide,

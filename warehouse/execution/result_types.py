@@ -23,6 +23,7 @@ from warehouse.algebra.types import (
     DOUBLE,
     INTEGER,
     INTERVAL,
+    JSONPATH,
     NUMERIC,
     REAL,
     SMALLINT,
@@ -33,6 +34,7 @@ from warehouse.algebra.types import (
     UNKNOWN,
     UUID,
     AnyType,
+    JsonPathType,
     NumericType,
     RecordType,
     UnknownType,
@@ -52,7 +54,7 @@ def result_type(kind: AnyType) -> pa.DataType:
     match kind:
         case NumericType():
             return pa.float64()
-        case UnknownType():
+        case UnknownType() | JsonPathType():
             return pa.large_string()
         case RecordType(fields):
             return pa.struct([(f"f{i}", result_type(f)) for i, f in enumerate(fields, 1)])
@@ -81,6 +83,8 @@ def _decoded(found: Any) -> AnyType:
             return UNKNOWN
         case "numeric":
             return NUMERIC
+        case "jsonpath":
+            return JSONPATH
         case "record":
             return RecordType(fields=tuple(_decoded(field) for field in found["fields"]))
         case "array":

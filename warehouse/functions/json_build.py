@@ -234,6 +234,47 @@ def build_array(*given: Value, kind: AnyType) -> Value:
     return rowwise(_finished(kind, write), given, kind, strict=False)
 
 
+def _element_type(array: Value) -> AnyType:
+    assert isinstance(array.type, ArrayType)
+    return array.type.element
+
+
+@scalar(
+    "variadic json_build_object(anyarray) -> json",
+    "variadic jsonb_build_object(anyarray) -> jsonb",
+    native=False,
+)
+def build_object_of_array(array: Value, *, kind: AnyType) -> Value:
+    """Keys and values in turn, of one array."""
+    key, write_value = _key_writer(_element_type(array)), json_writer(_element_type(array))
+
+    def write(items: tuple[Any, ...]) -> str:
+        if len(items) % 2:
+            raise InvalidRequest("argument list must have even number of elements", "22023")
+        for position, item in enumerate(items[::2]):
+            if item is None:
+                raise _null_key(kind, 2 * position + 1)
+        pairs = zip(items[::2], items[1::2], strict=True)
+        return "{" + ", ".join(f"{key(a)} : {write_value(b)}" for a, b in pairs) + "}"
+
+    return rowwise(_finished(kind, write), [array], kind)
+
+
+@scalar(
+    "variadic json_build_array(anyarray) -> json",
+    "variadic jsonb_build_array(anyarray) -> jsonb",
+    native=False,
+)
+def build_array_of_array(array: Value, *, kind: AnyType) -> Value:
+    """The values, of one array."""
+    write_value = json_writer(_element_type(array))
+
+    def write(items: tuple[Any, ...]) -> str:
+        return "[" + ", ".join(map(write_value, items)) + "]"
+
+    return rowwise(_finished(kind, write), [array], kind)
+
+
 def _object_of(keys: tuple[Any, ...], values: tuple[Any, ...]) -> str:
     if None in keys:
         raise InvalidRequest("null value not allowed for object key", "22004")

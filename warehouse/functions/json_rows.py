@@ -25,7 +25,7 @@ def _rule(kind: AnyType) -> Callable[[Sequence[Expr]], AnyType]:
 def _register_elements(name: str, source: str, target: str) -> None:
     shown: Callable[[str], Any] = text_of if target == "text" else str
 
-    @table_function(f"{name}({source}) -> {target}", native=False)
+    @table_function(f"{name}({source}) -> {target}", native=False, names=("from_json",))
     def array_elements(value: Value, *, kind: AnyType) -> Value:
         """The elements."""
 
@@ -73,6 +73,7 @@ def _register_each(name: str, source: AnyType, target: AnyType) -> None:
         native=False,
         result=_rule(target),
         outputs=(("key", TEXT), ("value", target)),
+        names=("from_json",),
     )
     def each(value: Value, *, kind: AnyType) -> Value:
         """The members, as rows of key and value."""

@@ -240,8 +240,13 @@ def random(*, environment: Environment) -> pl.Expr:
 @scalar(
     "random_normal() -> float8",
     "random_normal(float8) -> float8",
+    volatile=True,
+)
+@scalar(
     "random_normal(float8,float8) -> float8",
     volatile=True,
+    names=("mean", "stddev"),
+    defaults=(0.0, 1.0),
 )
 def random_normal(*parameters: pl.Expr, environment: Environment) -> pl.Expr:
     """Normally distributed, of a mean (0) and a standard deviation (1)."""

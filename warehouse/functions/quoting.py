@@ -12,7 +12,7 @@ from warehouse.execution.value import Value
 from warehouse.functions.registry import scalar
 from warehouse.functions.text import output_text
 
-__all__ = ["quoted_identifier", "quoted_literal"]
+__all__ = ["format_text", "quoted_identifier", "quoted_literal"]
 
 # The words of pg_get_keywords() that are not unreserved: they are quoted as identifiers.
 _RESERVED = frozenset(
@@ -81,10 +81,11 @@ def _nullable_literal(text: str | None) -> str:
 def formatted(template: Value, *values: Value, kind: AnyType) -> Value:
     """`%s`, `%I`, `%L` with `%n$` positions, and widths: `%-10s`, `%*s`, `%*n$s`."""
     texts = [output_text(value) for value in values]
-    return rowwise(_format, [template, *texts], kind, strict=False)
+    return rowwise(format_text, [template, *texts], kind, strict=False)
 
 
-def _format(template: str | None, *values: str | None) -> str | None:
+def format_text(template: str | None, *values: str | None) -> str | None:
+    """`format` of a row; None of NULL."""
     return None if template is None else _Formatter(template, values).run()
 
 

@@ -11,7 +11,7 @@ from warehouse.execution.value import Value
 from warehouse.functions.registry import scalar, table_function
 from warehouse.functions.text import constant_of, output_text
 
-__all__: list[str] = []
+__all__ = ["texts_of"]
 
 _TEXTS = ArrayType(element=TEXT)
 _EMPTY = pl.lit([], dtype=pl.List(pl.String))
@@ -75,14 +75,14 @@ def _undivided(text: str, delimiter: str | None) -> list[str]:
 @scalar("array_to_string(anyarray,text) -> text", native=False)
 def array_to_string(array: Value, separator: Value, *, kind: AnyType) -> Value:
     """The elements that are not NULL, with the separator between them."""
-    texts = _texts_of(array).list.drop_nulls()
+    texts = texts_of(array).list.drop_nulls()
     return Value(texts.list.join(separator.expr), kind)
 
 
 @scalar("array_to_string(anyarray,text,text) -> text", native=False, strict=False)
 def array_to_string_nulls(array: Value, separator: Value, null: Value, *, kind: AnyType) -> Value:
     """The elements with the separator between them, NULLs as the third argument says."""
-    texts = Value(_texts_of(array), _TEXTS)
+    texts = Value(texts_of(array), _TEXTS)
     return rowwise(_joined, [texts, separator, null], kind, strict=False)
 
 
@@ -95,7 +95,7 @@ def _joined(
     return separator.join(text for text in shown if text is not None)
 
 
-def _texts_of(array: Value) -> pl.Expr:
+def texts_of(array: Value) -> pl.Expr:
     """The elements as texts."""
     assert isinstance(array.type, ArrayType)
     kind = array.type.element

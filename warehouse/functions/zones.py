@@ -1,9 +1,6 @@
 """AT TIME ZONE: `timezone(zone, moment)` between UTC and the local time of a zone.
 
-A zone is, in PostgreSQL's order: an abbreviation of a fixed offset (`EST`, `CEST`), a name of the
-IANA database in any case (`europe/berlin`), or hours *west* of UTC (`+03`, `UTC+3`: POSIX). A local
-time that a change of clocks skips or repeats is read with the smaller offset from UTC: PostgreSQL
-takes the one before a gap and the one after a repetition.
+What a zone may be called is in `execution.time_zones`.
 
 Polars converts by its own copy of the database, which ends in 2099; later rows, local times in a
 gap, and zones that differ by row are left to Python's `zoneinfo`, which ends with the year 9999.
@@ -13,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import zoneinfo
 from functools import lru_cache
 
 import polars as pl
@@ -22,31 +18,15 @@ from storage.errors import InvalidRequest
 from warehouse.algebra.types import TEXT, TIMESTAMP, AnyType
 from warehouse.execution.kernels import rowwise
 from warehouse.execution.literals import literal
+from warehouse.execution.time_zones import fixed_offset, known_zone, local_offset, zone_named
 from warehouse.execution.value import Value, any_fault
 from warehouse.functions.calendar import as_timestamp, civil_days, in_range_timestamp
 from warehouse.functions.intervals import parts_of
 from warehouse.functions.registry import scalar
 from warehouse.functions.stages import staged
 
-__all__ = ["fixed_offset", "local_of", "posix_zone", "to_local_time", "to_utc_time", "utc_of"]
+__all__ = ["local_of", "posix_zone", "to_local_time", "to_utc_time", "utc_of"]
 
-_HOUR = 3600
-_ABBREVIATIONS: dict[str, float] = {
-    **dict.fromkeys(["utc", "uct", "ut", "gmt", "wet", "z", "zulu"], 0),
-    **dict.fromkeys(["cet", "met", "mez", "bst", "wat"], 1),
-    **dict.fromkeys(["cest", "mest", "mesz", "eet", "ist", "sast"], 2),
-    **dict.fromkeys(["eest", "idt", "eat"], 3),
-    **dict.fromkeys(["awst", "hkt", "pht", "cct"], 8),
-    **dict.fromkeys(["jst", "kst"], 9),
-    **{"acst": 9.5, "acdt": 10.5, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13},
-    **{"hst": -10, "akst": -9, "akdt": -8, "pst": -8, "pdt": -7, "mst": -7, "mdt": -6},
-    **{"cst": -6, "cdt": -5, "est": -5, "edt": -4, "ast": -4, "adt": -3},
-    **{"nst": -3.5, "ndt": -2.5, "brt": -3, "brst": -2, "pkt": 5, "npt": 5.75},
-}
-_MOVING = {"msk": "Europe/Moscow", "sgt": "Asia/Singapore"}  # whose offset depends on the date
-_POSIX = re.compile(
-    r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]+>)?([+-]?)(\d{1,3})(?::(\d{1,2}))?(?::(\d{1,2}))?"
-)
 _NUMERIC = re.compile(r"([+-])(\d+)(?::(\d+))?(?::(\d+))?")
 _HOURS_MAX = 15  # of a numeric zone
 _POLARS_END = datetime.datetime(2099, 12, 1)
@@ -71,41 +51,10 @@ def posix_zone(name: str) -> str:
     return f"{'-' if found[1] == '+' else '+'}{hours}:{minutes}:{seconds}"
 
 
-def fixed_offset(name: str) -> int | None:
-    """Seconds east of UTC, if the name is an abbreviation or a POSIX offset."""
-    hours = _ABBREVIATIONS.get(name.lower())
-    if hours is not None:
-        return int(hours * _HOUR)
-    if name.lower() in _names():
-        return None
-    found = _POSIX.fullmatch(name)
-    if found is None or int(found[2]) > 167 or int(found[3] or 0) > 59 or int(found[4] or 0) > 59:
-        return None
-    west = int(found[2]) * _HOUR + int(found[3] or 0) * 60 + int(found[4] or 0)
-    return west if found[1] == "-" else -west
-
-
-@lru_cache(maxsize=1)
-def _names() -> dict[str, str]:
-    return {name.lower(): name for name in zoneinfo.available_timezones()} | _MOVING
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> datetime.tzinfo:
-    """Raises InvalidRequest if there is no such zone."""
-    offset = fixed_offset(name)
-    if offset is not None and abs(offset) < 24 * _HOUR:
-        return datetime.timezone(datetime.timedelta(seconds=offset))
-    known = _names().get(name.lower())
-    if known is None:
-        raise InvalidRequest(f'time zone "{name}" not recognized', "22023")
-    return zoneinfo.ZoneInfo(known)
-
-
 @lru_cache(maxsize=1024)
 def _polars_zone(name: str) -> str | None:
     """The zone's name for Polars, or None if it does not know it."""
-    known = _names().get(name.lower())
+    known = known_zone(name)
     try:
         if known is not None:
             pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(known)
@@ -118,17 +67,16 @@ def to_local_time(zone: str, moment: datetime.datetime) -> datetime.datetime:
     """What a zone's clocks show at a moment in UTC. Raises InvalidRequest: out of range."""
     aware = moment.replace(tzinfo=datetime.timezone.utc)  # noqa: UP017
     try:
-        return aware.astimezone(_zone(zone)).replace(tzinfo=None)
+        return aware.astimezone(zone_named(zone)).replace(tzinfo=None)
     except OverflowError:
         raise InvalidRequest("timestamp out of range", "22008") from None
 
 
 def to_utc_time(zone: str, local: datetime.datetime) -> datetime.datetime:
     """When a zone's clocks show a local time. Raises InvalidRequest: out of range."""
-    info = _zone(zone)
-    offsets = [local.replace(tzinfo=info, fold=fold).utcoffset() for fold in (0, 1)]
+    offset = local_offset(zone_named(zone), local)
     try:
-        return local - min(offset for offset in offsets if offset is not None)
+        return local - offset
     except OverflowError:
         raise InvalidRequest("timestamp out of range", "22008") from None
 
@@ -147,7 +95,7 @@ def _converted(zone: Value, moment: Value, kind: AnyType, *, to_local: bool) -> 
     if offset is not None:
         seconds = pl.lit(offset if to_local else -offset, dtype=pl.Int64)
         return _shifted(moment, seconds, kind)
-    _zone(zone.literal)
+    zone_named(zone.literal)
     name = _polars_zone(zone.literal)
     if name is None:
         return rowwise(function, [zone, _readable(moment)], kind)

@@ -35,6 +35,7 @@ from storage.schema import (
     Kind,
     ScalarType,
     is_integer,
+    plain_type,
 )
 from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import (
@@ -332,7 +333,7 @@ def _share(node: Expr, tables: Mapping[int, TableColumn]) -> float:
 
 
 def _is_discrete(column: Column) -> bool:
-    return column.type not in (
+    return plain_type(column.type) not in (
         ScalarType(kind=Kind.REAL),
         ScalarType(kind=Kind.DOUBLE),
         ScalarType(kind=Kind.TIMESTAMP),

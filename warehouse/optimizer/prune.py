@@ -37,6 +37,7 @@ from storage.schema import (
     ScalarType,
     VarCharType,
     is_integer,
+    plain_type,
 )
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import TableState
@@ -350,7 +351,7 @@ def _moment(column: Column, value: datetime.date) -> _Interval | None:
             return _Interval(day, day, True)
         # Dates compare as their midnights: the moment is between this day and the next.
         return None if day == datetime.date.max else _Interval(day, day + ONE_DAY, False)
-    if column.type == ScalarType(kind=Kind.TIMESTAMP):
+    if plain_type(column.type) == ScalarType(kind=Kind.TIMESTAMP):
         if not isinstance(value, datetime.datetime):
             value = datetime.datetime(value.year, value.month, value.day)
         return _Interval(value, value, True)

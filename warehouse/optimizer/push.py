@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from storage.errors import NotYet
+from storage.errors import InternalError, NotYet
 from warehouse.algebra.expressions import (
     Call,
     Case,
@@ -31,12 +31,14 @@ from warehouse.algebra.relations import (
     Join,
     Limit,
     Project,
+    Recursive,
     Relation,
     SetOperation,
     Sort,
     Unnest,
     Values,
     Window,
+    WorkingTable,
 )
 from warehouse.algebra.types import BOOLEAN
 from warehouse.algebra.walk import (
@@ -44,7 +46,9 @@ from warehouse.algebra.walk import (
     columns_used,
     free_columns,
     map_expressions,
+    map_inputs,
     narrow,
+    nodes,
     replace,
     substitute,
 )
@@ -85,7 +89,7 @@ class Pusher:
         """The columns of the relation, at least, and the domain's; see the module.
 
         Raises:
-            NotYet: a recursive query refers outwards.
+            NotYet: a LIMIT over a recursive query that refers outwards: it may have no other end.
         """
         pulled = self._puller.pull(node)
         if pulled is not None:
@@ -107,8 +111,10 @@ class Pusher:
                 return self._set_operation(node)
             case Values():
                 return self.push(values_as_union(node, self.ids))
+            case Recursive():
+                return self._recursive(node)
             case _:
-                raise NotYet("a recursive query that refers to columns around it is not supported")
+                raise InternalError(f"{type(node).__name__} refers to columns around it")
 
     # -- where the domain is joined
 
@@ -218,6 +224,10 @@ class Pusher:
         return Distinct(below, (*held, *made.keys), (*first, *made.order)), mapping
 
     def _limit(self, node: Limit) -> Pushed:
+        if any(isinstance(part, Recursive) and self._depends(part) for part in nodes(node.input)):
+            raise NotYet(
+                "LIMIT over a recursive query that refers to columns around it is not supported"
+            )
         rows, order = without_order(node.input)
         below, mapping = self.push(rows)
         keys = tuple(replace(key, expr=substitute(key.expr, mapping)) for key in order)
@@ -273,6 +283,26 @@ class Pusher:
         second = narrow(right, (*node.right.columns, *(theirs[key] for key in held)))
         outputs = (*node.outputs, *held.values())
         return replace(node, left=first, right=second, outputs=outputs), held
+
+    def _recursive(self, node: Recursive) -> Pushed:
+        """All recursions side by side. The rows of a round hold the domain's columns, and the step
+        sees of them those that belong to its own."""
+        base, ours = self.push(node.base)
+        held = {key: self.ids.copy(column) for key, column in ours.items()}
+        step, theirs = self.push(self._own_rows(node.step, node.id))
+        first = narrow(base, (*node.base.columns, *(ours[key] for key in held)))
+        next_ = narrow(step, (*node.step.columns, *(theirs[key] for key in held)))
+        outputs = (*node.outputs, *(held[key] for key in held))
+        return replace(node, base=first, step=next_, outputs=outputs), held
+
+    def _own_rows(self, node: Relation, number: int) -> Relation:
+        """The step with the working table's rows under the outer columns, instead of all."""
+        if not (isinstance(node, WorkingTable) and node.id == number):
+            return map_inputs(node, lambda below: self._own_rows(below, number))
+        held = [(column, self.ids.copy(column)) for column in self.domain]
+        table = replace(node, outputs=(*node.outputs, *(copy for _, copy in held)))
+        same = both([identical(copy, column) for column, copy in held])
+        return narrow(Filter(table, same or TRUE), node.outputs)
 
 
 def _equal(ours: Mapping, theirs: Mapping) -> Expr | None:

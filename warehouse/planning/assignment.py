@@ -23,6 +23,7 @@ from storage.schema import (
     SqlType,
     StructType,
     VarCharType,
+    plain_type,
 )
 from warehouse.algebra.expressions import Call, Cast, Expr, Literal
 from warehouse.algebra.types import (
@@ -70,6 +71,7 @@ def assigned(expr: Expr, kind: SqlType, column: str, *, later: bool = False) -> 
         InvalidRequest: the types do not fit without a cast that the user writes (42804); a literal
             is no such value (22P02, 22007, …).
     """
+    kind = plain_type(kind)  # whoever stores the value rounds its seconds (`storage.assignment`)
     if expr.type == kind:
         return expr
     if expr.type == UNKNOWN:
@@ -125,7 +127,7 @@ def assigned_constant(node: Constant, kind: SqlType) -> Literal | None:
 
     None if that takes more than a look, or if it does not fit: `assigned` finds the error.
     """
-    text = node.value
+    text, kind = node.value, plain_type(kind)
     match node.kind:
         case "null":
             return Literal(type=kind, value=None)

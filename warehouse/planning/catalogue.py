@@ -12,7 +12,7 @@ from actors.temporary import TEMPORARY, is_foreign, temporary_schema
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from storage.objects.options import StoreOptions
-from storage.schema import SqlType
+from storage.schema import SqlType, plain_type
 from storage.snapshot.model import PUBLIC, Snapshot, TableState
 from warehouse.algebra.types import TEXT, AnyType, NumericType
 from warehouse.binder.context import TableSource
@@ -165,7 +165,7 @@ class SnapshotCatalogue:
             number += 1
             wanted = f"{state.name}_{number}"
         self.sources[wanted] = source
-        columns = tuple((column.name, column.type) for column in state.columns)
+        columns = tuple((column.name, plain_type(column.type)) for column in state.columns)
         return TableSource(input=wanted, schema=schema, name=state.name, columns=columns)
 
     @property

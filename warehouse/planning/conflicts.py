@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from actors.planner import GivenRows, OnConflictPlan, RowAction, RowLayout
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
-from storage.schema import Column, Key
+from storage.schema import Column, Key, plain_type
 from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import Call, Case, ColumnRef, Expr, Literal, both
 from warehouse.algebra.relations import Filter, Join, Project, Query, Relation, Scan
@@ -137,7 +137,7 @@ class _Rows:
 
     @classmethod
     def of(cls, binding: Binding, given: GivenRows) -> _Rows:
-        outputs = tuple(binding.column(c.type, c.name) for c in given.columns)
+        outputs = tuple(binding.column(plain_type(c.type), c.name) for c in given.columns)
         names = tuple(c.name for c in given.columns)
         scan = Scan(input=GIVEN, outputs=outputs, sources=names)
         own = dict(zip(names[:-1], outputs[:-1], strict=True))
@@ -202,7 +202,7 @@ def _matched(
 
 def _new(binder: RowBinder, rows: _Rows, values: Values, inserts: Expr) -> list[Expr]:
     return [
-        Case(type=column.type, branches=((inserts, rows.columns[column.name]),), default=kept)
+        Case(type=kept.type, branches=((inserts, rows.columns[column.name]),), default=kept)
         for column, kept in zip(binder.target.table.columns, binder.kept(values), strict=True)
     ]
 

@@ -23,7 +23,7 @@ from actors.operations import (
     NewTable,
     Operation,
 )
-from actors.planner import CreateAsPlan, QueryPlan, WritePlan
+from actors.planner import CreateAsPlan, WritePlan
 from actors.temporary import TEMPORARY, temporary_schema
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
@@ -31,6 +31,7 @@ from storage.schema import ArrayType, Check, SqlType, StructType, named_types
 from storage.snapshot.model import Snapshot
 from warehouse.algebra.types import (
     DOUBLE,
+    JSONPATH,
     NUMERIC,
     TEXT,
     UNKNOWN,
@@ -40,8 +41,8 @@ from warehouse.algebra.types import (
 )
 from warehouse.binder.context import Binding
 from warehouse.binder.types import resolve_type
-from warehouse.execution.program import Program
 from warehouse.planning.catalogue import SnapshotCatalogue, target_schema
+from warehouse.planning.kept_precision import precise_types
 from warehouse.planning.keys import relation_names, table_keys
 from warehouse.planning.query import QueryPlanner
 from warehouse.planning.rules import (
@@ -118,7 +119,7 @@ def plan_create_table_as(
     if exists and not tree.exists:
         raise InvalidRequest(f'relation "{name}" already exists', "42P07")
     query = queries.plan(tree.query)
-    names, kinds = query.result_names, _types(query)
+    names, kinds = query.result_names, precise_types(query)
     if len(tree.columns) > len(names):
         raise InvalidRequest("too many column names were specified", "42601")
     names = (*tree.columns, *names[len(tree.columns) :])
@@ -178,12 +179,19 @@ def _check_names(names: Sequence[str]) -> None:
         raise InvalidRequest(f'column "{repeated}" specified more than once', "42701")
 
 
-def stored_type(name: TypeName, column: str, catalogue: SnapshotCatalogue) -> SqlType:
-    """The type of a column. Raises InvalidRequest for NUMERIC without a precision."""
+def stored_type(
+    name: TypeName, column: str, catalogue: SnapshotCatalogue, *, precise: bool = True
+) -> SqlType:
+    """The type of a column. Raises InvalidRequest for NUMERIC without a precision.
+
+    Args: precise: as of `resolve_type`.
+    """
     try:
-        kind = resolve_type(name, catalogue.types, catalogue.path)
+        kind = resolve_type(name, catalogue.types, catalogue.path, precise=precise)
     except (InvalidRequest, NotYet) as error:
         raise type(error)(f"column {column}: {error}", error.sqlstate) from None
+    if kind == JSONPATH:
+        raise NotYet(f"column {column}: columns of the type jsonpath are not available; use text")
     if kind == NUMERIC:
         raise InvalidRequest(
             f"column {column}: DECIMAL needs a precision and a scale, for example DECIMAL(18, 2);"
@@ -193,17 +201,14 @@ def stored_type(name: TypeName, column: str, catalogue: SnapshotCatalogue) -> Sq
     return kind  # type: ignore[return-value]
 
 
-def _types(query: QueryPlan) -> list[AnyType]:
-    assert isinstance(query.program, Program)
-    return [output.type for output in query.program.query.outputs]
-
-
 def _kept(kind: AnyType, column: str, known: Sequence[SqlType]) -> SqlType:
     """The type that a column keeps values of a query's type in."""
     if kind == UNKNOWN:
         return TEXT
     if kind == NUMERIC:
         return DOUBLE
+    if kind == JSONPATH:
+        raise NotYet(f'column "{column}" is a jsonpath, which no column holds; cast it to text')
     if isinstance(kind, RecordType):
         raise InvalidRequest(f'column "{column}" has pseudo-type record', "42P16")
     if isinstance(kind, ArrayType):

@@ -48,7 +48,7 @@ def plan_create_type(tree: commands.CreateType, session: Session, snapshot: Snap
         kind = EnumType(name=name, labels=tree.labels)
     else:
         catalogue = SnapshotCatalogue({Latest(): snapshot}, session)
-        fields = tuple((f, stored_type(t, f, catalogue)) for f, t in tree.fields)
+        fields = tuple((f, stored_type(t, f, catalogue, precise=False)) for f, t in tree.fields)
         kind = StructType(name=name, fields=fields)
     operation = NewType(schema=schema, name=name, definition=kind)
     return WritePlan(operations=(operation,), tag="CREATE TYPE")

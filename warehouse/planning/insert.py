@@ -20,7 +20,7 @@ import msgspec
 from actors.planner import InsertPlan
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
-from storage.schema import Column
+from storage.schema import Column, plain_type
 from storage.snapshot.model import TableState
 from storage.target import RowRules
 from warehouse.algebra.expressions import ColumnRef, Expr, Literal
@@ -168,7 +168,7 @@ def _wanted(source: _Source) -> list[AnyType | None]:
     assignment that looks at their length."""
     if not isinstance(source.query.body, SelectNode):
         return []
-    return [TEXT if category(c.type) == "S" else c.type for c in source.columns]
+    return [TEXT if category(c.type) == "S" else plain_type(c.type) for c in source.columns]
 
 
 def refuse_identities(columns: Sequence[Column], overriding: str) -> None:
@@ -286,11 +286,12 @@ def _filler(
     many there are."""
     column = next((c for c in table.columns if c.identity is None), table.columns[0])
     filled.append(column.name)
-    value: Expr = Literal(type=column.type, value=None)
+    kind = plain_type(column.type)
+    value: Expr = Literal(type=kind, value=None)
     if column.default is not None:
         node = StatementGrammar(column.default).expression()
         value = bind_default(node, column.type, column.name, binding)
-    items = [(binding.column(column.type, column.name), value)]
+    items = [(binding.column(kind, column.name), value)]
     if column.identity is not None:
         marked.append(column.name)
         items.append((binding.column(BOOLEAN, "asks"), Literal(type=BOOLEAN, value=True)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from actors.planner import ModifyPlan, RowAction, RowLayout
 from storage.errors import InvalidRequest
-from storage.schema import Column
+from storage.schema import Column, plain_type
 from storage.snapshot.model import TableState
 from storage.target import RowRules
 from warehouse.algebra.expressions import Call, Case, ColumnRef, Expr, Literal
@@ -202,7 +202,7 @@ def _outputs(
     outputs: list[tuple[str, Expr]] = [("action", by_branch(INTEGER, actions)), *target.old]
     for column in target.table.columns:
         new = [_new(found, column, target) for found in branches]
-        outputs.append((column.name, by_branch(column.type, new)))
+        outputs.append((column.name, by_branch(plain_type(column.type), new)))
     for name in asks:
         flags = [Literal(type=BOOLEAN, value=name in found.values.asks) for found in branches]
         outputs.append((name, by_branch(BOOLEAN, flags)))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.planner import GivenRows, QueryPlan
-from storage.schema import ArrayType, Column, StructType
+from storage.schema import ArrayType, Column, StructType, plain_type
 from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import Cast, ColumnRef, Expr
 from warehouse.algebra.relations import Query, Scan
@@ -101,7 +101,7 @@ def plan_returning(
     def bind(binding: Binding) -> Query:
         own = dataclasses.replace(target)
         binder = RowBinder(binding, own, with_)
-        outputs = tuple(binding.column(c.type, c.name) for c in given.columns)
+        outputs = tuple(binding.column(plain_type(c.type), c.name) for c in given.columns)
         scan = Scan(input=GIVEN, outputs=outputs, sources=tuple(c.name for c in given.columns))
         scope = _scope(target, outputs, others)
         select = _Returning(binding, scan, scope, lambda q, s: binder.subquery(q, s)[0])

@@ -13,7 +13,7 @@ from typing import Any
 
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
-from storage.schema import Column
+from storage.schema import Column, plain_type
 from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import ColumnRef, Expr, Literal, Subquery
 from warehouse.algebra.relations import Project, Query, Relation, Scan
@@ -162,7 +162,7 @@ class RowBinder(QueryBinder):
     def default(self, column: Column) -> Expr:
         """What a column gets that is left out, its identity apart."""
         if column.default is None:
-            return Literal(type=column.type, value=None)
+            return Literal(type=plain_type(column.type), value=None)
         node = StatementGrammar(column.default).expression()
         return bind_default(node, column.type, column.name, self.binding)
 

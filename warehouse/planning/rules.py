@@ -24,11 +24,17 @@ from actors.messages import Session
 from actors.planner import Latest
 from storage.errors import InternalError, InvalidRequest, UnknownObject
 from storage.micropartition.carriers import carrier_frame
-from storage.schema import SCALED_PRECISION_MAX, Column, DecimalType, arrow_schema
+from storage.schema import (
+    SCALED_PRECISION_MAX,
+    Column,
+    DecimalType,
+    SqlType,
+    arrow_schema,
+    plain_type,
+)
 from storage.snapshot.model import Snapshot, TableState
 from storage.target import IngestTarget
 from warehouse.algebra.expressions import ColumnRef, Expr
-from warehouse.algebra.types import AnyType
 from warehouse.algebra.walk import columns_used
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
@@ -86,7 +92,7 @@ class TableRules:
         rows = pl.LazyFrame({_ROWS: pl.repeat(True, row_count, dtype=pl.Boolean, eager=True)})
         found = _collected(exactly(rows, [raised(v).alias(f"o{i}") for i, v in enumerate(made)]))
         arrays = [
-            arrow_column(found[f"o{i}"], column.type, value.wide)
+            arrow_column(found[f"o{i}"], plain_type(column.type), value.wide)
             for i, (column, value) in enumerate(zip(columns, made, strict=True))
         ]
         names = [column.name for column in columns]
@@ -126,7 +132,7 @@ class TableRules:
 
 
 def _value(column: Column) -> Value:
-    kind = column.type
+    kind = plain_type(column.type)
     wide = isinstance(kind, DecimalType) and kind.precision > SCALED_PRECISION_MAX
     return Value(pl.col(f"c{column.id}"), kind, type_range(kind), column.nullable, wide)
 
@@ -213,11 +219,14 @@ def bind_default(node: Any, kind: Any, column: str, binding: Binding) -> Expr:
 
 
 def bind_check(
-    node: Any, table: str, columns: Sequence[tuple[str, AnyType, int]], binding: Binding
+    node: Any, table: str, columns: Sequence[tuple[str, SqlType, int]], binding: Binding
 ) -> Expr:
     """CHECK (node) over columns (name, type, id). Raises InvalidRequest and what binding raises."""
     scope = Scope()
-    own = (ScopeColumn(name, ColumnRef(type=kind, id=number)) for name, kind, number in columns)
+    own = (
+        ScopeColumn(name, ColumnRef(type=plain_type(kind), id=number))
+        for name, kind, number in columns
+    )
     scope.add(ScopeTable(table, tuple(own)))
     return folded(_binder(binding, scope, "check constraints").boolean(node, "CHECK"))
 

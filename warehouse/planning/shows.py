@@ -15,6 +15,7 @@ from warehouse.algebra.expressions import Literal
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.scope import Scope
+from warehouse.catalogue_tables.server import SETTINGS, setting
 from warehouse.optimizer.fold import folded
 from warehouse.planning.catalogue import SnapshotCatalogue, find_table, visible_schemas
 from warehouse.planning.query import QueryPlanner
@@ -23,22 +24,12 @@ from warehouse.syntax.statements import StatementGrammar
 
 __all__ = ["plan_call", "plan_describe", "plan_show"]
 
-_ABOUT_TABLES = {"mobula.flush"}
+_ABOUT_TABLES = {"mobula.flush"}  # procedures whose arguments are names of tables
 
-# Settings that clients ask for, with the values that hold here.
-_SETTINGS = {
-    "server_version": "16.0",
-    "server_encoding": "UTF8",
-    "client_encoding": "UTF8",
-    "timezone": "UTC",
-    "time zone": "UTC",
-    "datestyle": "ISO, MDY",
-    "intervalstyle": "postgres",
-    "standard_conforming_strings": "on",
-    "integer_datetimes": "on",
-    "transaction_isolation": "read committed",
-    "transaction isolation level": "read committed",
-    "lc_collate": "C",
+# Names of settings in more words, as SHOW takes them.
+_SPOKEN = {
+    "time zone": "timezone",
+    "transaction isolation level": "transaction_isolation",
 }
 
 
@@ -110,14 +101,9 @@ def plan_show(tree: commands.Show, session: Session, snapshot: Snapshot) -> Rows
     shows = {"tables": _tables, "schemas": _schemas, "warehouses": _warehouses}
     if tree.kind in shows:
         return RowsPlan(rows=shows[tree.kind](snapshot, session))
-    if tree.kind == "search_path":
-        value = ", ".join(session.schema_path)
-    elif tree.kind in session.settings:
-        value = session.settings[tree.kind]
-    elif tree.kind in _SETTINGS:
-        value = _SETTINGS[tree.kind]
-    else:
-        known = [*shows, *_SETTINGS, "search_path"]
+    value = setting(_SPOKEN.get(tree.kind, tree.kind), session)
+    if value is None:
+        known = [*shows, *SETTINGS, "search_path"]
         raise UnknownObject(
             f'unrecognized configuration parameter "{tree.kind}"{nearest(tree.kind, known)}',
             "42704",

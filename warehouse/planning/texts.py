@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from actors.planner import InputFrame
-from storage.schema import CharType, Column, SqlType, VarCharType
+from storage.schema import CharType, Column, SqlType, VarCharType, plain_type
 from warehouse.algebra.expressions import Cast, ColumnRef, Expr
 from warehouse.algebra.relations import Project, Query, Scan
 from warehouse.algebra.types import TEXT
@@ -44,7 +44,7 @@ class SqlTextParser:
         names = tuple(column.name for column in columns)
         items = []
         for number, (column, text) in enumerate(zip(columns, outputs, strict=True), 1):
-            value = _value(text, column.type)
+            value = _value(text, plain_type(column.type))
             items.append((ColumnRef(type=value.type, id=len(columns) + number), value))
         scan = Scan(input=_INPUT, outputs=outputs, sources=names)
         made = Project(input=scan, items=tuple(items))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from warehouse.syntax.is_tests import IsTests
 from warehouse.syntax.keywords import NOT_FUNCTIONS, RESERVED, TYPE_OR_FUNCTION
-from warehouse.syntax.special import SpecialForms
 from warehouse.syntax.tree import (
     ArrayExpr,
     ArrayQuery,
@@ -22,7 +22,6 @@ from warehouse.syntax.tree import (
     FieldAccess,
     FuncCall,
     InTest,
-    IsTest,
     LikeTest,
     NameRef,
     Operator,
@@ -71,7 +70,7 @@ _TYPE_STARTS = frozenset(
 )  # fmt: skip
 
 
-class ExpressionGrammar(SpecialForms):
+class ExpressionGrammar(IsTests):
     """Parses expressions. `expression()` is the entry."""
 
     def expression(self, least: int = OR) -> Any:
@@ -150,7 +149,7 @@ class ExpressionGrammar(SpecialForms):
             case 1 | 2:
                 return self._chain(left, level)
             case 4:
-                return self._is(left)
+                return self.is_test(left, IS + 1)
             case 5:
                 return self._comparison(left)
             case 6:
@@ -207,18 +206,6 @@ class ExpressionGrammar(SpecialForms):
         array = self.expression()
         self.expect_operator(")")
         return Quantified(at, op, word == "all", left, None, array)
-
-    def _is(self, left: Any) -> Any:
-        at, word = self.token.start, self.advance().value
-        if word != "is":
-            return IsTest(at, left, "null", word == "notnull")
-        negated = bool(self.take_word("not"))
-        if self.take_word("distinct"):
-            self.expect_word("from")
-            return IsTest(at, left, "distinct", negated, self.expression(IS + 1))
-        if self.at_word("json", "normalized", "document"):
-            self.not_yet(f"IS {self.token.value.upper()}")
-        return IsTest(at, left, self.expect_word("null", "true", "false", "unknown"), negated)
 
     def _range(self, left: Any) -> Any:
         at = self.token.start
@@ -347,7 +334,11 @@ class ExpressionGrammar(SpecialForms):
 
     def _typed_literal(self, word: str, at: int) -> Any:
         following = self.peek()
-        if following.kind != "string" and word not in _TYPE_STARTS:
+        if (
+            following.kind != "string"
+            and word not in _TYPE_STARTS
+            and not self._has_modifier_and_text()
+        ):
             return None
         if word in RESERVED or following.value == ".":
             return None
@@ -359,6 +350,13 @@ class ExpressionGrammar(SpecialForms):
             self.back_to(index)
             return None
         return TypeCast(at, Constant(self.token.start, "string", self.advance().value), kind)
+
+    def _has_modifier_and_text(self) -> bool:
+        """`timestamptz(0) 'text'`."""
+        ahead = [self.peek(count) for count in range(1, 5)]
+        kinds = [token.kind for token in ahead]
+        brackets = (ahead[0].value, ahead[2].value) == ("(", ")")
+        return brackets and kinds == ["operator", "number", "operator", "string"]
 
     def _named(self) -> Any:
         at = self.token.start

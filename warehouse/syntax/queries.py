@@ -259,7 +259,7 @@ class QueryGrammar(ExpressionGrammar):
             path = self.advance().value
             self.opens_files = True
             alias, columns, _ = self._alias()
-            return TableRef(at, (path,), alias, columns, file=True)
+            return TableRef(at, (path,), alias, columns, None, self._sampled(), file=True)
         if self.at_operator("("):
             return self._from_parentheses(at, lateral)
         if self.at_words("rows", "from") and self.peek(2).value == "(":
@@ -296,8 +296,10 @@ class QueryGrammar(ExpressionGrammar):
     def _function_ref(self, at: int, calls: tuple[FuncCall, ...], lateral: bool) -> FunctionRef:
         ordinality = self.take_words("with", "ordinality")
         alias, columns, definitions = self._alias()
-        self.opens_files |= any(call.name[-1] in FILE_FUNCTIONS for call in calls)
-        return FunctionRef(at, calls, alias, columns, definitions, ordinality, lateral)
+        files = any(call.name[-1] in FILE_FUNCTIONS for call in calls)
+        self.opens_files |= files
+        sample = self._sampled() if files else None
+        return FunctionRef(at, calls, alias, columns, definitions, ordinality, lateral, sample)
 
     def _from_parentheses(self, at: int, lateral: bool) -> Any:
         if self.at_query():
@@ -329,8 +331,7 @@ class QueryGrammar(ExpressionGrammar):
         alias, columns, _ = self._alias()
         if as_of is None and self._at_as_of():
             self.fail("AS OF LSN n or AS OF TIMESTAMP '…' follows the name and precedes the alias")
-        sample = self._sample() if self.take_word("tablesample") else None
-        return TableRef(at, reference.name, alias, columns, as_of, sample)
+        return TableRef(at, reference.name, alias, columns, as_of, self._sampled())
 
     def _at_as_of(self) -> bool:
         return self.at_words("as", "of") and self.peek(2).value in ("lsn", "timestamp")
@@ -354,8 +355,10 @@ class QueryGrammar(ExpressionGrammar):
         self.versions.append(found)
         return found
 
-    def _sample(self) -> Sampling:
+    def _sampled(self) -> Sampling | None:
         at = self.token.start
+        if not self.take_word("tablesample"):
+            return None
         method = self.name("a sampling method")
         percent = self.in_parentheses(self.expression)
         seed = self.in_parentheses(self.expression) if self.take_word("repeatable") else None

@@ -180,6 +180,8 @@ class SpecialForms(TypeGrammar):
             if not distinct:
                 self.take_word("all")
             args = self.comma_list(self._argument)
+            if any(arg.variadic for arg in args[:-1]):
+                self.fail("VARIADIC comes before the last argument")
             order = self.order_by() if self.at_words("order", "by") else ()
         self.expect_operator(")")
         found = FuncCall(at, name, args, star=star, distinct=distinct, order=order)

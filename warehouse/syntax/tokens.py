@@ -9,6 +9,7 @@ in + or -.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -191,17 +192,45 @@ def _quote_end(text: str, position: int, start: int, *, escapes: bool) -> int:
 
 
 def _unescape(value: str, text: str, start: int) -> str:
-    def replace(found: re.Match[str]) -> str:
-        if found[1]:
-            return chr(int(found[1], 8) & 0xFF)
-        if found[5] in ("u", "U"):
-            raise InvalidRequest("invalid Unicode escape: write \\uXXXX or \\UXXXXXXXX", "22025")
-        code = found[2] or found[3] or found[4]
-        if code:
-            return _character(int(code, 16), text, start)
-        return _ESCAPED.get(found[5], found[5])
+    """E'…' with its escapes read. Octal and hexadecimal ones are bytes of UTF-8.
 
-    return _ESCAPE.sub(replace, value)
+    Raises SqlSyntaxError; InvalidRequest (22025, and 22021: these bytes are no UTF-8).
+    """
+    parts: list[str | bytes] = []
+    place = 0
+    for found in _ESCAPE.finditer(value):
+        parts += [value[place : found.start()], _escaped(found, text, start)]
+        place = found.end()
+    parts.append(value[place:])
+    encoded = b""
+    for raw, run in itertools.groupby((p for p in parts if p), lambda p: isinstance(p, bytes)):
+        if raw:
+            encoded += b"".join(run)  # type: ignore[arg-type]
+        else:
+            encoded += _paired("".join(run), text, start).encode()  # type: ignore[arg-type]
+    return _decoded(encoded)
+
+
+def _escaped(found: re.Match[str], text: str, start: int) -> str | bytes:
+    if found[1] or found[2]:
+        byte = int(found[1], 8) & 0xFF if found[1] else int(found[2], 16)
+        return bytes((byte,))
+    if found[5] in ("u", "U"):
+        raise InvalidRequest("invalid Unicode escape: write \\uXXXX or \\UXXXXXXXX", "22025")
+    code = found[3] or found[4]
+    return _unit(int(code, 16), text, start) if code else _ESCAPED.get(found[5], found[5])
+
+
+def _decoded(encoded: bytes) -> str:
+    try:
+        value = encoded.decode()
+        wrong = b"\0" if "\0" in value else b""
+    except UnicodeDecodeError as error:
+        value, wrong = "", encoded[error.start : error.end]
+    if wrong:
+        shown = " ".join(f"0x{byte:02x}" for byte in wrong)
+        raise InvalidRequest(f'invalid byte sequence for encoding "UTF8": {shown}', "22021")
+    return value
 
 
 def _unicode(value: str, text: str, start: int, end: int) -> tuple[str, int]:

@@ -30,6 +30,7 @@ __all__ = [
     "FunctionRef",
     "GroupingSets",
     "InTest",
+    "IsJson",
     "IsTest",
     "JoinRef",
     "LikeTest",
@@ -171,6 +172,15 @@ class BoolExpr(Node, frozen=True):
 
     op: str
     args: tuple[Any, ...]
+
+
+class IsJson(Node, frozen=True):
+    """`arg IS [NOT] JSON [kind] [WITH UNIQUE KEYS]`; kind: "value", "array", "object", "scalar"."""
+
+    arg: Any
+    kind: str = "value"
+    unique: bool = False
+    negated: bool = False
 
 
 class IsTest(Node, frozen=True):
@@ -334,7 +344,8 @@ class Derived(Node, frozen=True):
 
 
 class FunctionRef(Node, frozen=True):
-    """Functions in FROM; several with ROWS FROM. `definitions`: `AS t(a int, b text)`."""
+    """Functions in FROM; several with ROWS FROM. `definitions`: `AS t(a int, b text)`; `sample` of
+    files only."""
 
     calls: tuple[FuncCall, ...]
     alias: str | None = None
@@ -342,6 +353,7 @@ class FunctionRef(Node, frozen=True):
     definitions: tuple[tuple[str, TypeName], ...] = ()
     ordinality: bool = False
     lateral: bool = False
+    sample: Sampling | None = None
 
 
 class JoinRef(Node, frozen=True):

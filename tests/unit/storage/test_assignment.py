@@ -248,3 +248,31 @@ def test_frames_of_polars_and_pandas() -> None:
     frame = pl.DataFrame(data).with_columns(pl.col("e").cast(pl.Enum(MOOD.labels)))
     assert conform(frame, schema, "t").to_pydict() == expected
     assert conform(pd.DataFrame(data), schema, "t").to_pydict() == expected
+
+
+def test_seconds_are_rounded_to_the_precision_of_the_column() -> None:
+    seconds = ScalarType(kind=Kind.TIMESTAMP, precision=0)
+    late, early = datetime(2024, 1, 1, 0, 0, 0, 500_000), datetime(1990, 1, 1, 0, 0, 0, 500_000)
+    assert fit([late, early, None], seconds) == [
+        datetime(2024, 1, 1, 0, 0, 1),
+        datetime(1990, 1, 1),  # halves go away from 2000
+        None,
+    ]
+    assert fit([time(1, 2, 3, 450_000)], ScalarType(kind=Kind.TIME, precision=1)) == [
+        time(1, 2, 3, 500_000)
+    ]
+    zoned = ScalarType(kind=Kind.TIMESTAMPTZ, precision=6)
+    assert fit([NOON.replace(microsecond=123_456)], zoned) == [NOON.replace(microsecond=123_456)]
+    assert fit([[late, None]], ArrayType(element=seconds)) == [
+        [datetime(2024, 1, 1, 0, 0, 1), None]
+    ]
+
+
+def test_a_time_that_rounds_to_the_next_day_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="outside 00:00:00"):
+        fit([time(23, 59, 59, 900_000)], ScalarType(kind=Kind.TIME, precision=0))
+
+
+def test_a_moment_that_rounds_to_the_year_10000_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="years 0001 to 9999"):
+        fit([datetime.max], ScalarType(kind=Kind.TIMESTAMP, precision=0))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from storage.errors import NotYet
-from storage.schema import VarCharType
+from storage.errors import UnknownObject
+from storage.schema import ArrayType, VarCharType
 from warehouse.algebra.expressions import Expr
-from warehouse.algebra.types import INTERVAL, NUMERIC, TEXT, AnyType, is_float
+from warehouse.algebra.types import INTERVAL, NUMERIC, TEXT, AnyType, has_equality, is_float, shown
 from warehouse.execution.groups import Aggregated, Group
 from warehouse.execution.keys import is_nested, order_key
 from warehouse.execution.value import Value, carrier
@@ -43,6 +43,9 @@ def _same(args: Sequence[Expr]) -> AnyType:
 def _extreme_type(args: Sequence[Expr]) -> AnyType:
     """The argument's type; of VARCHAR(n) it is TEXT, as PostgreSQL has min and max for texts."""
     kind = args[0].type
+    if isinstance(kind, ArrayType) and not has_equality(kind.element):
+        message = f"could not identify a comparison function for type {shown(kind.element)}"
+        raise UnknownObject(message, "42883")
     return TEXT if isinstance(kind, VarCharType) else kind
 
 
@@ -58,10 +61,8 @@ def _max(group: Group) -> Aggregated:
 
 def _extreme(group: Group, *, greatest: bool) -> Aggregated:
     arg = group.args[0]
-    if is_nested(arg.type):
-        raise NotYet("min and max of arrays are not supported")
-    if arg.type == INTERVAL:
-        return _extreme_interval(group, greatest=greatest)
+    if arg.type == INTERVAL or is_nested(arg.type):
+        return _extreme_by_key(group, greatest=greatest)
     if greatest and (is_float(arg.type) or arg.type == NUMERIC):
         return _max_of_floats(group)
     part = arg.expr.max() if greatest else arg.expr.min()
@@ -80,9 +81,9 @@ def _max_of_floats(group: Group) -> Aggregated:
     return Aggregated(parts, finish)
 
 
-def _extreme_interval(group: Group, *, greatest: bool) -> Aggregated:
+def _extreme_by_key(group: Group, *, greatest: bool) -> Aggregated:
     arg = group.args[0]
-    # Of equal intervals ('1 day', '24 hours') the last one.
+    # Of equal values ('1 day', '24 hours') the last one.
     ordered = arg.expr.sort_by(
         order_key(arg), descending=not greatest, nulls_last=False, maintain_order=True
     )

@@ -22,12 +22,13 @@ from warehouse.algebra.relations import (
     Limit,
     Query,
     Recursive,
+    Relation,
     Sort,
     Unnest,
     WorkingTable,
 )
 from warehouse.algebra.types import BIGINT, BOOLEAN
-from warehouse.algebra.walk import nodes
+from warehouse.algebra.walk import free_columns, nodes
 from warehouse.optimizer.render import render_query
 from warehouse.optimizer.unnest import unnest
 
@@ -307,15 +308,29 @@ def test_array_subquery_is_ordered_and_never_null() -> None:
     """)
 
 
-def test_correlated_recursion_is_refused() -> None:
-    plan = Plan()
+def _correlated_recursion(plan: Plan) -> tuple[Relation, Recursive]:
     outer, r = plan.scan("r", "a")
     steps, _ = plan.scan("s", "b")
     working, own = plan.column("w"), plan.column("n")
     step = Filter(WorkingTable(1, (working,)), condition("<", working, r["a"]))
-    numbers = Recursive(1, steps, step, (own,))
+    return outer, Recursive(1, steps, step, (own,))
+
+
+def test_the_rounds_of_a_correlated_recursion_hold_what_they_are_for() -> None:
+    plan = Plan()
+    outer, numbers = _correlated_recursion(plan)
+    found = unnest(plan.query(Join("inner", outer, numbers, lateral=True))).relation
+    (recursion,) = (node for node in nodes(found) if isinstance(node, Recursive))
+    assert len(recursion.outputs) == len(recursion.base.columns) == 2
+    assert not free_columns(found)
+
+
+def test_a_limit_over_a_correlated_recursion_is_refused() -> None:
+    plan = Plan()
+    outer, numbers = _correlated_recursion(plan)
+    first = Limit(numbers, number(1))
     with pytest.raises(NotYet, match="recursive"):
-        unnest(plan.query(Join("inner", outer, numbers, lateral=True)))
+        unnest(plan.query(Join("inner", outer, first, lateral=True)))
 
 
 def test_subquery_in_a_full_join_condition_is_refused() -> None:

@@ -121,7 +121,7 @@ def test_several_tokens(text: str, expected: list[str] | None) -> None:
         ("1__0", "trailing junk"),
         ("1e", "trailing junk"),
         (r"E'\u0000'", "invalid Unicode escape"),
-        (r"E'\ud800'", "invalid Unicode escape"),
+        (r"E'\ud800'", "invalid Unicode surrogate pair"),
         (r"U&'\d800'", "invalid Unicode surrogate pair"),
         ("\\", "no meaning"),
         ("a \x00 b", "no meaning"),

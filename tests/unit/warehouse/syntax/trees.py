@@ -77,6 +77,10 @@ def _operation(node: Any) -> str:
             word = "is not" if node.negated else "is"
             other = f" from {shown(node.other)}" if node.other is not None else ""
             return f"({shown(node.arg)} {word} {node.test}{other})"
+        case tree.IsJson():
+            word = "is not" if node.negated else "is"
+            keys = " with unique keys" if node.unique else ""
+            return f"({shown(node.arg)} {word} json {node.kind}{keys})"
         case _:
             return _other(node)
 

@@ -1,0 +1,150 @@
+"""A SQL/JSON path as the one text that PostgreSQL shows for it (its printJsonPathItem)."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+from warehouse.functions.jsonpath.nodes import (
+    DEEPEST,
+    AnyKey,
+    AnyLevel,
+    AnyNode,
+    AnyStep,
+    Binary,
+    Constant,
+    Current,
+    Elements,
+    Exists,
+    Filter,
+    IsUnknown,
+    JsonPath,
+    Key,
+    Last,
+    LikeRegex,
+    Method,
+    Not,
+    Path,
+    Root,
+    StartsWith,
+    Subscripts,
+    Unary,
+    Variable,
+)
+
+__all__ = ["path_text"]
+
+_PRIORITIES = {
+    "||": 0, "&&": 1, "==": 2, "!=": 2, "<": 2, ">": 2, "<=": 2, ">=": 2,
+    "+": 3, "-": 3, "*": 4, "/": 4, "%": 4,
+}  # fmt: skip
+_SIGNS, _OTHERS = 5, 6
+
+
+def path_text(path: JsonPath) -> str:
+    """`$."a"[*]?(@ > 1)`."""
+    return f"{'strict ' if path.strict else ''}{_node(path.node, brackets=True)}"
+
+
+def _priority(node: AnyNode) -> int:
+    match node:
+        case Binary(op):
+            return _PRIORITIES[op]
+        case StartsWith():
+            return _PRIORITIES["=="]
+        case Unary():
+            return _SIGNS
+        case _:
+            return _OTHERS
+
+
+def _operand(node: AnyNode, of: AnyNode) -> str:
+    return _node(node, brackets=_priority(node) <= _priority(of))
+
+
+def _node(node: AnyNode, *, brackets: bool) -> str:
+    match node:
+        case Path(head, steps):
+            text = _node(head, brackets=True)
+            if isinstance(head, Constant) and isinstance(head.value, Decimal):
+                text = f"({text})"
+            return text + "".join(map(_step, steps))
+        case Binary(op, left, right):
+            return _within(f"{_operand(left, node)} {op} {_operand(right, node)}", brackets)
+        case StartsWith(arg, start):
+            text = f"{_operand(arg, node)} starts with {_node(start, brackets=False)}"
+            return _within(text, brackets)
+        case LikeRegex(arg, pattern, flags):
+            ending = f' flag "{flags}"' if flags else ""
+            text = f"{_operand(arg, node)} like_regex {_quoted(pattern)}{ending}"
+            return _within(text, brackets)
+        case Unary(op, arg):
+            return _within(f"{op}{_operand(arg, node)}", brackets)
+        case Not(arg):
+            return f"!({_node(arg, brackets=False)})"
+        case IsUnknown(arg):
+            return f"({_node(arg, brackets=False)}) is unknown"
+        case Exists(arg):
+            return f"exists ({_node(arg, brackets=False)})"
+        case _:
+            return _leaf(node)
+
+
+def _leaf(node: AnyNode) -> str:
+    match node:
+        case Constant(str() as text):
+            return _quoted(text)
+        case Constant(Decimal() as number):
+            return format(number, "f")
+        case Constant(None):
+            return "null"
+        case Constant(value):
+            return "true" if value else "false"
+        case Variable(name):
+            return f"${_quoted(name)}"
+        case Root():
+            return "$"
+        case Current():
+            return "@"
+        case _:
+            assert isinstance(node, Last)
+            return "last"
+
+
+def _within(text: str, brackets: bool) -> str:
+    return f"({text})" if brackets else text
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _step(step: AnyStep) -> str:
+    match step:
+        case Key(name):
+            return f".{_quoted(name)}"
+        case AnyKey():
+            return ".*"
+        case AnyLevel():
+            return f".**{_levels(step)}"
+        case Elements():
+            return "[*]"
+        case Subscripts(ranges):
+            return f"[{','.join(_range(*pair) for pair in ranges)}]"
+        case Filter(condition):
+            return f"?({_node(condition, brackets=False)})"
+        case Method(name):
+            return f".{name}()"
+
+
+def _levels(step: AnyLevel) -> str:
+    if (step.first, step.last) == (0, DEEPEST):
+        return ""
+    first = "last" if step.first == DEEPEST else str(step.first)
+    last = "last" if step.last == DEEPEST else str(step.last)
+    return f"{{{first}}}" if step.first == step.last else f"{{{first} to {last}}}"
+
+
+def _range(first: AnyNode, last: AnyNode | None) -> str:
+    text = _node(first, brackets=False)
+    return text if last is None else f"{text} to {_node(last, brackets=False)}"
