@@ -17,6 +17,14 @@ from warehouse import Database
 ROWS = 3_000
 
 
+@pytest.fixture(params=["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])])
+def engine(request: pytest.FixtureRequest) -> str:
+    """On Ray, `make test-all` alone runs these: a database of its own there takes four seconds."""
+    if request.param == "ray":
+        request.getfixturevalue("ray_cluster")
+    return str(request.param)
+
+
 def frame(first: int, count: int, value: str) -> pl.DataFrame:
     ids = range(first, first + count)
     return pl.DataFrame({"id": ids, "code": [f"c{n}" for n in ids], "v": [value] * count})

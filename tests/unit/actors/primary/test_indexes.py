@@ -110,6 +110,12 @@ def test_merges_keep_few_runs() -> None:
 
 def test_merge_while_others_write() -> None:
     async def test(db: Keyed) -> None:
+        async with db.primary._maintainer._busy:  # nobody else merges or flushes
+            await merged_meanwhile(db)
+        await db.check()
+        assert len(await db.all()) == 19
+
+    async def merged_meanwhile(db: Keyed) -> None:
         for turn in range(4):
             await db.write(INSERT, *((turn * 10 + k, turn * 10 + k, "a") for k in range(5)))
             await db.primary._maintainer.flush(db.table, db.snapshot)
@@ -125,7 +131,5 @@ def test_merge_while_others_write() -> None:
         db.primary._indexes.merged = slow  # type: ignore[method-assign,assignment]
         assert await db.primary._maintainer.merge(db.table, db.table.keys[0].id)
         db.primary._indexes.merged = merged  # type: ignore[method-assign]
-        await db.check()
-        assert len(await db.all()) == 19
 
     keyed(test, PRIMARY)

@@ -314,6 +314,7 @@ def test_commit_that_is_repeated_with_its_token_takes_effect_once() -> None:
 
     async def test(db: Keyed) -> None:
         transactions = db.primary.transactions
+        await db.write(INSERT, (9, 90, "z"))  # so that the index is open
         found = await db.begin()
         await say(db, found, [db.rows(INSERT, (1, 10, "a"))])
         store.gate.clear()
@@ -332,7 +333,7 @@ def test_commit_that_is_repeated_with_its_token_takes_effect_once() -> None:
         assert receipt.row_counts == (1,)
         assert (await third)[0] == receipt
         assert await transactions.commit(found.id, TOKEN) == (receipt, True)
-        assert await db.all() == [(1, 10, "a")]
+        assert await db.all() == [(1, 10, "a"), (9, 90, "z")]
 
     keyed(test, PRIMARY, store=store)
 
