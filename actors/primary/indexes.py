@@ -12,7 +12,9 @@ Runs are files in a directory of our own, and only as long as it takes to open t
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -58,7 +60,8 @@ class Indexes:
         self._ids = ids
         self._prefix = name_prefix
         self._pages = MappedPages(budget_bytes)
-        self._directory = tempfile.TemporaryDirectory(prefix="mobula-index-")
+        self._directory: Path | None = None  # made when it is first needed
+        self._cleanup: weakref.finalize[..., Indexes] | None = None
         self._fetches = asyncio.Semaphore(FETCHES_MAX)
         self.rebuilt: dict[int, dict[int, tuple[tuple[str, ...], OpenRun | None]]] = {}
 
@@ -105,10 +108,14 @@ class Indexes:
 
     def close(self) -> None:
         """Remove the directory; open runs stay readable."""
-        self._directory.cleanup()
+        if self._cleanup is not None:
+            self._cleanup()
 
     def _path(self) -> Path:
-        return Path(self._directory.name) / self._ids.new()
+        if self._directory is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="mobula-index-"))
+            self._cleanup = weakref.finalize(self, shutil.rmtree, self._directory, True)
+        return self._directory / self._ids.new()
 
     async def _open_run(self, run: IndexRun) -> OpenRun:
         path = self._path()

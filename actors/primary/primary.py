@@ -85,13 +85,14 @@ class KeyedLimits:
     """Bounds of what tables with keys, and deltas, take.
 
     Attributes:
-        index_bytes: of runs of indexes that may be mapped into memory at a time.
+        index_bytes: of runs of indexes that may be mapped at a time; the operating system may take
+            such memory back whenever it wants, for the files stay.
         flush: when deltas are flushed, and when writers have to wait for it.
         room_timeout_ms: how long they wait.
         transactions: of those that are open.
     """
 
-    index_bytes: int = 1 << 30
+    index_bytes: int = 4 << 30
     flush: FlushPolicy = field(default_factory=FlushPolicy)
     room_timeout_ms: int = 60_000
     transactions: TransactionLimits = field(default_factory=TransactionLimits)

@@ -9,6 +9,7 @@ cache of the operating system, and the next search maps those that it needs agai
 
 from __future__ import annotations
 
+import mmap
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -38,8 +39,13 @@ class MappedPages:
         if run.mapping is None:
             return
         with self._lock:
+            fault_bytes = _FAULT_BYTES
+            if len(run.mapping) > self._budget_bytes:  # it never stays: bring in no neighbours
+                fault_bytes = mmap.PAGESIZE
+                if run not in self._mapped:
+                    run.mapping.madvise(mmap.MADV_RANDOM)
             before = self._mapped.get(run, 0)
-            touched = before + key_count * _FAULTS_PER_KEY * _FAULT_BYTES
+            touched = before + key_count * _FAULTS_PER_KEY * fault_bytes
             self._mapped[run] = min(len(run.mapping), touched)
             if self.mapped_bytes > self._budget_bytes:
                 self._release()
