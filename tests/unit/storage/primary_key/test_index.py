@@ -136,6 +136,6 @@ def test_pages_are_let_go_when_searches_touched_more_than_the_budget(
     assert size < pages.mapped_bytes < 3 * size
     assert released == []
     small = KeyIndex(exact=True, pages=MappedPages(size)).with_runs(runs)
-    assert find(small, rows, many[1], 1) == [at(2, 1), None]
-    assert find(small, rows, many[1], 1) == [at(2, 1), None]
+    for _ in range(size // (4 << 10)):  # of a run larger than the budget, pages come one by one
+        assert find(small, rows, many[1], 1) == [at(2, 1), None]
     assert runs[0].run in released
