@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
+
+import pytest
 
 from actors.messages import Transaction
 from actors.operations import TruncateTable, WriteMode
@@ -184,3 +187,44 @@ def test_tables_without_keys_join_their_deltas_too() -> None:
         assert delta.row_count == 7
 
     keyed(test)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_groups_come_to_what_a_dictionary_says(seed: int) -> None:
+    rng = random.Random(seed)
+    model: dict[int, tuple[Any, ...]] = {}
+
+    def one(db: Keyed) -> tuple[Any, list[tuple[Any, ...]], WriteMode]:
+        mode = rng.choice(list(WriteMode))
+        chosen = rng.sample(range(20), rng.randint(1, 6))
+        rows = [(k, None, f"{rng.random()}") for k in chosen]
+        made = db.deleting(*chosen) if mode is WriteMode.DELETE else db.rows(mode, *rows)
+        return made, rows, mode
+
+    def expected(rows: list[tuple[Any, ...]], mode: WriteMode) -> int | None:
+        there = [row for row in rows if row[0] in model]
+        if mode is WriteMode.INSERT and there:
+            return None
+        absent = [row for row in rows if row[0] not in model]
+        if mode is WriteMode.DELETE:
+            for row in there:
+                del model[row[0]]
+            return len(there)
+        written = {WriteMode.UPDATE: there, WriteMode.UPSERT: rows}.get(mode, absent)
+        model.update({row[0]: row for row in written})
+        return len(written)
+
+    async def test(db: Keyed) -> None:
+        await db.delete(0)  # opens the index
+        for _ in range(12):
+            group = [one(db) for _ in range(rng.randint(1, 7))]
+            found = await db.together(*(made for made, _, _ in group))
+            for receipt, (_, rows, mode) in zip(found, group, strict=True):
+                count = expected(rows, mode)
+                assert count == (None if isinstance(receipt, Exception) else receipt.row_counts[0])
+            if rng.random() < 0.3:
+                await db.flush()
+            assert await db.all() == sorted(model.values(), key=repr)
+            await db.check()
+
+    keyed(test, PRIMARY, UNIQUE)
