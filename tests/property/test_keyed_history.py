@@ -50,6 +50,20 @@ def test_rows_of_a_table_without_keys_move_under_a_transaction() -> None:
         assert made.db.sql("SELECT n FROM plain").rows() == [(3,)]
 
 
+def test_what_an_open_transaction_has_deleted_is_there_for_others() -> None:
+    """Others have deleted as many rows of the same delta, but another one."""
+    with history(0) as made:
+        made.db.sql("CREATE TABLE plain (n INTEGER PRIMARY KEY)")
+        made.db.sql("INSERT INTO plain VALUES (1), (2), (3)")
+        with made.db.transaction() as tx:
+            tx.sql("DELETE FROM plain WHERE n = 2")
+            made.db.sql("DELETE FROM plain WHERE n = 1")
+            for _ in range(2):
+                assert sorted(made.db.sql("SELECT n FROM plain").rows()) == [(2,), (3,)]
+                assert sorted(tx.sql("SELECT n FROM plain").rows()) == [(1,), (3,)]
+        assert made.db.sql("SELECT n FROM plain").rows() == [(3,)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 160))
 def test_every_version_equals_the_model_for_longer(seed: int) -> None:
