@@ -25,6 +25,7 @@ from storage.delta import encode_rows
 from storage.errors import InvalidRequest
 from storage.ingest import IngestedFile, Progress
 from storage.key_rows import row_keys
+from storage.micropartition.writer import ROWS_MAX
 from storage.schema import TableSchema
 from storage.target import IngestTarget, fit
 
@@ -84,7 +85,8 @@ async def fitted_operation(
 
     Args: read_lsn: see `WriteRows`.
     """
-    if rows.nbytes < inline_bytes_max * COMPRESSION_EXPECTED:
+    # A delta, like a micropartition, has no more rows than a row position can number.
+    if rows.nbytes < inline_bytes_max * COMPRESSION_EXPECTED and rows.num_rows <= ROWS_MAX:
         operation = await asyncio.to_thread(rows_operation, info, rows, mode, read_lsn)
         if len(operation.rows or b"") < inline_bytes_max:
             return operation
