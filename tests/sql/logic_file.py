@@ -35,6 +35,7 @@ class Answer:
     error: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
     rows: tuple[tuple[str | None, ...], ...] = ()
+    message: str = field(default="", compare=False)  # of the error, where the system was asked
 
 
 @dataclass

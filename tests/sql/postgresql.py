@@ -79,7 +79,7 @@ class Session:
         except psycopg.Error as error:
             if error.sqlstate is None:
                 raise
-            return Answer(error=error.sqlstate)
+            return Answer(error=error.sqlstate, message=str(error))
         result = cursor.pgresult
         assert result is not None
         columns = [

@@ -47,7 +47,7 @@ def made(seed: str, size: int) -> Query:
 def apart(query: Query, db: Database, session: postgresql.Session) -> str | None:
     """How the two systems differ over a query."""
     expected = session.run(query.sql)
-    if expected.error == "0A000" and "FULL JOIN" in query.sql:
+    if expected.error == "0A000" and "FULL JOIN is only supported" in expected.message:
         return None  # a side folded to a constant: it can neither hash nor merge that
     try:
         found = db.sql(query.sql).arrow()
