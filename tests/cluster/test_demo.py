@@ -1,4 +1,4 @@
-"""`make demo` works twice in a row and leaves no process and no file of Ray behind."""
+"""`make demo` works, a second time too, and leaves no process and no file of Ray behind."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ def _left_behind(directory: Path) -> list[str]:
     return found
 
 
-def test_the_demo_runs_twice_and_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_demo_runs_and_leaves_nothing_behind(times: int, tmp_path: Path) -> None:
     directories = set(Path("/tmp").glob("mobula-demo-ray-*"))
-    for _ in range(2):
+    for _ in range(times):
         text = _demo(tmp_path)
         assert _left_behind(tmp_path) == []
         assert len(re.findall(r"^│ +\d+ │", text, re.MULTILINE)) == 22

@@ -12,14 +12,6 @@ from warehouse import Database
 ROWS = 20_000  # more than go into the log
 
 
-@pytest.fixture(params=["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])])
-def engine(request: pytest.FixtureRequest) -> str:
-    """On Ray, `make test-all` alone runs these: a database of its own there takes four seconds."""
-    if request.param == "ray":
-        request.getfixturevalue("ray_cluster")
-    return str(request.param)
-
-
 def test_many_rows_change_at_once(db: Database) -> None:
     db.sql("CREATE TABLE t (a BIGINT PRIMARY KEY, b TEXT UNIQUE, n INTEGER)")
     made = f"SELECT i, md5(i::text), 0 FROM generate_series(1, {ROWS}) AS s (i)"

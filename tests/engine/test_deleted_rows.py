@@ -19,7 +19,7 @@ from storage.log.writer import LogWriter
 from storage.objects.factory import open_store
 from storage.snapshot.changes import AddBitmaps, Bitmap
 from storage.snapshot.model import Snapshot
-from tests.engine.conftest import SMALL
+from tests.engine.conftest import SELDOM_ON_RAY, SMALL
 from warehouse import Database
 
 
@@ -51,6 +51,7 @@ def opened(root: str, engine: str) -> Database:
     return warehouse.connect(root, engine=engine, settings=SMALL)
 
 
+@SELDOM_ON_RAY
 def test_deleted_rows_are_gone_from_their_snapshot_on(root: str, engine: str) -> None:
     db = opened(root, engine)
     db.sql("CREATE TABLE t (a BIGINT, b TEXT)")

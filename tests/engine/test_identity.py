@@ -14,6 +14,7 @@ from actors.messages import Transaction
 from actors.operations import NewColumn, NewIdentity, NewTable
 from storage.errors import InvalidRequest
 from storage.schema import Kind, ScalarType
+from tests.engine.conftest import SELDOM_ON_RAY
 from warehouse import Database
 
 BIGINT = ScalarType(kind=Kind.BIGINT)
@@ -65,6 +66,7 @@ def test_an_insert_that_names_other_columns_is_numbered(db: Database) -> None:
     assert ids(db) == [1, 2, 3, 4, 5, 6]
 
 
+@SELDOM_ON_RAY
 def test_numbers_go_on_behind_those_of_a_primary_that_is_gone(engine: str, root: str) -> None:
     first = warehouse.connect(root, engine=engine)
     create(first)

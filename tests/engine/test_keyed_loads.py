@@ -11,18 +11,10 @@ import pytest
 import warehouse
 from jobs.load import main as load_job
 from storage.errors import InvalidRequest
-from tests.engine.conftest import SMALL
+from tests.engine.conftest import SELDOM_ON_RAY, SMALL
 from warehouse import Database
 
 ROWS = 3_000
-
-
-@pytest.fixture(params=["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])])
-def engine(request: pytest.FixtureRequest) -> str:
-    """On Ray, `make test-all` alone runs these: a database of its own there takes four seconds."""
-    if request.param == "ray":
-        request.getfixturevalue("ray_cluster")
-    return str(request.param)
 
 
 def frame(first: int, count: int, value: str) -> pl.DataFrame:
@@ -144,6 +136,7 @@ def test_copy_checks_keys(table: Database, tmp_path: Path) -> None:
     assert kept(table) == [("a", ROWS)]
 
 
+@SELDOM_ON_RAY
 def test_the_command_and_the_job_upsert(
     engine: str, root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,12 +5,9 @@ Loads and COPY go to tasks in any case (`test_keyed_loads.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import polars as pl
 import pytest
 
-import warehouse
 from actors.settings import RaySettings
 from storage.errors import InvalidRequest
 from warehouse import Database, Settings
@@ -22,11 +19,9 @@ SETTINGS = Settings(
 SLICED = "WITH (micropartition_rows = 16384)"
 
 
-@pytest.fixture
-def db(engine: str, root: str) -> Iterator[Database]:
-    database = warehouse.connect(root, engine=engine, settings=SETTINGS)
-    yield database
-    database.shutdown()
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return SETTINGS
 
 
 def frame(first: int = 0, count: int = ROWS) -> pl.DataFrame:
