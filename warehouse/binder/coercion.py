@@ -3,7 +3,7 @@
 What stands beside a typed value takes its type: in a comparison, CASE, COALESCE, UNION, VALUES or
 ARRAY. A type's modifiers do not carry over to a literal there: beside a `numeric(10, 1)`, `'4.25'`
 is the number 4.25 and not 4.3, and beside a `char(4)`, `'abcdef'` has six letters (documentation,
-10.5; PostgreSQL's select_common_typmod).
+10.5).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """information_schema: tables, columns, constraints, schemata, … in the words of the SQL standard.
 
-The rules by which a type becomes a data_type, a precision and so on are those of PostgreSQL's own
-definition of these views (`information_schema.sql`).
+How a type becomes a data_type, a precision and so on is as PostgreSQL answers (documentation,
+chapter 37).
 """
 
 from __future__ import annotations

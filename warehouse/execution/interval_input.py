@@ -1,6 +1,6 @@
-"""Texts as intervals, by PostgreSQL's rules (its `DecodeInterval`; ISO 8601 is `interval_iso`).
+"""Texts as intervals, by PostgreSQL's rules (documentation, 8.5.4; ISO 8601 is `interval_iso`).
 
-Fields are read from right to left, as there: a word names the unit of the number before it; a
+Fields are read from right to left: a word names the unit of the number before it; a
 number at the end without one counts seconds, one before a time of day counts days. `1-2` is years
 and months. `ago` turns all signs. Behind `INTERVAL '…'`, the fields say what the last bare number
 counts: `INTERVAL '1 2' DAY TO HOUR`.

@@ -1,12 +1,23 @@
 """Intervals in ISO 8601: `P1Y2M3DT4H`, and its alternative forms `P0001-02-03T04:05:06`.
 
-A port of PostgreSQL's `DecodeISO8601Interval` in datetime.c.
+1. The text behind `P` is cut after every `T`: a date, then times, each a half that may be empty.
+2. A half has one of three forms, tried in turn (PostgreSQL 16 documentation, 8.5.4): a number whose
+   digits are all units side by side, `00010203`; numbers with a separator between them,
+   `0001-02-03`, the last of which may be left out; numbers with the letters of their units.
+3. A form takes what is of it and adds that up from left to right, so that the first error is the
+   one reported. What it leaves of the half is no interval.
+
+Numbers may be negative, have fractions and exponents, and be hexadecimal. What is an error, and
+which one, is as PostgreSQL 16 answers.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from warehouse.execution.interval_sums import (
     DAY,
@@ -20,141 +31,120 @@ from warehouse.execution.interval_sums import (
 
 __all__ = ["iso_interval"]
 
-_NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DECIMAL = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_HEXADECIMAL = r"0[xX](?:[0-9A-Fa-f]+\.?[0-9A-Fa-f]*|\.[0-9A-Fa-f]+)(?:[pP][+-]?[0-9]+)?"
+_NAMED = r"-(?i:infinity|inf|nan)"
+# Atomic, so that `0x1D` stays the number 29 and is no 1 with its unit.
+_N = rf"((?>-?{_HEXADECIMAL}|-?{_DECIMAL}|{_NAMED}))"
+_NEXT = re.compile(_N)
+_ZERO = re.compile(r"-?(?:0x)?[0.]+(?:[ep].*)?", re.IGNORECASE)
 _NUMBER_MAX = 1.0e15
-_TIMES = {"H": HOUR, "M": MINUTE, "S": SECOND}
+
+_Number = tuple[int, float]  # what is before the point, and behind it
+_Add = Callable[[Sums, int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """What may stand before a `T`, or behind it.
+
+    Args:
+        units: how to add a number, by the letter of its unit.
+        order: the units of the forms without letters.
+        fraction: the unit, in microseconds, of the fraction behind all units side by side.
+        joined, separated, lettered: the forms; of the last, one number and its letter.
+    """
+
+    units: dict[str, _Add]
+    order: str
+    fraction: int
+    joined: re.Pattern[str]
+    separated: re.Pattern[str]
+    lettered: re.Pattern[str]
+
+
+def _of_time(unit: int) -> _Add:
+    return lambda sums, whole, fraction: sums.add_time(whole, fraction, unit)
+
+
+_DATE = _Half(
+    units={
+        "Y": Sums.add_years,
+        "M": Sums.add_months,
+        "W": lambda sums, whole, fraction: sums.add_days(whole, fraction, 7),
+        "D": Sums.add_days,
+    },
+    order="YMD",
+    fraction=DAY,
+    joined=re.compile(rf"(?=-?[0-9]{{8}}(?![0-9])){_N}T?\Z"),
+    separated=re.compile(rf"{_N}(?=-|T|\Z)(?:-{_N}(?:-{_N})?)?T?"),
+    lettered=re.compile(rf"{_N}([YMWD])"),
+)
+_TIME = _Half(
+    units={"H": _of_time(HOUR), "M": _of_time(MINUTE), "S": _of_time(SECOND)},
+    order="HMS",
+    fraction=1,
+    joined=re.compile(rf"(?=-?[0-9]{{6}}(?![0-9])){_N}\Z"),
+    separated=re.compile(rf"{_N}(?=:|\Z)(?::{_N}(?::{_N})?)?"),
+    lettered=re.compile(rf"{_N}([HMS])"),
+)
 
 
 def iso_interval(text: str) -> Sums:
     """Raises InvalidRequest (22007, 22015)."""
     if len(text) < 2 or text[0] != "P":
         raise bad_format(text)
-    reader = _Reader(text)
-    while reader.place < len(text):
-        if text[reader.place] == "T":
-            reader.of_time()
-        elif reader.in_date:
-            reader.date_part()
-        else:
-            reader.time_part()
-    return reader.sums
+    sums = Sums(text)
+    date, *times = re.split("(?<=T)", text[1:])
+    _add_half(sums, date, _DATE)
+    for time in times:
+        _add_half(sums, time, _TIME)
+    return sums
 
 
-class _Reader:
-    """The text, from left to right. `fresh`: no field has been read in this half."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.place = 1
-        self.in_date = True
-        self.fresh = True
-        self.sums = Sums(text)
-
-    def of_time(self) -> None:
-        self.in_date, self.fresh = False, True
-        self.place += 1
-
-    def number(self) -> tuple[int, float]:
-        found = _NUMBER.match(self.text, self.place)
-        if found is None:
-            raise bad_format(self.text)
-        self.place = found.end()
-        value = float(found[0])
-        if abs(value) > _NUMBER_MAX:
-            raise out_of_range(self.text)
-        whole = math.trunc(value)
-        return whole, value - whole
-
-    def unit(self) -> str:
-        """The next letter, or nothing at the end."""
-        letter = self.text[self.place : self.place + 1]
-        self.place += 1
-        return letter
-
-    def date_part(self) -> None:
-        start = self.place
-        whole, fraction = self.number()
-        match self.unit():
-            case "Y":
-                self.sums.add_years(whole, fraction)
-            case "M":
-                self.sums.add_months(whole, fraction)
-            case "W":
-                self.sums.add_days(whole, fraction, 7)
-            case "D":
-                self.sums.add_days(whole, fraction)
-            case "" | "T" as end if self._width(start) == 8 and self.fresh:
-                years, rest = _split(whole, 10_000)
-                months, days = _split(rest, 100)
-                self.sums.add_years(years, 0)
-                self.sums.add_months(months, 0)
-                self.sums.add_days(days, 0)
-                self.sums.add_time(0, fraction, DAY)
-                self._ends(end)
-                return
-            case "" | "T" | "-" as mark if self.fresh:
-                self._dashed(whole, fraction, mark)
-                return
-            case _:
-                raise bad_format(self.text)
-        self.fresh = False
-
-    def _dashed(self, whole: int, fraction: float, mark: str) -> None:
-        """`years-months-days`, from behind the years."""
-        self.sums.add_years(whole, fraction)
-        if mark == "-":
-            self.sums.add_months(*self.number())
-            mark = self.unit()
-        if mark == "-":
-            whole, fraction = self.number()
-            self.sums.add_days(whole, fraction)
-            mark = self.unit()
-        if mark == "-":
-            raise bad_format(self.text)
-        self._ends(mark)
-
-    def _ends(self, mark: str) -> None:
-        """Nothing, or the time of day, comes behind the date."""
-        if mark not in ("", "T"):
-            raise bad_format(self.text)
-        if mark:
-            self.in_date, self.fresh = False, True
-
-    def time_part(self) -> None:
-        start = self.place
-        whole, fraction = self.number()
-        match self.unit():
-            case "H" | "M" | "S" as letter:
-                self.sums.add_time(whole, fraction, _TIMES[letter])
-            case "" if self._width(start) == 6 and self.fresh:
-                hours, rest = _split(whole, 10_000)
-                minutes, seconds = _split(rest, 100)
-                for value, unit in ((hours, HOUR), (minutes, MINUTE), (seconds, SECOND)):
-                    self.sums.add_time(value, 0, unit)
-                self.sums.add_time(0, fraction, 1)
-            case "" | ":" as mark if self.fresh:
-                self._clock(whole, fraction, mark)
-            case _:
-                raise bad_format(self.text)
-        self.fresh = False
-
-    def _clock(self, whole: int, fraction: float, mark: str) -> None:
-        """`hours:minutes:seconds`, from behind the hours."""
-        self.sums.add_time(whole, fraction, HOUR)
-        for unit in (MINUTE, SECOND):
-            if mark == ":":
-                self.sums.add_time(*self.number(), unit)
-                mark = self.unit()
-        if mark:
-            raise bad_format(self.text)
-
-    def _width(self, start: int) -> int:
-        """How many digits the number at `start` has before its point."""
-        found = re.compile(r"-?([0-9]*)").match(self.text, start)
-        return 0 if found is None else len(found[1])
+def _add_half(sums: Sums, half: str, kind: _Half) -> None:
+    if found := kind.joined.match(half):
+        _add_joined(sums, _number(found[1], sums.text), kind)
+    elif found := kind.separated.match(half):
+        for letter, digits in zip(kind.order, found.groups(), strict=True):
+            if digits is not None:
+                kind.units[letter](sums, *_number(digits, sums.text))
+        if found.end() < len(half):
+            raise bad_format(sums.text)
+    else:
+        _add_lettered(sums, half, kind)
 
 
-def _split(value: int, size: int) -> tuple[int, int]:
-    """Quotient and remainder, both with the sign of the value."""
-    sign = -1 if value < 0 else 1
-    return sign * (abs(value) // size), sign * (abs(value) % size)
+def _add_joined(sums: Sums, number: _Number, kind: _Half) -> None:
+    """The last two digits are the smallest unit, two more the next, all others the largest."""
+    whole, fraction = number
+    digits = f"{abs(whole):05}"
+    for letter, part in zip(kind.order, (digits[:-4], digits[-4:-2], digits[-2:]), strict=True):
+        kind.units[letter](sums, -int(part) if whole < 0 else int(part), 0.0)
+    sums.add_time(0, fraction, kind.fraction)
+
+
+def _add_lettered(sums: Sums, half: str, kind: _Half) -> None:
+    at = 0
+    while found := kind.lettered.match(half, at):
+        kind.units[found[2]](sums, *_number(found[1], sums.text))
+        at = found.end()
+    if half[at:] not in ("", "T"):
+        if found := _NEXT.match(half, at):
+            _number(found[1], sums.text)  # too large a number is the error that comes first
+        raise bad_format(sums.text)
+
+
+def _number(digits: str, text: str) -> _Number:
+    """What is no 64-bit float is no number; one past 1e15, or `-inf`, is out of range."""
+    try:
+        value = float.fromhex(digits) if "x" in digits.lower() else float(digits)
+    except OverflowError:
+        raise bad_format(text) from None
+    lost = abs(value) < sys.float_info.min and not _ZERO.fullmatch(digits)
+    if lost or (math.isinf(value) and "n" not in digits.lower()):
+        raise bad_format(text)
+    if not abs(value) <= _NUMBER_MAX:
+        raise out_of_range(text)
+    whole = math.trunc(value)
+    return whole, value - whole

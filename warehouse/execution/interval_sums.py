@@ -1,7 +1,7 @@
 """The sums that an interval's text adds up to, field by field, with PostgreSQL's overflow checks.
 
-A fraction goes on in smaller units: half a month is 15 days, half a day 12 hours (PostgreSQL's
-AdjustFractDays and its relatives in datetime.c).
+A fraction goes on in smaller units: half a month is 15 days, half a day 12 hours (documentation,
+8.5.4).
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ class Sums:
     microseconds: int = 0
 
     def add_years(self, whole: int, fraction: float, scale: int = 1) -> None:
-        self.years = self._bounded(self.years + whole * scale, 31)
-        self.months = self._bounded(self.months + round(fraction * scale * 12), 31)
+        self.years = self._sum(self.years, whole * scale, 31)
+        self.months = self._sum(self.months, round(fraction * scale * 12), 31)
 
     def add_months(self, whole: int, fraction: float) -> None:
-        self.months = self._bounded(self.months + whole, 31)
+        self.months = self._sum(self.months, whole, 31)
         self._add_part_of_days(fraction * 30)
 
     def add_days(self, whole: int, fraction: float, scale: int = 1) -> None:
-        self.days = self._bounded(self.days + whole * scale, 31)
+        self.days = self._sum(self.days, whole * scale, 31)
         self._add_part_of_days(fraction * scale)
 
     def add_time(self, whole: int, fraction: float, unit: int) -> None:
         """Units of `unit` microseconds."""
-        self.microseconds = self._bounded(self.microseconds + whole * unit, 63)
+        self.microseconds = self._sum(self.microseconds, whole * unit, 63)
         self._add_part_of_microseconds(fraction * unit)
 
     def turned(self) -> Sums:
@@ -72,14 +72,18 @@ class Sums:
 
     def _add_part_of_days(self, days: float) -> None:
         whole = int(days)
-        self.days = self._bounded(self.days + whole, 31)
+        self.days = self._sum(self.days, whole, 31)
         self._add_part_of_microseconds((days - whole) * DAY)
 
     def _add_part_of_microseconds(self, microseconds: float) -> None:
         whole = int(microseconds)
         rest = microseconds - whole
         whole += (rest > 0.5) - (rest < -0.5)
-        self.microseconds = self._bounded(self.microseconds + whole, 63)
+        self.microseconds = self._sum(self.microseconds, whole, 63)
+
+    def _sum(self, total: int, added: int, bits: int) -> int:
+        """What is added must fit by itself, too."""
+        return self._bounded(total + self._bounded(added, bits), bits)
 
     def _bounded(self, value: int, bits: int) -> int:
         if not -(2**bits) <= value < 2**bits:

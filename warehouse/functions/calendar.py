@@ -48,7 +48,7 @@ MICROSECONDS_LAST = (DAY_LAST + 1) * DAY - 1
 
 
 def divided(value: pl.Expr, divisor: int) -> pl.Expr:
-    """Integer division that truncates toward zero, as C's and PostgreSQL's does."""
+    """Integer division that truncates toward zero, as PostgreSQL's does."""
     return value.sign() * (value.abs() // divisor)
 
 

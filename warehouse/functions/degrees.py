@@ -1,12 +1,20 @@
 """Trigonometry in degrees, exact where the result is: `sind(30)` is 0.5.
 
-After PostgreSQL's `float.c`: angles are brought into the first quadrant, sine is scaled so that it
-is right at 30 degrees and cosine at 60, and each is used where it is the more precise of the two.
+1. A function of radians is made exact at one angle, the anchor, by dividing by what it is there and
+   multiplying with what it should be: sine at 30 degrees, 1 - cosine at 60, their inverses at the
+   same points, tangent and cotangent at 45.
+2. In the first quadrant sine and cosine are taken from the anchored function that is on the safe
+   side of its anchor, or from that of the complement. The point of any other angle on the circle is
+   a point of the first quadrant after some quarter turns.
+3. All functions are read off that point, their inverses off its two arcs.
+
+Every answer has the bits that PostgreSQL 16's has; negative zeros included.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 
 from storage.errors import InvalidRequest
@@ -17,128 +25,106 @@ from warehouse.functions.registry import scalar
 
 __all__: list[str] = []
 
-_RADIANS_PER_DEGREE = 0.0174532925199432957692
-_SIN_30 = math.sin(30.0 * _RADIANS_PER_DEGREE)
-_ONE_MINUS_COS_60 = 1.0 - math.cos(60.0 * _RADIANS_PER_DEGREE)
-_ASIN_HALF = math.asin(0.5)
-_ACOS_HALF = math.acos(0.5)
-_ATAN_1 = math.atan(1.0)
+_Function = Callable[..., float]
+_Numbers = tuple[float, ...]
+_Pair = tuple[float, float]
+_FINITE = sys.float_info.max
 
 
-def _refuse(*, when: bool) -> None:
-    if when:
-        raise InvalidRequest("input is out of range", "22003")
+def _exact_at(anchor: _Numbers, result: float, function: _Function) -> _Function:
+    """The function, scaled so that it is `result` at `anchor`."""
+    unscaled = function(*anchor)
+    return lambda *numbers: function(*numbers) / unscaled * result
 
 
-def _sin_first_third(angle: float) -> float:
-    return (math.sin(angle * _RADIANS_PER_DEGREE) / _SIN_30) / 2.0
+_sine = _exact_at((30.0,), 0.5, lambda angle: math.sin(math.radians(angle)))
+_versine = _exact_at((60.0,), 0.5, lambda angle: 1.0 - math.cos(math.radians(angle)))
+_arc_sine = _exact_at((0.5,), 30.0, math.asin)
+_arc_cosine = _exact_at((0.5,), 60.0, math.acos)
 
 
-def _cos_first_two_thirds(angle: float) -> float:
-    return 1.0 - ((1.0 - math.cos(angle * _RADIANS_PER_DEGREE)) / _ONE_MINUS_COS_60) / 2.0
+def _first_quadrant(angle: float) -> _Pair:
+    sine = _sine(angle) if angle <= 30.0 else 1.0 - _versine(90.0 - angle)
+    cosine = 1.0 - _versine(angle) if angle <= 60.0 else _sine(90.0 - angle)
+    return sine, cosine
 
 
-def _sin_quadrant(angle: float) -> float:
-    return _sin_first_third(angle) if angle <= 30.0 else _cos_first_two_thirds(90.0 - angle)
+def _point(angle: float) -> _Pair:
+    """Sine and cosine of an angle. A zero has the sign of the angle in the sine, else none."""
+    quarters, rest = divmod(math.fmod(abs(angle), 360.0), 90.0)
+    sine, cosine = _first_quadrant(rest)
+    for _ in range(int(quarters)):
+        sine, cosine = cosine, -sine
+    return math.copysign(1.0, angle) * (sine + 0.0), cosine + 0.0
 
 
-def _cos_quadrant(angle: float) -> float:
-    return _cos_first_two_thirds(angle) if angle <= 60.0 else _sin_first_third(90.0 - angle)
+def _ratio(dividend: float, divisor: float) -> float:
+    """As IEEE divides a number by zero."""
+    if divisor == 0.0:
+        return dividend * math.copysign(math.inf, divisor)
+    return dividend / divisor
 
 
-def _sind(angle: float) -> float:
-    if math.isnan(angle):
-        return angle
-    _refuse(when=math.isinf(angle))
-    angle, sign = math.fmod(angle, 360.0), 1
-    if angle < 0.0:
-        angle, sign = -angle, -sign
-    if angle > 180.0:
-        angle, sign = 360.0 - angle, -sign
-    if angle > 90.0:
-        angle = 180.0 - angle
-    return sign * _sin_quadrant(angle)
+def _tangent(angle: float) -> float:
+    sine, cosine = _point(angle)
+    return _ratio(sine, cosine)
 
 
-def _cosd(angle: float) -> float:
-    if math.isnan(angle):
-        return angle
-    _refuse(when=math.isinf(angle))
-    angle, sign = abs(math.fmod(angle, 360.0)), 1
-    if angle > 180.0:
-        angle = 360.0 - angle
-    if angle > 90.0:
-        angle, sign = 180.0 - angle, -sign
-    return sign * _cos_quadrant(angle)
+def _cotangent(angle: float) -> float:
+    sine, cosine = _point(angle)
+    return _ratio(cosine, sine)
 
 
-_TAN_45 = _sin_quadrant(45.0) / _cos_quadrant(45.0)
-_COT_45 = _cos_quadrant(45.0) / _sin_quadrant(45.0)
+_scaled_tangent = _exact_at((45.0,), 1.0, _tangent)
+_scaled_cotangent = _exact_at((45.0,), 1.0, _cotangent)
 
 
-def _tangent(angle: float, quotient: Callable[[float], float]) -> float:
-    """A function with the signs and the period of the tangent."""
-    if math.isnan(angle):
-        return angle
-    _refuse(when=math.isinf(angle))
-    angle, sign = math.fmod(angle, 360.0), 1
-    if angle < 0.0:
-        angle, sign = -angle, -sign
-    if angle > 180.0:
-        angle, sign = 360.0 - angle, -sign
-    if angle > 90.0:
-        angle, sign = 180.0 - angle, -sign
-    made = sign * quotient(angle)
-    return 0.0 if made == 0.0 else made
-
-
-def _divided(dividend: float, divisor: float) -> float:
-    return math.copysign(math.inf, divisor) if divisor == 0.0 else dividend / divisor
-
-
-def _tand(angle: float) -> float:
-    return _tangent(angle, lambda a: _divided(_sin_quadrant(a), _cos_quadrant(a)) / _TAN_45)
-
-
-def _cotd(angle: float) -> float:
-    return _tangent(angle, lambda a: _divided(_cos_quadrant(a), _sin_quadrant(a)) / _COT_45)
-
-
-def _asin_quadrant(number: float) -> float:
+def _arcs(number: float) -> _Pair:
+    """The angles whose sine, and whose cosine, is a number from 0 to 1."""
     if number <= 0.5:
-        return (math.asin(number) / _ASIN_HALF) * 30.0
-    return 90.0 - (math.acos(number) / _ACOS_HALF) * 60.0
-
-
-def _acos_quadrant(number: float) -> float:
-    if number <= 0.5:
-        return 90.0 - (math.asin(number) / _ASIN_HALF) * 30.0
-    return (math.acos(number) / _ACOS_HALF) * 60.0
+        angle = _arc_sine(number)
+        return angle, 90.0 - angle
+    angle = _arc_cosine(number)
+    return 90.0 - angle, angle
 
 
 def _asind(number: float) -> float:
-    if math.isnan(number):
-        return number
-    _refuse(when=abs(number) > 1.0)
-    return _asin_quadrant(number) if number >= 0.0 else -_asin_quadrant(-number)
+    return math.copysign(_arcs(abs(number))[0], number)
 
 
 def _acosd(number: float) -> float:
-    if math.isnan(number):
-        return number
-    _refuse(when=abs(number) > 1.0)
-    return _acos_quadrant(number) if number >= 0.0 else 90.0 + _asin_quadrant(-number)
+    return _arcs(number)[1] if number >= 0.0 else 90.0 + _arcs(-number)[0]
 
 
-def _atand(number: float) -> float:
-    return (math.atan(number) / _ATAN_1) * 45.0
+def _within(limit: float, function: _Function) -> _Function:
+    """The function with its errors. Raises InvalidRequest (22003) past the limit."""
+
+    def checked(number: float) -> float:
+        if math.isnan(number):
+            return number
+        if abs(number) > limit:
+            raise InvalidRequest("input is out of range", "22003")
+        return function(number)
+
+    return checked
 
 
-def _atan2d(y: float, x: float) -> float:
-    return (math.atan2(y, x) / _ATAN_1) * 45.0
+_FUNCTIONS: dict[str, _Function] = {
+    "sind": _within(_FINITE, lambda angle: _point(angle)[0]),
+    "cosd": _within(_FINITE, lambda angle: _point(angle)[1]),
+    # Tangents have no negative zero.
+    "tand": _within(_FINITE, lambda angle: _scaled_tangent(angle) + 0.0),
+    "cotd": _within(_FINITE, lambda angle: _scaled_cotangent(angle) + 0.0),
+    "asind": _within(1.0, _asind),
+    "acosd": _within(1.0, _acosd),
+    "atand": _exact_at((1.0,), 45.0, math.atan),
+    "atan2d": _exact_at((1.0, 1.0), 45.0, math.atan2),
+}
 
 
-def _register(name: str, function: Callable[..., float], arguments: int = 1) -> None:
+def _register(name: str, arguments: int) -> None:
+    function = _FUNCTIONS[name]
+
     def implementation(*numbers: Value, kind: AnyType) -> Value:
         return rowwise(function, list(numbers), kind)
 
@@ -146,14 +132,5 @@ def _register(name: str, function: Callable[..., float], arguments: int = 1) -> 
     scalar(signature, native=False)(implementation)
 
 
-for _name, _function in (
-    ("sind", _sind),
-    ("cosd", _cosd),
-    ("tand", _tand),
-    ("cotd", _cotd),
-    ("asind", _asind),
-    ("acosd", _acosd),
-    ("atand", _atand),
-):
-    _register(_name, _function)
-_register("atan2d", _atan2d, 2)
+for _name in _FUNCTIONS:
+    _register(_name, 2 if _name == "atan2d" else 1)

@@ -1,7 +1,7 @@
 """Intervals cut to the fields and the precision of their type: `x::interval day to minute`.
 
-The modifier is PostgreSQL's: a mask of fields above 16 bits of precision (AdjustIntervalForTypmod
-in timestamp.c). The lowest field decides what is cut; fields above the highest stay.
+The modifier is PostgreSQL's `pg_attribute.atttypmod`: a mask of fields above 16 bits of precision.
+The lowest field decides what is cut; fields above the highest stay.
 """
 
 from __future__ import annotations

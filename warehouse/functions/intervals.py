@@ -108,24 +108,31 @@ def interval_negative(value: Value, *, kind: AnyType) -> Value:
 
 
 def _rounded(value: pl.Expr) -> pl.Expr:
-    """To the microsecond, half to even: PostgreSQL's TSROUND."""
+    """To a millionth, half to even."""
     return (value * 1e6).round(0, mode="half_to_even") / 1e6
 
 
+def _parted(amount: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """What is before the point as Int64 (NULL if it does not fit), and what is behind it."""
+    whole = amount.cast(pl.Int64, strict=False)
+    return whole, amount - whole.cast(pl.Float64)
+
+
 def _scaled(interval: Value, factor: Callable[[pl.Expr], pl.Expr], kind: AnyType) -> Value:
-    """The parts times a factor; fractions of months become days, of days seconds."""
-    parts = parts_of(interval)
-    months, days, time = (factor(part.cast(pl.Float64)) for part in parts)
-    whole_months, whole_days = (
-        months.cast(pl.Int64, strict=False),
-        days.cast(pl.Int64, strict=False),
-    )
-    extra_days = _rounded((months - whole_months.cast(pl.Float64)) * 30.0)
-    whole_extra = extra_days.cast(pl.Int64, strict=False)
-    fraction = days - whole_days.cast(pl.Float64) + extra_days - whole_extra.cast(pl.Float64)
-    seconds = _rounded(fraction * 86400.0)
-    overflow_days = (seconds / 86400.0).cast(pl.Int64, strict=False)
-    seconds = seconds - overflow_days.cast(pl.Float64) * 86400.0
+    """The parts times a factor; what is left of months becomes days, what is left of days time.
+
+    Remainders are rounded to a millionth of a day or second. Those of months and days may have two
+    signs, so together they may be a day or more.
+    """
+    months, days, time = (factor(part.cast(pl.Float64)) for part in parts_of(interval))
+    whole_months, rest_of_months = _parted(months)
+    whole_days, rest_of_days = _parted(days)
+    from_months = _rounded(rest_of_months * 30.0)
+    days_from_months, _ = _parted(from_months)
+    rest = rest_of_days + from_months - days_from_months.cast(pl.Float64)
+    seconds = _rounded(rest * 86400.0)
+    days_from_time, _ = _parted(seconds / 86400.0)
+    seconds = seconds - days_from_time.cast(pl.Float64) * 86400.0
     microseconds = (time + seconds * 1e6).round(0, mode="half_to_even")
     fits = (
         _between(months, float(INT32_MIN) - 1, float(INT32_MAX) + 1)
@@ -133,7 +140,7 @@ def _scaled(interval: Value, factor: Callable[[pl.Expr], pl.Expr], kind: AnyType
         & (microseconds >= -_INT64_LIMIT)
         & (microseconds < _INT64_LIMIT)
     )
-    total_days = whole_days + overflow_days + whole_extra
+    total_days = whole_days + days_from_months + days_from_time
     whole = (whole_months, total_days, microseconds.cast(pl.Int64, strict=False))
     return interval_value(whole, kind).faulty(~fits, *_OUT_OF_RANGE)
 
@@ -145,7 +152,7 @@ def _between(value: pl.Expr, low: float, high: float) -> pl.Expr:
 
 @scalar("*(interval,float8) -> interval", native=False)
 def interval_times(left: Value, right: Value, *, kind: AnyType) -> Value:
-    """Part by part, as PostgreSQL's interval_mul."""
+    """Part by part, with a factor."""
     return _scaled(left, lambda part: part * right.expr, kind)
 
 
@@ -157,7 +164,7 @@ def times_interval(left: Value, right: Value, *, kind: AnyType) -> Value:
 
 @scalar("/(interval,float8) -> interval", native=False)
 def interval_divided(left: Value, right: Value, *, kind: AnyType) -> Value:
-    """Part by part, as PostgreSQL's interval_div."""
+    """Part by part, with a divisor."""
     quotient = _scaled(left, lambda part: part / right.expr, kind)
     zero = quotient.derived(quotient.expr, kind, fault=None)
     zero = zero.faulty(right.expr == 0.0, "22012", "division by zero")

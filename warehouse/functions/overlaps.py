@@ -2,6 +2,8 @@
 
 A period is given by its two ends in any order, or by one end and a length. One end may be NULL: as
 long as the known ends decide, the answer is not NULL. A period of no length is a moment.
+
+Source: the standard's definition of the predicate in three-valued logic (SQL:2016, 8.14).
 """
 
 from __future__ import annotations
@@ -32,26 +34,15 @@ def _ordered(start: pl.Expr, end: pl.Expr) -> _Period:
 
 
 def overlap(first: _Period, second: _Period) -> pl.Expr:
-    """Of ends as given; PostgreSQL's overlaps_timestamp."""
-    start1, end1 = _ordered(*first)
-    start2, end2 = _ordered(*second)
-    known = start1.is_not_null() & start2.is_not_null()
-    unsure = pl.lit(None, dtype=pl.Boolean)
-
-    def later(start: pl.Expr, other_end: pl.Expr, end: pl.Expr) -> pl.Expr:
-        """`start` is the later one: it must be before the other's end."""
-        inside = pl.when(start < other_end).then(True).when(end.is_null()).then(unsure)
-        return pl.when(other_end.is_null()).then(unsure).otherwise(inside.otherwise(False))
-
-    same = pl.when(end1.is_null() | end2.is_null()).then(unsure).otherwise(True)
-    decided = (
-        pl.when(start1 > start2)
-        .then(later(start1, end2, end1))
-        .when(start1 < start2)
-        .then(later(start2, end1, end2))
-        .otherwise(same)
+    """Of ends as given."""
+    (start1, end1), (start2, end2) = _ordered(*first), _ordered(*second)
+    second_is_over = (start1 >= end2) & (end1 >= end2)
+    first_is_over = (start2 >= end1) & (end2 >= end1)
+    return (
+        ((start1 > start2) & ~second_is_over)
+        | ((start2 > start1) & ~first_is_over)
+        | ((start1 == start2) & ((end1 != end2) | (end1 == end2)))
     )
-    return pl.when(known).then(decided)
 
 
 def _end(start: Value, length: Value) -> Value:

@@ -230,37 +230,48 @@ def similar_to_escape(pattern: Value, escape: Value, *, kind: AnyType) -> Value:
 
 
 def similar_expression(pattern: str, escape: str = "\\") -> str:
-    """As `similar_escape_internal` of PostgreSQL makes it.
+    """The regular expression of a SIMILAR TO pattern (documentation, 9.7.2).
 
-    Two escaped double quotes part the pattern: what `substring` takes is between them.
+    Escaped double quotes part it into sections: what `substring` takes is the second of two or
+    three, and the first and last then match as little as they can. An escape character at the end
+    means nothing.
+
+    Raises InvalidRequest: 22025 the escape is no single character, 2200C there are more than three
+    sections.
     """
     if len(escape) > 1:
         raise InvalidRequest(*_INVALID_ESCAPE)
-    parts = ["^(?:"]
-    after = inside = False
-    quotes = 0
-    for character in pattern:
-        if after:
-            if character == '"' and not inside:
-                if quotes == 2:
-                    message = "SQL regular expression may not contain more than two "
-                    raise InvalidRequest(f"{message}escape-double-quote separators", "2200C")
-                parts.append("){1,1}?(" if quotes == 0 else "){1,1}(?:")
-                quotes += 1
-            else:
-                parts.append(f"\\{character}")
-            after = False
-        elif escape and character == escape:
-            after = True
-        elif inside:
-            parts.append("\\\\" if character == "\\" else character)
-            inside = character != "]"
-        else:
-            inside = character == "["
-            parts.append(_SIMILAR.get(character, character))
-    return "".join(parts) + ")$"
+    tokens, pairs = _similar_tokens(escape)
+    sections = [""]
+    for token in tokens.finditer(pattern):
+        if token["pair"] == '"':
+            sections.append("")
+        elif token["pair"]:
+            sections[-1] += f"\\{token['pair']}"
+        elif token["set"]:
+            sections[-1] += pairs.sub(lambda found: f"\\{found[1] or found[0]}", token["set"])
+        elif token["one"]:
+            sections[-1] += _SIMILAR.get(token["one"], token["one"])
+    if len(sections) > len(_STARTS):
+        message = "SQL regular expression may not contain more than two "
+        raise InvalidRequest(f"{message}escape-double-quote separators", "2200C")
+    text = "".join(start + section for start, section in zip(_STARTS, sections, strict=False))
+    return f"{text})$"
 
 
+@lru_cache(maxsize=64)
+def _similar_tokens(escape: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The tokens of a pattern: `pair` (what is escaped), `set` in brackets, `one` character; and
+    what has another form inside a set: a pair, as group 1, or a backslash."""
+    mark = re.escape(escape) if escape else "(?!)"
+    inside = rf"{mark}.|(?!{mark})[^\]]"
+    in_brackets = rf"(?!{mark})\[(?:{inside})*(?:(?!{mark})\])?"
+    tokens = rf"{mark}(?P<pair>.)|(?P<set>{in_brackets})|(?P<one>(?!{mark}).)"
+    return re.compile(tokens, re.DOTALL), re.compile(rf"{mark}(.)|\\", re.DOTALL)
+
+
+_STARTS = ("^(?:", "){1,1}?(", "){1,1}(?:")
+"""What is before the sections: no group captures but that of the second."""
 _SIMILAR = {
     "%": ".*",
     "_": ".",

@@ -1,4 +1,4 @@
-"""Texts as PostgreSQL's `"char"`, a single byte, and back: charin and charout of its char.c.
+"""Texts as PostgreSQL's `"char"`, a single byte, and back.
 
 A byte past ASCII is shown as `\\ooo`, in octal, and that is also read; a byte 0 is an empty text.
 """

@@ -131,9 +131,9 @@ def difference(left: Value, right: Value, *, kind: AnyType) -> Value:
 
 @scalar("age(timestamp,timestamp) -> interval", "age(timestamptz,timestamptz) -> interval")
 def age(left: pl.Expr, right: pl.Expr) -> pl.Expr:
-    """The difference in years, months and days of the calendar, as PostgreSQL's timestamp_age.
+    """The difference in years, months and days of the calendar (documentation, 9.9).
 
-    Days are borrowed from the month of the earlier moment.
+    A negative time of day borrows a day, a negative number of days the month of the earlier moment.
     """
     later = pl.when(left >= right).then(left).otherwise(right)
     earlier = pl.when(left >= right).then(right).otherwise(left)

@@ -1,4 +1,4 @@
-"""What a SQL/JSON path finds in a document: a port of PostgreSQL's jsonpath_exec.c.
+"""What a SQL/JSON path finds in a document, as PostgreSQL's jsonpath reads it.
 
 `Evaluation` walks the nodes of `nodes`; a path is a generator of items, so that a question whether
 there is any ends at the first. Items are Python values as `json_scan.parsed` gives them: None,
@@ -11,7 +11,8 @@ current item, the size of the array around, whether structural errors count) is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -56,6 +57,11 @@ __all__ = ["Evaluation", "PathError"]
 _ID_OF_DOCUMENT = 10_000_000_000
 _INTEGER_MAX = 2**31 - 1
 _Truth = bool | None
+
+# What a predicate over several truths is: the first of these that is among them, else the last.
+_ALL: tuple[_Truth, ...] = (False, None, True)
+_ANY: tuple[_Truth, ...] = (True, None, False)
+_ANY_SURELY: tuple[_Truth, ...] = (None, True, False)
 
 
 class _Base:
@@ -116,10 +122,7 @@ class Evaluation:
 
     def exists(self) -> bool:
         """Is there any? Strict mode looks at all of them, for errors."""
-        if self.path.strict:
-            return bool(list(self.items()))
-        found = self._run(self.path.node, self.document, self._start(asking=True))
-        return next(found, self) is not self
+        return self._finds(self._run(self.path.node, self.document, self._start(asking=self._lax)))
 
     def _start(self, *, asking: bool) -> Place:
         self._generated = 1 if self.variables is None else 2
@@ -137,7 +140,7 @@ class Evaluation:
     def _run(self, node: AnyNode, item: Any, place: Place) -> Iterator[Any]:
         if isinstance(node, Path):
             for value, where in self._heads(node.head, item, place, more=True):
-                yield from self._follow(node.steps, value, where, unwrap=self._lax)
+                yield from self._follow(node.steps, value, where)
         else:
             for value, _ in self._heads(node, item, place, more=False):
                 yield value
@@ -209,41 +212,32 @@ class Evaluation:
 
     # --- steps ------------------------------------------------------------------------------------
 
-    def _follow(
-        self, steps: tuple[AnyStep, ...], item: Any, place: Place, *, unwrap: bool
-    ) -> Iterator[Any]:
-        """The items at the end of the steps. `unwrap`: an array stands for its elements."""
+    def _follow(self, steps: tuple[AnyStep, ...], item: Any, place: Place) -> Iterator[Any]:
+        """The items at the end of the steps."""
         if not steps:
             yield item
             return
         step, rest = steps[0], steps[1:]
-        if unwrap and isinstance(item, list) and self._takes_elements(step):
-            for element in item:
-                yield from self._follow(steps, element, place, unwrap=False)
-            return
-        match step:
-            case AnyLevel():
-                yield from self._levels(step, rest, item, place)
-                return
-            case Elements() if isinstance(item, list):
-                for element in item:
-                    yield from self._follow(rest, element, place, unwrap=self._lax)
-                return
-            case Method("keyvalue"):
-                yield from self._pairs(rest, item, place)
-                return
-        for value in self._next(step, item, place):
-            yield from self._follow(rest, value, place, unwrap=self._lax)
+        for target in self._targets(step, item):
+            match step:
+                case AnyLevel():
+                    yield from self._levels(step, rest, target, place)
+                case Method("keyvalue"):
+                    for pair, where in self._pairs(target, place):
+                        yield from self._follow(rest, pair, where)
+                case _:
+                    for value in self._next(step, target, place):
+                        yield from self._follow(rest, value, place)
 
-    @staticmethod
-    def _takes_elements(step: AnyStep) -> bool:
-        match step:
-            case Key() | AnyKey() | Filter():
-                return True
-            case Method(name):
-                return name not in ("type", "size")
-            case _:
-                return False
+    def _targets(self, step: AnyStep, item: Any) -> list[Any]:
+        """What a step looks at: in lax mode the elements of an array, unless it is about arrays."""
+        if isinstance(item, list) and self._lax:
+            match step:
+                case Key() | AnyKey() | Filter():
+                    return item
+                case Method(name) if name not in ("type", "size"):
+                    return item
+        return [item]
 
     def _next(self, step: AnyStep, item: Any, place: Place) -> Iterator[Any]:
         """The values one step further."""
@@ -257,7 +251,9 @@ class Evaluation:
                     what = "jsonpath wildcard member accessor can only be applied to an object"
                     self._missing(place, what, "2203C")
             case Elements():
-                if self._lax:
+                if isinstance(item, list):
+                    yield from item
+                elif self._lax:
                     yield item
                 else:
                     what = "jsonpath wildcard array accessor can only be applied to an array"
@@ -301,17 +297,15 @@ class Evaluation:
         self, step: AnyLevel, rest: tuple[AnyStep, ...], item: Any, place: Place
     ) -> Iterator[Any]:
         inner = replace(place, forgiving=True)
-        nested = isinstance(item, dict | list)
-        if step.first == 0:
+        for depth, value in _inside(item, step.last):
+            if not _wanted(step, depth, value):
+                continue
             try:
-                yield from self._follow(rest, item, inner, unwrap=self._lax)
+                yield from self._follow(rest, value, inner)
             except PathError:
                 # PostgreSQL forgets a soft error of the item itself when it goes on inside.
-                if place.throwing or not nested:
+                if depth or place.throwing or not isinstance(item, dict | list):
                     raise
-        if nested:
-            for value in _deeper(item, 1, step):
-                yield from self._follow(rest, value, inner, unwrap=self._lax)
 
     def _subscripted(self, step: Subscripts, item: Any, place: Place) -> Iterator[Any]:
         if not isinstance(item, list) and not self._lax:
@@ -322,7 +316,7 @@ class Evaluation:
         for first, last in step.ranges:
             low = self._position(first, item, inner)
             high = low if last is None else self._position(last, item, inner)
-            if not place.forgiving and (low < 0 or low > high or high >= len(values)):
+            if not (place.forgiving or 0 <= low <= high < len(values)):
                 raise PathError("jsonpath array subscript is out of bounds", "22033")
             yield from values[max(low, 0) : max(high + 1, 0)]
 
@@ -335,7 +329,8 @@ class Evaluation:
             raise PathError("jsonpath array subscript is out of integer range", "22033")
         return position
 
-    def _pairs(self, rest: tuple[AnyStep, ...], item: Any, place: Place) -> Iterator[Any]:
+    def _pairs(self, item: Any, place: Place) -> Iterator[tuple[Any, Place]]:
+        """Objects for the pairs of an object, each the base of what comes of it."""
         if not isinstance(item, dict):
             what = "jsonpath item method .keyvalue() can only be applied to an object"
             raise PathError(what, "2203C")
@@ -344,25 +339,16 @@ class Evaluation:
             pair = {"id": number, "key": key, "value": value}
             made = _Base(pair, self._generated)
             self._generated += 1
-            yield from self._follow(rest, pair, replace(place, base=made), unwrap=self._lax)
+            yield pair, replace(place, base=made)
 
     # --- predicates -------------------------------------------------------------------------------
 
     def _truth(self, node: AnyNode, item: Any, place: Place) -> _Truth:
         """True, False, or None for unknown."""
         match node:
-            case Binary("&&", left, right):
-                first = self._truth(left, item, place)
-                if first is False:
-                    return False
-                second = self._truth(right, item, place)
-                return first if second is True else second
-            case Binary("||", left, right):
-                first = self._truth(left, item, place)
-                if first is True:
-                    return True
-                second = self._truth(right, item, place)
-                return first if second is False else second
+            case Binary("&&" | "||" as op):
+                order = _ALL if op == "&&" else _ANY
+                return _decided(order, (self._truth(one, item, place) for one in _operands(node)))
             case Not(arg):
                 found = self._truth(arg, item, place)
                 return None if found is None else not found
@@ -375,12 +361,15 @@ class Evaluation:
             case _:
                 raise InternalError(f"{type(node).__name__} is no predicate")
 
+    def _finds(self, items: Iterator[Any]) -> bool:
+        """Is there any? Strict mode looks at all of them, for errors."""
+        return bool(list(items)) if self.path.strict else any(True for _ in items)
+
     def _exists(self, node: AnyNode, item: Any, place: Place) -> _Truth:
-        inner = replace(place, asking=self._lax, throwing=False)
         try:
-            if not self._lax:
-                return bool(list(self._run(node, item, inner)))
-            return next(self._run(node, item, inner), self) is not self
+            return self._finds(
+                self._run(node, item, replace(place, asking=self._lax, throwing=False))
+            )
         except PathError:
             return None
 
@@ -395,19 +384,9 @@ class Evaluation:
             right = self._right(node, item, inner)
         except PathError:
             return None
-        found, unknown = False, False
-        for one in left:
-            for other in right:
-                truth = self._holds(node, one, other)
-                if truth is None:
-                    if not self._lax:
-                        return None
-                    unknown = True
-                elif truth:
-                    if self._lax:
-                        return True
-                    found = True
-        return True if found else None if unknown else False
+        pairs = itertools.product(left, right)
+        truths = (self._holds(node, one, other) for one, other in pairs)
+        return _decided(_ANY if self._lax else _ANY_SURELY, truths)
 
     def _right(self, node: Binary | StartsWith | LikeRegex, item: Any, place: Place) -> list[Any]:
         match node:
@@ -429,14 +408,39 @@ class Evaluation:
                 return matches(left, pattern, flags)
 
 
-def _deeper(item: Any, level: int, step: AnyLevel) -> Iterator[Any]:
-    """The values inside, at the levels that the step wants; each before those inside it."""
-    if level > step.last:
-        return
-    leaves = step.first == step.last == DEEPEST
-    for value in item.values() if isinstance(item, dict) else item:
-        nested = isinstance(value, dict | list)
-        if level >= step.first or (leaves and not nested):
-            yield value
-        if nested and level < step.last:
-            yield from _deeper(value, level + 1, step)
+def _decided(order: tuple[_Truth, ...], truths: Iterable[_Truth]) -> _Truth:
+    """The first in the order of those that there are; the first of all ends the search."""
+    seen = set()
+    for truth in truths:
+        if truth is order[0]:
+            return truth
+        seen.add(truth)
+    return next((truth for truth in order if truth in seen), order[-1])
+
+
+def _operands(node: Binary) -> list[AnyNode]:
+    """The operands of `a && b && c`, from left to right."""
+    found: list[AnyNode] = []
+    left: AnyNode = node
+    while isinstance(left, Binary) and left.op == node.op:
+        found.append(left.right)
+        left = left.left
+    return [left, *reversed(found)]
+
+
+def _inside(item: Any, depth_max: int) -> Iterator[tuple[int, Any]]:
+    """An item and all values inside it, with their depths; each before those inside it."""
+    waiting = [(0, item)]
+    while waiting:
+        depth, value = waiting.pop()
+        yield depth, value
+        if depth < depth_max and isinstance(value, dict | list):
+            inner = list(value.values() if isinstance(value, dict) else value)
+            waiting.extend((depth + 1, one) for one in reversed(inner))
+
+
+def _wanted(step: AnyLevel, depth: int, value: Any) -> bool:
+    """Is it at one of the levels? Alone, the level `last` is that of values without any inside."""
+    if step.first == step.last == DEEPEST:
+        return depth > 0 and not isinstance(value, dict | list)
+    return step.first <= depth <= step.last

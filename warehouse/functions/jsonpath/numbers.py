@@ -58,12 +58,14 @@ def _leading(number: Decimal) -> tuple[int, int]:
 
 
 def _quotient_scale(left: Decimal, right: Decimal) -> int:
-    """As PostgreSQL's select_div_scale: about 16 significant digits."""
+    """Digits behind the point that give a quotient at least 16 significant ones.
+
+    Where it begins is told from the weights of both numbers: a group lower than their difference,
+    unless the first group of the dividend is surely the greater one.
+    """
     (weight, first), (other_weight, other_first) = _leading(left), _leading(right)
-    weight -= other_weight
-    if first <= other_first:
-        weight -= 1
-    return _SIGNIFICANT_MIN - weight * _DIGITS_OF_GROUP
+    groups = weight - other_weight - (0 if first > other_first else 1)
+    return _SIGNIFICANT_MIN - groups * _DIGITS_OF_GROUP
 
 
 def double(value: float) -> Decimal:

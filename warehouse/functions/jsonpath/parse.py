@@ -1,6 +1,6 @@
-"""SQL/JSON paths as nodes: a port of the grammar in PostgreSQL's jsonpath_gram.y.
+"""SQL/JSON paths as nodes: a recursive descent over what PostgreSQL's jsonpath type reads.
 
-Predicates and expressions are two sorts of things there: only what is an expression can be an
+Predicates and expressions are two sorts of things: only what is an expression can be an
 operand of arithmetic or a comparison, only a predicate one of `&&`, `||` and `!`. Both may stand in
 parentheses, and a predicate in them is an expression as soon as a step follows.
 """
@@ -263,9 +263,11 @@ class _Parser:
         if bare or (isinstance(head, IsUnknown) and self._peek(-1).text != ")"):
             return head, is_predicate
         steps = tuple(self._steps())
-        if steps:
-            return Path(head, steps), False
-        return head, is_predicate
+        if not steps:
+            return head, is_predicate
+        if isinstance(head, Path):  # `($.a).b` is `$.a.b`
+            return Path(head.head, head.steps + steps), False
+        return Path(head, steps), False
 
     def _head(self) -> _Found:
         token = self.token

@@ -1,4 +1,9 @@
-"""A SQL/JSON path as the one text that PostgreSQL shows for it (its printJsonPathItem)."""
+"""A SQL/JSON path as the one text that PostgreSQL shows for it.
+
+Names are quoted, operators have blanks around them and brackets around operands that do not bind
+more tightly. Unlike there, the brackets that a step behind them needs are not left out, so that
+the text is the same path.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import json
 from decimal import Decimal
 
 from warehouse.functions.jsonpath.nodes import (
+    COMPARISONS,
     DEEPEST,
     AnyKey,
     AnyLevel,
@@ -34,11 +40,8 @@ from warehouse.functions.jsonpath.nodes import (
 
 __all__ = ["path_text"]
 
-_PRIORITIES = {
-    "||": 0, "&&": 1, "==": 2, "!=": 2, "<": 2, ">": 2, "<=": 2, ">=": 2,
-    "+": 3, "-": 3, "*": 4, "/": 4, "%": 4,
-}  # fmt: skip
-_SIGNS, _OTHERS = 5, 6
+_LOOSEST_FIRST = (("||",), ("&&",), COMPARISONS, ("+", "-"), ("*", "/", "%"), ("sign",))
+_TIGHTNESS = {op: level for level, ops in enumerate(_LOOSEST_FIRST) for op in ops}
 
 
 def path_text(path: JsonPath) -> str:
@@ -46,27 +49,28 @@ def path_text(path: JsonPath) -> str:
     return f"{'strict ' if path.strict else ''}{_node(path.node, brackets=True)}"
 
 
-def _priority(node: AnyNode) -> int:
+def _tightness(node: AnyNode) -> int:
+    """How tightly its operator binds; what has none is tighter than all."""
     match node:
         case Binary(op):
-            return _PRIORITIES[op]
+            return _TIGHTNESS[op]
         case StartsWith():
-            return _PRIORITIES["=="]
+            return _TIGHTNESS["=="]
         case Unary():
-            return _SIGNS
+            return _TIGHTNESS["sign"]
         case _:
-            return _OTHERS
+            return len(_LOOSEST_FIRST)
 
 
 def _operand(node: AnyNode, of: AnyNode) -> str:
-    return _node(node, brackets=_priority(node) <= _priority(of))
+    return _node(node, brackets=_tightness(node) <= _tightness(of))
 
 
 def _node(node: AnyNode, *, brackets: bool) -> str:
     match node:
         case Path(head, steps):
             text = _node(head, brackets=True)
-            if isinstance(head, Constant) and isinstance(head.value, Decimal):
+            if _needs_brackets(head):
                 text = f"({text})"
             return text + "".join(map(_step, steps))
         case Binary(op, left, right):
@@ -88,6 +92,15 @@ def _node(node: AnyNode, *, brackets: bool) -> str:
             return f"exists ({_node(arg, brackets=False)})"
         case _:
             return _leaf(node)
+
+
+def _needs_brackets(head: AnyNode) -> bool:
+    """Does no step read on from its text as it stands?"""
+    match head:
+        case Constant(Decimal()) | Exists() | Not() | IsUnknown():
+            return True
+        case _:
+            return False
 
 
 def _leaf(node: AnyNode) -> str:

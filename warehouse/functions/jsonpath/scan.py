@@ -1,4 +1,4 @@
-"""The text of a SQL/JSON path as tokens, by PostgreSQL's lexical rules (its jsonpath_scan.l).
+"""The text of a SQL/JSON path as tokens, by the lexical rules of PostgreSQL's jsonpath.
 
 Kinds of tokens: `word` (also a keyword, in its own spelling), `string`, `variable`, `number`,
 `integer` (a number of decimal digits alone), `operator`, `end`.
@@ -14,13 +14,13 @@ from storage.errors import InvalidRequest
 
 __all__ = ["Token", "syntax_error", "tokens"]
 
-_SPECIAL = re.escape("?%$.[]{}()|&!=<>@#,*:-+/")
-_OTHER = rf'[^{_SPECIAL}\\" \t\n\r\f]'
+_PUNCTUATION = re.escape("!#$%&()*+,-./:<=>?@[]{|}")
+_PLAIN = rf'[^{_PUNCTUATION}\\" \t\n\r\f]'
 _BLANK = re.compile(r"(?:[ \t\n\r\f]|/\*.*?\*/)+", re.DOTALL)
-_OPERATOR = re.compile(rf"&&|\|\||\*\*|<=|<>|==|!=|>=|[{_SPECIAL}]")
-_WORD = re.compile(rf"(?:{_OTHER}|\\(?:u\{{[0-9A-Fa-f]{{1,6}}\}}|.))+", re.DOTALL)
+_OPERATOR = re.compile(rf"&&|\|\||\*\*|<=|<>|==|!=|>=|[{_PUNCTUATION}]")
+_WORD = re.compile(rf"(?:{_PLAIN}|\\(?:u\{{[0-9A-Fa-f]{{1,6}}\}}|.))+", re.DOTALL)
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_VARIABLE = re.compile(rf'\$(?:({_OTHER}+)|"((?:[^"\\]|\\.)*)")', re.DOTALL)
+_VARIABLE = re.compile(rf'\$(?:({_PLAIN}+)|"((?:[^"\\]|\\.)*)")', re.DOTALL)
 _DIGITS = r"[0-9](?:_?[0-9])*"
 _INTEGER = r"(?:0|[1-9](?:_?[0-9])*)"
 _NUMBER = re.compile(
@@ -72,7 +72,7 @@ def _next(text: str, at: int) -> tuple[Token, int]:
         return Token("variable", name, at), found.end()
     if found := _NUMBER.match(text, at):
         end = found.end()
-        if re.compile(rf"{_OTHER}|\\").match(text, end):
+        if re.compile(rf"{_PLAIN}|\\").match(text, end):
             raise syntax_error(text, at, "trailing junk after numeric literal")
         kind = "integer" if found[0].isdigit() else "number"
         return Token(kind, found[0], at, _number(found[0], text, at)), end

@@ -2,7 +2,7 @@
 
 Of all matches that begin leftmost, PostgreSQL takes the longest, or the shortest if the expression
 prefers that; and so again for each part (manual, 9.7.3.5). Engines that backtrack take the first
-that they come to. Here, like in PostgreSQL's own `regexec.c`:
+that they come to. Here the sets of all possible ends decide:
 
 1. Python's `re` tells where the leftmost match begins (that is the same everywhere).
 2. `_ends` gives every place where a part can end that begins at a place: sets, so nothing is tried
