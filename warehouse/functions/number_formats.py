@@ -1,34 +1,45 @@
-"""`to_char` of numbers: a port of PostgreSQL's, so that every picture gives the same text.
+"""`to_char` of numbers: a number laid out on the places of a picture, as PostgreSQL does.
 
-Two steps: the number as digits, rounded to the picture's places, or `#`s if it has more digits than
-the picture; then the picture's nodes one by one, which place digits, signs and separators.
+1. The number becomes its sign, the digits before the point and those behind it, rounded to the
+   picture's places; more digits than there are places become `#`s.
+2. The digits are aligned to the places around the point. This says everything else: places left of
+   the digits are blanks or zeros, the sign stands next to the first place that is not blank, a
+   separator of thousands shows behind a digit only.
+
+How a picture lays a number out depends on how many digits the number has and on its sign, not on
+what the digits are. So a layout is made once, as a template of Python's `%`, and remembered; most
+numbers are only filled in.
 """
 
 from __future__ import annotations
 
 import decimal
 import math
-import re
-from copy import copy
+from array import array
+from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
+from itertools import takewhile
 
 from storage.errors import InvalidRequest
 from warehouse.algebra.types import AnyType
 from warehouse.execution.kernels import rowwise
 from warehouse.execution.value import Value
-from warehouse.functions.number_pictures import NumberPicture, number_picture
+from warehouse.functions.number_pictures import PLACES, NumberPicture, number_picture
 from warehouse.functions.registry import scalar
 
 __all__ = ["ordinal_suffix"]
 
 _DOUBLE_DIGITS, _REAL_DIGITS = 15, 6
-_EXACT = decimal.Context(prec=500, rounding=decimal.ROUND_HALF_UP)
+# As many digits as PostgreSQL's numeric has.
+_EXACT = decimal.Context(prec=131_072 + 16_383, rounding=decimal.ROUND_HALF_UP)
+_ONE = Decimal(1)
 _ROMAN = (
     *((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L")),
     *((40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")),
 )
-_END = "\0"
-_NO_ROMAN = "#" * 15
+_ROMAN_LENGTH = 15
+_SIGNS_APART = ("MI", "SG")
 _INT4, _INT8 = range(-(2**31), 2**31), range(-(2**63), 2**63)
 
 
@@ -56,13 +67,13 @@ def bigint_to_char(number: Value, picture: Value, *, kind: AnyType) -> Value:
 @scalar("to_char(float8,text) -> text", native=False)
 def double_to_char(number: Value, picture: Value, *, kind: AnyType) -> Value:
     """A float by a picture, with at most its 15 certain digits."""
-    return rowwise(lambda value, text: _float(value, text, _DOUBLE_DIGITS), [number, picture], kind)
+    return rowwise(_double, [number, picture], kind)
 
 
 @scalar("to_char(float4,text) -> text", native=False)
 def real_to_char(number: Value, picture: Value, *, kind: AnyType) -> Value:
     """A float by a picture, with at most its 6 certain digits."""
-    return rowwise(lambda value, text: _float(value, text, _REAL_DIGITS), [number, picture], kind)
+    return rowwise(_real, [number, picture], kind)
 
 
 @scalar("to_char(numeric,text) -> text", native=False)
@@ -71,321 +82,241 @@ def numeric_to_char(number: Value, picture: Value, *, kind: AnyType) -> Value:
     return rowwise(_numeric, [number, picture], kind)
 
 
-def _prepared(text: str) -> NumberPicture | None:
-    """A copy to work on; None of the empty picture."""
-    return copy(number_picture(text)) if text else None
-
-
 def _integer(value: int, text: str) -> str:
-    picture = _prepared(text)
-    if picture is not None and picture.exponent:
-        return f"{float(value): .{picture.post}e}"
-    return _bigint(value, text)
+    picture = number_picture(text)
+    if picture.exponent:
+        return f"{float(value): .{picture.fraction}e}"
+    if picture.roman:
+        return _with_roman(picture, value)
+    # PostgreSQL keeps 32 bits of what V makes, which is another number if it has more.
+    return _with_whole(picture, value * 10**picture.shift)
 
 
 def _bigint(value: int, text: str) -> str:
-    picture = _prepared(text)
-    if picture is None:
-        return ""
-    if picture.roman:
-        if value not in _INT4:
-            raise InvalidRequest("integer out of range", "22003")
-        return _written(picture, _roman(value), "")
+    picture = number_picture(text)
     if picture.exponent:
-        return _science(Decimal(value), picture)
-    if picture.shifts:
-        power = 10**picture.multi
-        value *= power
-        if value not in _INT8 or power not in _INT8:
-            raise InvalidRequest("bigint out of range", "22003")
-        picture.pre += picture.multi
-    digits = str(abs(value)) + ("." + "0" * picture.post if picture.post else "")
-    return _finish(picture, digits, "-" if value < 0 else "+")
+        return _scientific(Decimal(value), picture.fraction)
+    if picture.roman:
+        return _with_roman(picture, _int4(value))
+    power = 10**picture.shift
+    if power not in _INT8 or value * power not in _INT8:
+        raise InvalidRequest("bigint out of range", "22003")
+    return _with_whole(picture, value * power)
+
+
+def _int4(value: int) -> int:
+    if value not in _INT4:
+        raise InvalidRequest("integer out of range", "22003")
+    return value
+
+
+def _with_whole(picture: NumberPicture, value: int) -> str:
+    places = picture.fraction
+    digits = f"{abs(value)}.{'0' * places}" if places else str(abs(value))
+    return _laid_out(picture, "-" if value < 0 else "+", digits, places)
 
 
 def _numeric(value: Decimal | float, text: str) -> str:
-    picture = _prepared(text)
-    if picture is None:
-        return ""
+    picture = number_picture(text)
     if isinstance(value, float):
         if not math.isfinite(value):
-            return _special(value, picture)
+            return _numeric_special(value, picture)
         value = Decimal(repr(value))
-    if picture.roman:
-        return _written(picture, _roman(int(value.quantize(Decimal(1), context=_EXACT))), "")
     if picture.exponent:
-        return _science(value, picture)
-    if picture.shifts:
-        value = value.scaleb(picture.multi, context=_EXACT)
-        picture.pre += picture.multi
-    rounded = value.quantize(Decimal(1).scaleb(-picture.post), context=_EXACT)
-    digits = format(rounded.copy_abs(), "f")
-    return _finish(picture, digits, "-" if rounded < 0 else "+")
-
-
-def _special(value: float, picture: NumberPicture) -> str:
+        return _scientific(value, picture.fraction)
     if picture.roman:
-        return _written(picture, _NO_ROMAN, "")
-    if picture.exponent:
-        return _no_science(picture)
-    return _finish(picture, _name(value) or "", "-" if value < 0 else "+")
+        return _with_roman(picture, _int4(int(value.quantize(_ONE, context=_EXACT))))
+    if picture.shift:
+        value = value.scaleb(picture.shift, context=_EXACT)
+    places = picture.fraction
+    rounded = value.quantize(_ONE.scaleb(-places), context=_EXACT)
+    return _laid_out(picture, "-" if rounded < 0 else "+", f"{rounded.copy_abs():f}", places)
 
 
-def _name(value: float) -> str | None:
-    """What a number that is none is called."""
-    if math.isfinite(value):
-        return None
-    return "NaN" if math.isnan(value) else "Infinity"
-
-
-def _float(value: float, text: str, certain: int) -> str:
-    picture = _prepared(text)
-    if picture is None:
-        return ""
+def _numeric_special(value: float, picture: NumberPicture) -> str:
     if picture.roman:
-        whole = round(value) if math.isfinite(value) and abs(value) < 2**31 else 0
-        return _written(picture, _roman(whole), "")
+        name = "NaN" if math.isnan(value) else "infinity"
+        raise InvalidRequest(f"cannot convert {name} to integer", "0A000")
     if picture.exponent:
-        if not math.isfinite(value):
-            return _no_science(picture)
-        return f"{value: .{picture.post}e}"
-    if picture.shifts:
-        value *= 10.0**picture.multi
-        picture.pre += picture.multi
-    name = _name(value)
-    before = len(name or f"{abs(value):.0f}")
-    if before + picture.post > certain or before >= certain:
-        picture.post = max(certain - before, 0)
-        picture.plain = None
-    if name is not None:
-        return _finish(picture, name, "-" if value < 0 else "+")
-    shown = f"{value:.{picture.post}f}"
-    return _finish(picture, shown.removeprefix("-"), "-" if shown.startswith("-") else "+")
+        return _no_scientific(picture)
+    return _laid_out(picture, *_named(value), picture.fraction)
 
 
-def _science(value: Decimal, picture: NumberPicture) -> str:
+def _named(value: float) -> tuple[str, str]:
+    """Sign and name of a number that has no digits."""
+    return "-" if value < 0 else "+", "NaN" if math.isnan(value) else "Infinity"
+
+
+def _double(value: float, text: str) -> str:
+    return _float(value, number_picture(text), _DOUBLE_DIGITS, float)
+
+
+def _real(value: float, text: str) -> str:
+    return _float(value, number_picture(text), _REAL_DIGITS, _single)
+
+
+def _single(value: float) -> float:
+    return array("f", [value])[0]
+
+
+def _float(
+    value: float, picture: NumberPicture, certain: int, rounded: Callable[[float], float]
+) -> str:
+    finite = math.isfinite(value)
+    if picture.exponent:
+        return f"{value: .{picture.fraction}e}" if finite else _no_scientific(picture)
+    if picture.roman:
+        return _with_roman(picture, round(value) if finite else 0)
+    if picture.shift:
+        value = rounded(value * rounded(float(f"1e{picture.shift}")))
+    if not math.isfinite(value):
+        sign, name = _named(value)
+        return _laid_out(picture, sign, name, _certain(picture, certain - len(name)))
+    places = _certain(picture, certain - len(f"{abs(value):.0f}"))
+    sign = "-" if math.copysign(1.0, value) < 0 else "+"
+    return _laid_out(picture, sign, f"{abs(value):.{places}f}", places)
+
+
+def _certain(picture: NumberPicture, left: int) -> int:
+    """Places behind the point, if so many digits are left for them."""
+    return max(0, min(picture.fraction, left))
+
+
+def _scientific(value: Decimal, places: int) -> str:
     """`-1.23e+05`. Like PostgreSQL's numeric, 9.99 of one place is `10.0e+00`."""
-    sign, digits, exponent = value.as_tuple()
-    assert isinstance(exponent, int)
-    power = len(digits) + exponent - 1 if any(digits) else 0
-    mantissa = value.scaleb(-power, context=_EXACT).quantize(
-        Decimal(1).scaleb(-picture.post), context=_EXACT
-    )
-    minus = "-" if sign and any(digits) else " "
-    return f"{minus}{mantissa.copy_abs():f}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    power = value.adjusted() if value else 0
+    mantissa = value.copy_abs().scaleb(-power, context=_EXACT)
+    shown = mantissa.quantize(_ONE.scaleb(-places), context=_EXACT)
+    return f"{'-' if value < 0 else ' '}{shown:f}e{power:+03d}"
 
 
-def _no_science(picture: NumberPicture) -> str:
-    places = ["#"] * (picture.pre + picture.post + 6)
-    places[0] = " "
-    places[picture.pre + 1] = "."
-    return "".join(places)
+def _no_scientific(picture: NumberPicture) -> str:
+    return f" {'#' * picture.whole}.{'#' * (picture.fraction + 4)}"
+
+
+def _with_roman(picture: NumberPicture, number: int) -> str:
+    """A picture with RN has no places, and no sign: its text ends where it asks for one (SG)."""
+    numeral = _roman(number) if 1 <= number <= 3999 else "#" * _ROMAN_LENGTH
+    blank = _blank(picture)
+    padded = numeral if picture.fill else numeral.rjust(_ROMAN_LENGTH)
+    said = {"RN": padded, "rn": padded.lower(), "L": " "} | dict.fromkeys((",", "MI", "PL"), blank)
+    out = []
+    for word, text in picture.parts:
+        if word == "SG":
+            break
+        out.append(said.get(word, "") if word else text)
+    return "".join(out)
 
 
 def _roman(number: int) -> str:
-    if not 1 <= number <= 3999:
-        return _NO_ROMAN
-    parts = []
-    for value, letters in _ROMAN:
+    letters = []
+    for value, letter in _ROMAN:
         count, number = divmod(number, value)
-        parts.append(letters * count)
-    return "".join(parts)
+        letters.append(letter * count)
+    return "".join(letters)
 
 
-def _finish(picture: NumberPicture, digits: str, sign: str) -> str:
-    before = digits.find(".") if "." in digits else len(digits)
-    spaces = picture.pre - before
-    if picture.plain is not None and spaces >= 0 and digits[0].isdigit():
-        return _finish_plain(picture, picture.plain, digits, sign)
-    if spaces < 0:
-        digits = "#" * picture.pre + "." + "#" * picture.post
-        spaces = 0
-    return _written(picture, digits, sign, spaces)
+def _laid_out(picture: NumberPicture, sign: str, digits: str, places: int) -> str:
+    """The text of a number.
 
-
-def _finish_plain(picture: NumberPicture, plain: re.Match[str], digits: str, sign: str) -> str:
-    """What `_Writer` makes of the most common pictures, in a tenth of the time."""
-    whole, point, fraction = digits.partition(".")
-    if whole == "0" and picture.post and not picture.zero:
-        whole = ""
-    elif plain["grouped"]:
-        whole = f"{int(whole):,}"
-    text = f"{'-' if sign == '-' else ''}{whole}{point}{fraction}"
-    return text if picture.fill else text.rjust(len(picture.nodes) + 1)
-
-
-def _written(picture: NumberPicture, digits: str, sign: str, spaces: int = 0) -> str:
-    return _Writer(picture, digits, sign, spaces).run()
-
-
-class _Writer:
-    """`NUM_processor` and `NUM_numpart_to_char` of PostgreSQL.
-
-    Attributes:
-        at: the next of the digits.
-        place: how many digit places of the picture are done.
-        spaces: places before the first digit.
-        inside: has the last place written a digit? Separators before that are blanks.
-        last: the last digit behind the point that FM leaves; None: it drops nothing.
+    Args:
+        sign: "-" or "+".
+        digits: with `places` behind a point, if there are any; or the number's name.
     """
+    whole, point, behind = digits.partition(".")
+    fraction = point + behind
+    if len(whole) > picture.whole:
+        whole, fraction = "#" * picture.whole, "." + "#" * places if picture.point else ""
+    suffix = ""
+    if picture.ordinal and sign != "-" and whole[:1] != "#":
+        suffix = ordinal_suffix(whole or ".")
+    if picture.fill and fraction:
+        fraction = fraction[: max(len(fraction.rstrip("0")), 1 + picture.kept)]
+    # Nines do not show the zero of 0.5; but if FM leaves nothing of 0.00, it is shown.
+    if whole == "0" and len(fraction) > 1 and picture.zeros_from == picture.whole:
+        whole = ""
+    layout = _layout(picture, sign, (len(whole), len(fraction), places), suffix)
+    return layout % (*whole, *fraction)
 
-    def __init__(self, picture: NumberPicture, digits: str, sign: str, spaces: int) -> None:
-        if picture.roman:
-            picture = NumberPicture(nodes=picture.nodes, fill=picture.fill, roman=True)
-        self.picture = picture
-        self.digits = digits
-        self.sign = sign
-        self.spaces = spaces
-        self.at = self.place = 0
-        self.inside = False
-        self.out: list[str] = []
-        self.zero_start = picture.zero_start - 1 if picture.zero_start else 0
-        self.signed = self._sign_is_elsewhere()
-        self.last = self._last_relevant()
-        self.count = picture.post + picture.pre - 1
-        if not self.signed and spaces == 0:
-            self.count += 1
 
-    def _sign_is_elsewhere(self) -> bool:
-        picture = self.picture
-        if picture.plus or picture.minus:
-            return not (picture.plus and not picture.minus)
-        if self.sign != "-" and picture.fill:
-            picture.bracket = False
-        if picture.sign_place == "before" and picture.pre == picture.sign_after_digits:
-            picture.sign_place = "behind"
-        return self.sign == "+" and picture.fill and not picture.locale_sign
+# Characters of the whole and of the fraction; places behind the point that the number has.
+_Sizes = tuple[int, int, int]
 
-    def _last_relevant(self) -> int | None:
-        if not (self.picture.fill and self.picture.decimal):
-            return None
-        point = self.digits.find(".")
-        if point < 0:
-            return None
-        last = max(point, len(self.digits.rstrip("0")) - 1)
-        if self.picture.zero_end > self.spaces:
-            kept = min(len(self.digits) - 1, self.picture.zero_end - self.spaces)
-            last = max(last, kept)
-        return last
 
-    def run(self) -> str:
-        for word, keyword in self.picture.nodes:
-            if keyword:
-                self._keyword(word)
-            else:
-                self.out.append(word)
-        # PostgreSQL's text ends where a digit was due and there was none left.
-        return "".join(self.out).partition(_END)[0]
+@lru_cache(maxsize=4096)
+def _layout(picture: NumberPicture, sign: str, sizes: _Sizes, suffix: str) -> str:
+    """The template of all numbers of these sizes: a `%s` for each character of whole and fraction.
 
-    def _keyword(self, word: str) -> None:
-        picture = self.picture
-        match word.upper():
-            case "9" | "0" | "." | "D":
-                self._number_place(word)
-            case "," | "G":
-                if self.inside:
-                    self.out.append(",")
-                elif not picture.fill:
-                    self.out.append(" ")
-            case "L":
-                self.out.append(" ")
-            case "RN":
-                text = self.digits if picture.fill else self.digits.rjust(15)
-                self.out.append(text.lower() if word == "rn" else text)
-            case "TH":
-                if not (
-                    picture.roman or self.digits[:1] == "#" or self.sign == "-" or picture.decimal
-                ):
-                    suffix = ordinal_suffix(self.digits)
-                    self.out.append(suffix.upper() if word == "TH" else suffix)
-            case "MI":
-                self._separate_sign("-")
-            case "PL":
-                self._separate_sign("+")
-            case "SG":
-                self.out.append(self.sign)
-
-    def _separate_sign(self, sign: str) -> None:
-        if self.sign == sign:
-            self.out.append(sign)
-        elif not self.picture.fill:
-            self.out.append(" ")
-
-    def _digit_here(self) -> str:
-        return self.digits[self.at] if self.at < len(self.digits) else _END
-
-    def _zero_before_point(self) -> bool:
-        """The 0 of 0.1, which a 9 shows as a blank."""
-        return (
-            not self.picture.zero
-            and self.at == 0
-            and self.digits[:1] == "0"
-            and self.picture.post != 0
-        )
-
-    def _point_is_last(self) -> bool:
-        return self.last is not None and self.digits[self.last] == "."
-
-    def _number_place(self, word: str) -> None:
-        picture = self.picture
-        if picture.roman:
-            return
-        self.inside = False
-        begun = self.place >= self.spaces or (picture.zero and self.zero_start == self.place)
-        hidden = self._zero_before_point() and not self._point_is_last()
-        if not self.signed and begun and not hidden:
-            self._write_sign()
-        if self.place < self.spaces and (self.zero_start > self.place or not picture.zero):
-            if not picture.fill:
-                self.out.append(" ")
-        elif picture.zero and self.place < self.spaces:
-            self.out.append("0")
-            self.inside = True
+    The text ends at a place that there is no cell for.
+    """
+    cells = iter(_cells(picture, sign, sizes))
+    blank = _blank(picture)
+    said = {
+        "L": " ",
+        "MI": "-" if sign == "-" else blank,
+        "PL": "+" if sign == "+" else blank,
+        "SG": sign,
+        "TH": suffix.upper(),
+        "th": suffix,
+    }
+    out, behind_digit = [], False
+    for word, text in picture.parts:
+        if word in PLACES:
+            cell = next(cells, None)
+            if cell is None:
+                break
+            out.append(cell)
+            behind_digit = word != "." and ("%s" in cell or "0" in cell)
+        elif word == ",":
+            out.append("," if behind_digit else blank)
         else:
-            self._write_digit(word)
-            self.at += self.at < len(self.digits)
-        self._sign_behind()
-        self.place += 1
+            out.append(said[word] if word else text.replace("%", "%%"))
+    return "".join(out)
 
-    def _write_sign(self) -> None:
-        picture = self.picture
-        if picture.locale_sign:
-            if picture.sign_place == "before":
-                self.out.append(self.sign)
-                self.signed = True
-        elif picture.bracket:
-            self.out.append(" " if self.sign == "+" else "<")
-            self.signed = True
-        else:
-            if self.sign == "-":
-                self.out.append("-")
-            elif not picture.fill:
-                self.out.append(" ")
-            self.signed = True
 
-    def _write_digit(self, word: str) -> None:
-        if self._digit_here() == ".":
-            if self.last is None or not self._point_is_last() or self.picture.fill:
-                self.out.append(".")
-        elif self.last is not None and self.at > self.last and word != "0":
-            return
-        elif self._zero_before_point():
-            if not self.picture.fill:
-                self.out.append(" ")
-            elif self._point_is_last():
-                self.out.append("0")
-        else:
-            self.out.append(self._digit_here())
-            self.inside = True
+def _cells(picture: NumberPicture, sign: str, sizes: _Sizes) -> list[str]:
+    """What is at each place, digits as `%s`, the sign with the place that it stands next to."""
+    whole, fraction, places = sizes
+    blank = _blank(picture)
+    ahead = picture.whole - whole
+    first = min(ahead, picture.zeros_from)
+    last = picture.whole + picture.point + places - 1
+    cells = [blank] * first + ["0"] * (ahead - first) + ["%s"] * (whole + fraction)
+    if picture.fill and fraction:
+        dropped = [word for word, _ in picture.parts if word in PLACES][len(cells) :]
+        cells += ["" for _ in takewhile("9".__eq__, dropped)]
+    # One place early if the number fills all places and its sign is elsewhere: so PostgreSQL does.
+    if _half_bracketed(picture) and ahead <= (not whole):
+        last -= 1
+    opening, closing = _signs(picture, sign)
+    if first < len(cells):
+        cells[first] = opening + cells[first]
+    if 0 <= last < len(cells):
+        cells[last] += closing
+    return cells
 
-    def _sign_behind(self) -> None:
-        picture = self.picture
-        end = self.count + (1 if self.spaces else 0) + (1 if picture.decimal else 0)
-        if self.last is not None and self.last == self.at:
-            end = self.place
-        if self.place + 1 != end:
-            return
-        if self.signed and picture.bracket:
-            self.out.append(" " if self.sign == "+" else ">")
-        elif picture.locale_sign and picture.sign_place == "behind":
-            self.out.append(self.sign)
+
+def _blank(picture: NumberPicture) -> str:
+    """What is where nothing is to be shown."""
+    return "" if picture.fill else " "
+
+
+def _signs(picture: NumberPicture, sign: str) -> tuple[str, str]:
+    """What is shown ahead of the first place that is not blank, and behind the last place."""
+    words = picture.words
+    if "S" in words:
+        return (sign, "") if picture.sign_leads else ("", sign)
+    if "PR" in words:
+        opening, closing = ("<", ">") if sign == "-" else (" ", " ")
+        if _half_bracketed(picture):
+            return "", closing
+        hidden = picture.fill and sign == "+" and "PL" not in words
+        return ("", "") if hidden else (opening, closing)
+    if not words.isdisjoint(_SIGNS_APART):
+        return "", ""
+    return "-" if sign == "-" else _blank(picture), ""
+
+
+def _half_bracketed(picture: NumberPicture) -> bool:
+    """Does the number's sign show elsewhere, so that its bracket is only closed?"""
+    return "PR" in picture.words and not picture.words.isdisjoint(_SIGNS_APART)

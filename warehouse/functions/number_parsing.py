@@ -1,15 +1,25 @@
 """`to_number`: a text read by a picture, as PostgreSQL reads it.
 
-Characters of the picture that are no pattern skip a character of the text each; so do currency
-signs and ordinal suffixes if the text has something there that belongs to no number. The result is
-a DECIMAL with the places of the picture if that is a literal, else NUMERIC.
+Each part of the picture in turn takes something from the front of the text. A regular expression
+says what, and which of it is a sign, or a mark of the number: its digits and its point.
+
+- A place takes a blank, if there is one, and a character, and keeps that if it is a mark.
+- The first places also take a sign, until there is a digit; places behind that take one if the
+  picture has S, or has MI, PL or SG, which take a sign wherever they stand.
+- Other characters of the picture take as many characters, whichever they are. Currency signs and
+  ordinal suffixes do if the text has something there that belongs to no number.
+
+The result is a DECIMAL with the places of the picture if that is a literal, else NUMERIC.
 """
 
 from __future__ import annotations
 
 import decimal
+import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 
 from storage.errors import InvalidRequest
 from storage.schema import DECIMAL_PRECISION_MAX, DecimalType
@@ -17,12 +27,11 @@ from warehouse.algebra.expressions import Cast, Expr, Literal
 from warehouse.algebra.types import NUMERIC, AnyType
 from warehouse.execution.kernels import rowwise
 from warehouse.execution.value import Value
-from warehouse.functions.number_pictures import NumberPicture, number_picture
+from warehouse.functions.number_pictures import PLACES, NumberPicture, number_picture
 from warehouse.functions.registry import scalar
 
 __all__: list[str] = []
 
-_DATA = "0123456789.,+-"
 _EXACT = decimal.Context(prec=500, rounding=decimal.ROUND_HALF_UP)
 
 
@@ -34,11 +43,9 @@ def _type(args: Sequence[Expr]) -> AnyType:
         known = number_picture(picture.value)
     except InvalidRequest:
         return NUMERIC
-    scale = known.post + known.multi
-    digits = max(known.pre + scale + (known.multi), scale, 1)
-    if digits > DECIMAL_PRECISION_MAX:
-        return NUMERIC
-    return DecimalType(digits, scale)
+    scale = known.fraction + known.shift
+    digits = max(known.whole + scale, 1)
+    return DecimalType(digits, scale) if digits <= DECIMAL_PRECISION_MAX else NUMERIC
 
 
 @scalar("to_number(text,text) -> numeric", native=False, result=_type)
@@ -57,120 +64,93 @@ def _number(text: str, wanted: str) -> Decimal | None:
     if not wanted:
         return None
     picture = number_picture(wanted)
-    if picture.exponent:
-        raise InvalidRequest('"EEEE" not supported for input', "0A000")
-    if picture.roman:
-        raise InvalidRequest('"RN" not supported for input', "0A000")
-    reader = _Reader(picture, text)
-    reader.run()
-    shown = reader.sign + "".join(reader.digits).removesuffix(".")
+    if picture.exponent or picture.roman:
+        word = "EEEE" if picture.exponent else "RN"
+        raise InvalidRequest(f'"{word}" not supported for input', "0A000")
+    shown = _read(text, picture)
     try:
         number = Decimal(shown.strip())
     except decimal.InvalidOperation:
         message = f'invalid input syntax for type numeric: "{shown}"'
         raise InvalidRequest(message, "22P02") from None
-    number = number.quantize(Decimal(1).scaleb(-reader.behind), context=_EXACT)
-    if number.copy_abs() >= Decimal(10) ** (picture.pre + picture.multi):
+    if number.adjusted() >= picture.whole and number:
         raise InvalidRequest("numeric field overflow", "22003")
-    return number.scaleb(-picture.multi, context=_EXACT)
+    return number.scaleb(-picture.shift, context=_EXACT) if picture.shift else number
 
 
-class _Reader:
-    """`NUM_processor` and `NUM_numpart_from_char` of PostgreSQL. `sign` is " " until one is met."""
+def _read(text: str, picture: NumberPicture) -> str:
+    """The sign, or a blank if there is none, and the digits with their point."""
+    sign, number, at = "", "", 0
+    for step in _steps(picture):
+        pattern = step.signed if sign else step.first if number in ("", ".") else step.unsigned
+        found = pattern.match(text, at)
+        assert found is not None  # a step may take nothing
+        at = found.end()
+        met, mark = found.groups("")
+        sign = _SIGNS.get(met, sign)
+        if mark and _fits(mark, number, picture):
+            number += mark
+            # An S may have its sign right behind a digit.
+            if "S" in picture.words and not sign and number != ".":
+                sign = text[at : at + 1] if text.startswith(("-", "+"), at) else ""
+                at += len(sign)
+    return (sign or " ") + number.removesuffix(".")
 
-    def __init__(self, picture: NumberPicture, text: str) -> None:
-        self.picture = picture
-        self.text = text
-        self.at = 0
-        self.sign = " "
-        self.digits: list[str] = []
-        self.before = self.behind = 0
-        self.point = False
 
-    def here(self) -> str:
-        return self.text[self.at] if self.at < len(self.text) else ""
+def _fits(mark: str, number: str, picture: NumberPicture) -> bool:
+    """Is it a digit, or the point, that the number has a place for?"""
+    _, point, fraction = number.partition(".")
+    if mark == ".":
+        return picture.point and not point
+    return mark in "0123456789" and not (point and len(fraction) == picture.fraction)
 
-    def run(self) -> None:
-        for word, keyword in self.picture.nodes:
-            if self.at >= len(self.text):
-                return
-            if not keyword:
-                self.at += 1
-            else:
-                self._keyword(word.upper())
 
-    def _keyword(self, word: str) -> None:
-        match word:
-            case "9" | "0" | "." | "D":
-                self._number_part(word)
-                self.at += 1
-            case "," | "G":
-                # Leading separators do not count with FM.
-                if not self.picture.fill and self.here() == ",":
-                    self.at += 1
-            case "L":
-                self._skip(1)
-            case "TH":
-                self._skip(2)
-            case "MI" | "PL" | "SG":
-                signs = {"MI": "-", "PL": "+", "SG": "-+"}[word]
-                if self.here() in signs:
-                    self.sign = self.here()
-                    self.at += 1
-                else:
-                    self._skip(1)
+_SIGNS = {"-": "-", "+": "+", "<": "-"}
+# Words that say how other parts of their picture are read.
+_MANNER = frozenset(("FM", "MI", "PL", "PR", "SG"))
+_OTHER = "[^0-9.,+-]"
+# What is taken from the text, with two groups: a sign, and a mark of the number.
+_TAKEN = {
+    ",": ",?()()",
+    "L": f"{_OTHER}?()()",
+    "TH": f"{_OTHER}{{0,2}}()()",
+    "MI": f"(?:(-)|{_OTHER})?()",
+    "PL": rf"(?:(\+)|{_OTHER})?()",
+    "SG": f"(?:([-+])|{_OTHER})?()",
+}
 
-    def _skip(self, count: int) -> None:
-        while count and self.at < len(self.text) and self.here() not in _DATA:
-            self.at += 1
-            count -= 1
 
-    def _number_part(self, word: str) -> None:
-        if self.here() == " ":
-            self.at += 1
-        if not self.here():
-            return
-        if self.sign == " " and word in "09" and self.before + self.behind == 0:
-            self._sign_before()
-        if not self.here():
-            return
-        read = False
-        if self.here() in "0123456789":
-            if self.point and self.behind == self.picture.post:
-                return
-            self.digits.append(self.here())
-            self.behind += self.point
-            self.before += not self.point
-            read = True
-        elif self.picture.decimal and not self.point and self.here() == ".":
-            self.digits.append(".")
-            self.point = read = True
-        if self.sign == " " and self.before + self.behind > 0:
-            self._sign_behind(read)
+class _Step(NamedTuple):
+    """What a part takes: before a sign or digit is met; behind a digit, without a sign; else."""
 
-    def _sign_before(self) -> None:
-        picture, here = self.picture, self.here()
-        if picture.locale_sign and picture.sign_place == "before":
-            if here in "+-":
-                self.sign = here
-                self.at += 1
-        elif here == "-" or (picture.bracket and here == "<"):
-            self.sign = "-"
-            self.at += 1
-        elif here == "+":
-            self.sign = "+"
-            self.at += 1
+    first: re.Pattern[str]
+    unsigned: re.Pattern[str]
+    signed: re.Pattern[str]
 
-    def _sign_behind(self, read: bool) -> None:
-        picture = self.picture
-        following = self.text[self.at + 1 : self.at + 2]
-        if picture.locale_sign and read and following and not following.isdigit():
-            if following in "+-":
-                self.sign = following
-                self.at += 1
-        elif (
-            not (read or picture.locale_sign)
-            and (picture.plus or picture.minus)
-            and self.here() in "+-"
-        ):
-            self.sign = self.here()
+
+@lru_cache(maxsize=512)
+def _steps(picture: NumberPicture) -> tuple[_Step, ...]:
+    manner = picture.words & _MANNER
+    return tuple(
+        _step(word.upper(), 0 if word else len(text), manner) for word, text in picture.parts
+    )
+
+
+@lru_cache(maxsize=512)
+def _step(word: str, size: int, manner: frozenset[str]) -> _Step:
+    """Of a word, or of a text of `size` characters, in a picture with the words `manner`."""
+    first = unsigned = signed = _taken(word, size, manner)
+    if word in ("9", "0"):
+        first = " ?([-+<]?)(.?)" if "PR" in manner else " ?([-+]?)(.?)"
+    if word in PLACES and not manner.isdisjoint(("MI", "PL", "SG")):
+        unsigned = " ?(?:([-+])|(.?))"
+    return _Step(*(re.compile(taken, re.DOTALL) for taken in (first, unsigned, signed)))
+
+
+def _taken(word: str, size: int, manner: frozenset[str]) -> str:
+    if word in PLACES:
+        return " ?()(.?)"
+    if not word:
+        return f".{{0,{size}}}()()"
+    # With FM, separators are not expected.
+    return "()()" if word == "," and "FM" in manner else _TAKEN[word]

@@ -1,176 +1,161 @@
-"""The pictures of `to_char` and `to_number` for numbers, `FM999G990D00MI`, taken apart.
+"""The pictures of `to_char` and `to_number` for numbers, `FM999G990D00MI`, as what they mean.
 
-After PostgreSQL's `formatting.c`, whose notes on what a picture means these are:
+After the table of patterns in PostgreSQL's manual (9.8, "Data Type Formatting Functions"), and what
+PostgreSQL answers where the manual is silent:
 
-- `pre` and `post` count the digits before and behind the point, `multi` those behind a V;
-- the places of zeros: from `zero_start` (counted from 1; 0: none) to `zero_end`;
-- `locale_sign`: where an S writes the sign, anchored to the number: before or behind it.
+1. a text is words, in upper or lower case, and other characters, which stand for themselves;
+2. some words do not go together, or not in this order: `_RULES`;
+3. the rest is the parts of the picture in order, of which the digits and the point are the *places*
+   of a number, and a few counts of these places.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from storage.errors import InvalidRequest
 
-__all__ = ["NumberPicture", "number_picture", "tokens"]
+__all__ = ["PLACES", "NumberPicture", "Part", "number_picture"]
 
-_KEYWORDS = (
-    *(",", ".", "0", "9", "B", "C", "D", "EEEE", "FM", "G", "L", "MI", "PL", "PR", "RN"),
-    *("SG", "SP", "S", "TH", "V"),
+PLACES = frozenset("90.")
+
+_WORDS = (*"90.,BCDGLV", "EEEE", "FM", "MI", "PL", "PR", "RN", "SG", "SP", "S", "TH")
+_SPELLINGS = "|".join(map(re.escape, (*_WORDS, *map(str.lower, _WORDS))))
+_TOKEN = re.compile(
+    rf'(?P<word>{_SPELLINGS})|"(?P<quoted>(?:\\.|[^"])*)"?|\\(?P<quote>")|(?P<other>.)', re.DOTALL
 )
-_SPELLINGS = tuple(dict.fromkeys((*_KEYWORDS, *(word.lower() for word in _KEYWORDS))))
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_SYNONYMS = {"D": ".", "d": ".", "G": ",", "g": ",", "th": "th", "rn": "rn"}
+# They change how other parts are shown, or nothing.
+_SILENT = frozenset(("B", "C", "EEEE", "FM", "PR", "S", "SP", "V"))
 
 
-@dataclass(slots=True)
+class Part(NamedTuple):
+    """A word, or if that is empty a text that stands for itself."""
+
+    word: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NumberPicture:
-    """What a picture asks for. `nodes`: (keyword or text, is it a keyword?)."""
+    """What a picture asks for.
 
-    nodes: list[tuple[str, bool]] = field(default_factory=list)
-    pre: int = 0
-    post: int = 0
-    multi: int = 0
-    zero_start: int = 0
-    zero_end: int = 0
-    sign_place: str = ""  # of S: "", "before", "behind"
-    sign_after_digits: int = 0
-    decimal: bool = False
-    zero: bool = False
-    blank: bool = False
-    fill: bool = False
-    locale_sign: bool = False
-    minus: bool = False
-    plus: bool = False
-    bracket: bool = False
-    roman: bool = False
-    shifts: bool = False
-    exponent: bool = False
-    plain: re.Match[str] | None = None
+    Attributes:
+        parts: what has a place in the text, in order. Words are in upper case, but for `th` and
+            `rn`; a D is ".", a G is ",".
+        words: all words, in upper case.
+        whole: places before the point, and behind a V.
+        zeros_from: so many of them may be blank, the others are zeros at least.
+        fraction: places behind the point.
+        kept: so many of them stay with FM although they are zeros.
+        shift: places behind a V: the number is shown times this power of ten.
+        sign_leads: does an S show the sign ahead of the number, or behind it?
+        point, fill, ordinal, roman, exponent: is there a point, FM, TH, RN, EEEE?
+    """
 
-
-# Digits with or without separators of thousands, `999,990.00`: see `number_formats`. With FM only
-# if no digit behind the point may go.
-_PLAIN = re.compile(
-    r"(?P<fill>FM)?(?:(?P<grouped>9{1,3}(?:[,G]999)*[,G]99[90])|(?:9*[90]))(?:[.D](?:0+|(?P<nines>9+)))?"
-)
-
-
-def tokens(text: str, spellings: tuple[str, ...]) -> list[tuple[str, bool]]:
-    """Keywords and single characters; text in double quotes is characters only."""
-    found: list[tuple[str, bool]] = []
-    at = 0
-    while at < len(text):
-        word = next((word for word in spellings if text.startswith(word, at)), None)
-        if word is not None:
-            found.append((word, True))
-            at += len(word)
-        elif text[at] == '"':
-            at = _quoted(text, at + 1, found)
-        else:
-            at += text.startswith('\\"', at)
-            found.append((text[at], False))
-            at += 1
-    return found
-
-
-def _quoted(text: str, at: int, found: list[tuple[str, bool]]) -> int:
-    while at < len(text) and text[at] != '"':
-        at += text[at] == "\\" and at + 1 < len(text)
-        found.append((text[at], False))
-        at += 1
-    return at + 1
+    parts: tuple[Part, ...]
+    words: frozenset[str]
+    whole: int
+    zeros_from: int
+    fraction: int
+    kept: int
+    shift: int
+    sign_leads: bool
+    point: bool
+    fill: bool
+    ordinal: bool
+    roman: bool
+    exponent: bool
 
 
 @lru_cache(maxsize=512)
 def number_picture(text: str) -> NumberPicture:
-    """The picture of a text. Raises InvalidRequest (42601) as PostgreSQL does."""
-    picture = NumberPicture()
-    for word, keyword in tokens(text, _SPELLINGS):
-        if keyword:
-            _add(picture, word.upper())
-        picture.nodes.append((word, keyword))
-    plain = _PLAIN.fullmatch(text)
-    if plain is not None and not (plain["fill"] and plain["nines"]):
-        picture.plain = plain
-    return picture
+    """The picture of a text. Raises InvalidRequest (42601) for words that do not go together."""
+    parts = list(_parts(text))
+    words = [part.word.upper() for part in parts if part.word]
+    _check(words)
+    ahead, behind = _split(words, ".")
+    shift = _split(words, "V")[1].count("9")
+    whole, fraction = _digits(ahead), _digits(behind)
+    # Of numbers with a point there are no ordinals.
+    point = "." in words
+    silent = _SILENT | {"TH"} if point else _SILENT
+    return NumberPicture(
+        parts=tuple(part for part in parts if part.word.upper() not in silent),
+        words=frozenset(words),
+        whole=len(whole) + shift,
+        zeros_from=whole.index("0") if "0" in whole else len(whole) + shift,
+        fraction=len(fraction),
+        kept=len(fraction.rstrip("9")),
+        shift=shift,
+        sign_leads="S" in ahead and len(_digits(_split(words, "S")[0])) < len(whole) + shift,
+        point=point,
+        fill="FM" in words,
+        ordinal="TH" in words and not point,
+        roman="RN" in words,
+        exponent="EEEE" in words,
+    )
 
 
-def _refuse(message: str) -> InvalidRequest:
-    return InvalidRequest(message, "42601")
+def _parts(text: str) -> Iterator[Part]:
+    for token in _TOKEN.finditer(text):
+        kind, found = token.lastgroup, token[token.lastgroup or 0]
+        if kind == "word":
+            yield Part(_SYNONYMS.get(found, found.upper()), found)
+        elif kind == "quoted":
+            yield Part("", _ESCAPED.sub(r"\1", found))
+        else:
+            yield Part("", found)
 
 
-def _add(picture: NumberPicture, word: str) -> None:
-    if picture.exponent and word != "EEEE":
-        raise _refuse('"EEEE" must be the last pattern used')
-    match word:
-        case "9" | "0":
-            _digit(picture, word)
-        case "B":
-            picture.blank = not (picture.pre or picture.post or picture.zero)
-        case "D" | ".":
-            if picture.decimal:
-                raise _refuse("multiple decimal points")
-            if picture.shifts:
-                raise _refuse('cannot use "V" and decimal point together')
-            picture.decimal = True
-        case "FM":
-            picture.fill = True
-        case "S" | "MI" | "PL" | "SG" | "PR":
-            _sign(picture, word)
-        case "RN":
-            picture.roman = True
-        case "V":
-            if picture.decimal:
-                raise _refuse('cannot use "V" and decimal point together')
-            picture.shifts = True
-        case "EEEE":
-            _exponent(picture)
+def _split(words: Sequence[str], word: str) -> tuple[Sequence[str], Sequence[str]]:
+    """Those ahead of the first such word, and the rest."""
+    at = words.index(word) if word in words else len(words)
+    return words[:at], words[at:]
 
 
-def _digit(picture: NumberPicture, word: str) -> None:
-    if picture.bracket:
-        raise _refuse(f'"{word}" must be ahead of "PR"')
-    if word == "9" and picture.shifts:
-        picture.multi += 1
-        return
-    if word == "0" and not picture.zero and not picture.decimal:
-        picture.zero = True
-        picture.zero_start = picture.pre + 1
-    if picture.decimal:
-        picture.post += 1
-    else:
-        picture.pre += 1
-    if word == "0":
-        picture.zero_end = picture.pre + picture.post
+def _digits(words: Sequence[str]) -> str:
+    """Nines and zeros, without nines behind a V: of these only the number counts."""
+    plain, shifted = _split(words, "V")
+    return "".join(filter("90".__contains__, (*plain, *filter("0".__eq__, shifted))))
 
 
-def _sign(picture: NumberPicture, word: str) -> None:
-    if word == "PR":
-        if picture.locale_sign or picture.plus or picture.minus:
-            raise _refuse('cannot use "PR" and "S"/"PL"/"MI"/"SG" together')
-        picture.bracket = True
-        return
-    if word != "S":
-        if picture.locale_sign:
-            raise _refuse(f'cannot use "S" and "{word}" together')
-        picture.minus = picture.minus or word != "PL"
-        picture.plus = picture.plus or word != "MI"
-        return
-    if picture.locale_sign:
-        raise _refuse('cannot use "S" twice')
-    if picture.plus or picture.minus or picture.bracket:
-        raise _refuse('cannot use "S" and "PL"/"MI"/"SG"/"PR" together')
-    picture.locale_sign = True
-    picture.sign_place = "behind" if picture.decimal else "before"
-    picture.sign_after_digits = picture.pre
+_SHIFTED_POINT = 'cannot use "V" and decimal point together'
+# These words, if one of those is ahead of them: what is said then.
+_RULES = (
+    (" ".join(set(_WORDS) - {"EEEE"}), "EEEE", '"EEEE" must be the last pattern used'),
+    ("EEEE", "EEEE", 'cannot use "EEEE" twice'),
+    ("EEEE", "S PL MI SG PR B FM RN V", '"EEEE" is incompatible with other formats'),
+    ("9 0", "PR", '"{}" must be ahead of "PR"'),
+    (".", ".", "multiple decimal points"),
+    (".", "V", _SHIFTED_POINT),
+    ("V", ".", _SHIFTED_POINT),
+    ("S", "S", 'cannot use "S" twice'),
+    ("S", "PL MI SG PR", 'cannot use "S" and "PL"/"MI"/"SG"/"PR" together'),
+    ("PL MI SG", "S", 'cannot use "S" and "{}" together'),
+    ("PR", "S PL MI SG", 'cannot use "PR" and "S"/"PL"/"MI"/"SG" together'),
+)
+_CLASHES = {
+    word: [
+        (frozenset(others.split()), message.format(word))
+        for words, others, message in _RULES
+        if word in words.split()
+    ]
+    for word in _WORDS
+}
 
 
-def _exponent(picture: NumberPicture) -> None:
-    if picture.exponent:
-        raise _refuse('cannot use "EEEE" twice')
-    signs = picture.locale_sign or picture.bracket or picture.minus or picture.plus
-    if signs or picture.blank or picture.fill or picture.roman or picture.shifts:
-        raise _refuse('"EEEE" is incompatible with other formats')
-    picture.exponent = True
+def _check(words: Sequence[str]) -> None:
+    ahead: set[str] = set()
+    for word in words:
+        for others, message in _CLASHES[word]:
+            if not others.isdisjoint(ahead):
+                raise InvalidRequest(message, "42601")
+        # A B behind a digit means nothing.
+        if word != "B" or ahead.isdisjoint("90"):
+            ahead.add(word)
