@@ -12,15 +12,33 @@ come in: never at or past the row count.
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import numpy.typing as npt
 from pyroaring import FrozenBitMap
 
 from storage.errors import CorruptData
 
-__all__ = ["DeleteBitmap", "Positions", "decode_positions", "encode_positions", "position_array"]
+__all__ = [
+    "DeleteBitmap",
+    "Positions",
+    "decode_positions",
+    "encode_positions",
+    "position_array",
+    "positions_of",
+]
 
 Positions = FrozenBitMap
+
+# So many deleted rows are written out in the time in which one row is looked up.
+_WRITTEN_OUT_PER_LOOKUP = 32
+_WRITING_OUT_LOOKUPS = 128  # what it takes besides
+
+
+def positions_of(rows: npt.NDArray[np.integer]) -> Positions:
+    """Positions from rows in any order, below 2^32: 30 times as fast as from the array itself."""
+    return FrozenBitMap(array("I", rows.astype(np.uint32).tobytes()))
 
 
 def decode_positions(data: bytes, row_count: int, source: str) -> Positions:
@@ -84,6 +102,16 @@ class DeleteBitmap:
         """With the positions in `data` deleted too. Raises CorruptData naming `source`."""
         more = decode_positions(data, self.row_count, source)
         return DeleteBitmap(self.file_id, self.row_count, self.bitmap | more)
+
+    def has(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """For each row, in [0, row_count), whether it is deleted."""
+        lookups = _WRITING_OUT_LOOKUPS + self.deleted_count // _WRITTEN_OUT_PER_LOOKUP
+        if len(rows) < lookups:
+            bitmap = self.bitmap
+            return np.fromiter((row in bitmap for row in rows.tolist()), np.bool_, len(rows))
+        deleted = np.zeros(self.row_count, np.bool_)
+        deleted[position_array(self.bitmap)] = True
+        return deleted.take(rows)
 
     def __contains__(self, position: int) -> bool:
         return position in self.bitmap

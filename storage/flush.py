@@ -27,7 +27,7 @@ from storage.micropartition import clustering
 from storage.micropartition.live_rows import unused
 from storage.names import log_name
 from storage.objects.base import ObjectStore
-from storage.primary_key import Words, locations_in
+from storage.primary_key import locations_in
 from storage.snapshot.model import TableState
 from storage.source_map import SourceMap
 from storage.target import IngestTarget
@@ -84,19 +84,19 @@ async def flush(
     Args: target: the table's, with the order of its rows.
     Raises: what the store raises; CorruptData naming the log object of a delta.
     """
-    slices, sources = await asyncio.to_thread(_slices, table, target)
+    slices, moved = await asyncio.to_thread(_slices, table, target)
     files = await write_slices(store, slices, target, ids=ids, scratch=scratch)
     bitmaps = {d.id: table.bitmaps[d.id] for d in table.deltas if d.id in table.bitmaps}
     return Flushed(
         delta_ids=tuple(d.id for d in table.deltas),
         files=tuple(files),
         deleted={delta_id: bitmap.bitmap for delta_id, bitmap in bitmaps.items()},
-        moved=SourceMap.of(sources),
+        moved=moved,
     )
 
 
-def _slices(table: TableState, target: IngestTarget) -> tuple[list[pa.Table], list[Words]]:
-    """The living rows, sorted and cut, and where each was."""
+def _slices(table: TableState, target: IngestTarget) -> tuple[list[pa.Table], SourceMap]:
+    """The living rows, sorted and cut, and where each was and goes."""
     location = unused("location", table.schema.names)
     rows = pa.concat_tables(_living(table, location))
     if target.cluster_by is not None and rows.num_rows:
@@ -107,7 +107,7 @@ def _slices(table: TableState, target: IngestTarget) -> tuple[list[pa.Table], li
     found = rows[location].to_numpy().astype(np.uint64)
     slices = split(rows.drop_columns([location]), target.schema, None, target.rows_max)
     edges = np.cumsum([0, *(part.num_rows for part in slices)])
-    return slices, [found[a:b] for a, b in pairwise(edges)]
+    return slices, SourceMap.of([found[a:b] for a, b in pairwise(edges)])
 
 
 def _living(table: TableState, location: str) -> Sequence[pa.Table]:

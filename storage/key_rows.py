@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyroaring import BitMap
 
+from storage.delete_bitmap import encode_positions, positions_of
 from storage.errors import InvalidRequest
 from storage.primary_key import Keys, Positions, is_exact, keys_of
 from storage.schema import Column, Key, TableSchema
@@ -57,7 +58,7 @@ class RowKeys:
 
     def encode(self) -> tuple[bytes, bytes | None]:
         """The keys, and the rows as a RoaringBitmap, for `decode_row_keys`."""
-        rows = None if self.rows is None else BitMap(self.rows.astype(np.uint32)).serialize()
+        rows = None if self.rows is None else encode_positions(positions_of(self.rows))
         return self.keys.encode(), rows
 
 

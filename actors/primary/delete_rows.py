@@ -13,8 +13,9 @@ from pyroaring import BitMap
 from actors.operations import DeleteRows
 from actors.primary.moves import Moves
 from actors.primary.resolved import Resolved
+from storage.delete_bitmap import encode_positions
 from storage.errors import Conflict
-from storage.primary_key import Words, by_file, locations_in, rows_of
+from storage.primary_key import Words, bitmaps_by_file, locations_in
 from storage.snapshot import changes as c
 from storage.snapshot.model import Snapshot, TableState
 
@@ -43,10 +44,8 @@ def delete_rows(operation: DeleteRows, snapshot: Snapshot, moves: Moves) -> Reso
 def bitmaps_at(found: Words) -> tuple[c.Bitmap, ...]:
     """Locations as delete bitmaps, one for each file, ids ascending."""
     return tuple(
-        c.Bitmap(
-            file_id=file_id, deleted_count=len(at), positions=BitMap(rows_of(found[at])).serialize()
-        )
-        for file_id, at in by_file(found)
+        c.Bitmap(file_id=file_id, deleted_count=len(rows), positions=encode_positions(rows))
+        for file_id, rows in bitmaps_by_file(found)
     )
 
 

@@ -21,7 +21,6 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-from pyroaring import BitMap
 
 from actors.messages import (
     CommitReply,
@@ -48,14 +47,15 @@ from actors.primary.changed_rows import (
 )
 from actors.primary.rivals import kept_by_order, without_rivals
 from storage.conform import conform
+from storage.delete_bitmap import encode_positions
 from storage.errors import Conflict
+from storage.primary_key import bitmaps_by_file
 from storage.schema import Column, TableSchema
 from storage.snapshot.model import Receipt, Snapshot, TableState
 from storage.target import RowRules, fit
 
 __all__ = ["COMMITTED_BEFORE", "Modifier", "Primary", "RowWrites"]
 
-ROW_BITS = 21  # of a location, the row within its file
 COMMITTED_BEFORE = "40003"  # the SQLSTATE of a statement that is repeated after its commit
 
 
@@ -305,14 +305,10 @@ def _of(columns: tuple[Column, ...]) -> TableSchema:
 
 
 def _delete_by_location(info: TableInfo, old: pa.Table, read_lsn: int) -> DeleteRows:
-    locations = old.column(0).to_numpy()
-    files = locations >> ROW_BITS
-    rows = (locations & ((1 << ROW_BITS) - 1)).astype(np.uint32)
+    locations = old.column(0).to_numpy().astype(np.uint64)
     return DeleteRows(
         table_id=info.table_id,
-        positions={
-            int(number): BitMap(rows[files == number]).serialize() for number in np.unique(files)
-        },
+        positions={file_id: encode_positions(rows) for file_id, rows in bitmaps_by_file(locations)},
         read_lsn=read_lsn,
     )
 

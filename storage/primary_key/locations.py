@@ -7,14 +7,15 @@ or a bitmap deletes the row. `LiveRows` tells; it is made from the state of a ta
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from pyroaring import FrozenBitMap
 
-from storage.delete_bitmap import DeleteBitmap, position_array
+from storage.delete_bitmap import DeleteBitmap, positions_of
+from storage.delete_bitmap import Positions as Bitmap
 from storage.primary_key.words import Mask, Positions, Words
 from storage.snapshot.model import TableState
 
@@ -23,6 +24,7 @@ __all__ = [
     "ROW_BITS",
     "LiveIds",
     "LiveRows",
+    "bitmaps_by_file",
     "by_file",
     "file_ids_of",
     "locations_in",
@@ -31,6 +33,8 @@ __all__ = [
 
 ROW_BITS = 21
 MISSING = np.uint64(2**64 - 1)  # no location: no file has an id of 43 ones
+
+FEW_OF_A_FILE = 32
 
 _ROW_MASK = np.uint64((1 << ROW_BITS) - 1)
 _SHIFT = np.uint64(ROW_BITS)
@@ -57,9 +61,23 @@ def by_file(locations: Words) -> Iterator[tuple[int, Positions]]:
         return
     ids = file_ids_of(locations)
     order = np.argsort(_narrow(ids), kind="stable")
-    ids = ids.take(order)
+    for file_id, part in _runs(ids.take(order)):
+        yield file_id, order[part]
+
+
+def bitmaps_by_file(locations: Words) -> Iterator[tuple[int, Bitmap]]:
+    """File ids in locations, ascending, each with the rows that they name there."""
+    ordered = np.sort(locations)
+    rows = rows_of(ordered)
+    for file_id, part in _runs(file_ids_of(ordered)):
+        yield file_id, positions_of(rows[part])
+
+
+def _runs(ids: Positions) -> Iterator[tuple[int, slice]]:
+    """Ascending ids, each with the slice of the array that is of it."""
     starts = np.flatnonzero(np.diff(ids, prepend=-1))
-    yield from zip(ids.take(starts).tolist(), np.split(order, starts[1:]), strict=True)
+    edges = itertools.pairwise([*starts.tolist(), len(ids)])
+    yield from zip(ids.take(starts).tolist(), itertools.starmap(slice, edges), strict=True)
 
 
 def _narrow(ids: Positions) -> Positions | npt.NDArray[np.uint16]:
@@ -154,14 +172,22 @@ class LiveRows:
 
     def deleted(self, locations: Words) -> Mask:
         """For each location, whether a bitmap deletes its row."""
+        if len(locations) < FEW_OF_A_FILE * len(self.bitmaps):
+            return self._deleted_one_by_one(locations)
         rows = rows_of(locations)
         found = np.zeros(len(locations), np.bool_)
         for file_id, positions in by_file(locations):
             bitmap = self.bitmaps.get(file_id)
-            if bitmap is None:
-                continue
-            asked = rows.take(positions)
-            gone = bitmap.bitmap & FrozenBitMap(asked.astype(np.uint32))
-            if gone:
-                found[positions] = np.isin(asked, position_array(gone))
+            if bitmap is not None:
+                found[positions] = bitmap.has(rows.take(positions))
         return found
+
+    def _deleted_one_by_one(self, locations: Words) -> Mask:
+        """Where each file has so few of the locations that taking them together does not pay."""
+        bitmaps = self.bitmaps
+        pairs = zip(file_ids_of(locations).tolist(), rows_of(locations).tolist(), strict=True)
+        deleted = (
+            (known := bitmaps.get(file_id)) is not None and row in known.bitmap
+            for file_id, row in pairs
+        )
+        return np.fromiter(deleted, np.bool_, len(locations))

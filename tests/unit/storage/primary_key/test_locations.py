@@ -6,15 +6,17 @@ from collections.abc import Set
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import FrozenBitMap
 
-from storage.delete_bitmap import DeleteBitmap
+from storage.delete_bitmap import DeleteBitmap, positions_of
 from storage.primary_key.locations import (
     MISSING,
     LiveIds,
     LiveRows,
+    bitmaps_by_file,
     by_file,
     file_ids_of,
     locations_in,
@@ -47,6 +49,14 @@ def test_locations_are_told_apart_by_file(ids: list[int]) -> None:
     assert all([i for i, known in enumerate(ids) if known == f] == p for f, p in found.items())
 
 
+@given(st.sets(st.tuples(st.integers(0, 3) | st.integers(0, 2**42), st.integers(0, 2**21 - 1))))
+def test_rows_are_gathered_in_a_bitmap_of_each_file(pairs: set[tuple[int, int]]) -> None:
+    locations = np.array([file_id << 21 | row for file_id, row in pairs], np.uint64)
+    found = {file_id: set(rows) for file_id, rows in bitmaps_by_file(locations)}
+    assert list(found) == sorted({file_id for file_id, _ in pairs})
+    assert {(file_id, row) for file_id, rows in found.items() for row in rows} == pairs
+
+
 @given(st.sets(ID), st.lists(st.tuples(st.sets(ID), st.sets(ID)), max_size=4))
 def test_live_ids_are_a_set(first: set[int], changes: list[tuple[set[int], set[int]]]) -> None:
     live, expected = LiveIds.of(first), set(first)
@@ -74,6 +84,28 @@ def test_deleted_rows_are_not_there() -> None:
     assert rows.contains(asked).tolist() == expected
     assert rows.contains(asked[:8], (1, 2)).tolist() == expected[:8]
     assert rows.contains(asked, (1, 3)).tolist() == expected
+
+
+@pytest.mark.parametrize("files", [1, 5, 200])
+@pytest.mark.parametrize("deleted", [0, 3, 4_000])
+@pytest.mark.parametrize("asked", [0, 40, 3_000])
+def test_deleted_rows_are_found_however_many_there_are(
+    files: int, deleted: int, asked: int
+) -> None:
+    """Few rows of many files, many of few, few or many deleted: each is looked up in its way."""
+    random = np.random.default_rng([files, deleted, asked])
+    chosen = {f: random.choice(20_000, deleted, replace=False) for f in range(1, files + 1)}
+    bitmaps = {f: DeleteBitmap(f, 20_000, positions_of(rows)) for f, rows in chosen.items()}
+    ids, rows = random.integers(0, files + 2, asked), random.integers(0, 20_000, asked)
+    if asked and deleted:
+        ids[0], rows[0] = 1, chosen[1][0]
+    expected = [
+        row in chosen.get(f, ()) for f, row in zip(ids.tolist(), rows.tolist(), strict=True)
+    ]
+    live = LiveRows(LiveIds.of(range(files + 2)), bitmaps)
+    locations = ids.astype(np.uint64) << np.uint64(21) | rows.astype(np.uint64)
+    assert live.deleted(locations).tolist() == expected
+    assert bool(asked and deleted) is any(expected)
 
 
 def test_the_rows_of_a_table_are_those_of_its_files_and_deltas() -> None:
