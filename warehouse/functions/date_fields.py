@@ -1,34 +1,44 @@
-"""What a date and time picture read, and the date and time that it makes.
+"""The fields of a date and time picture: how their readers take them from a text.
 
-The fields may say the same thing in several ways: a year and its day, an ISO week, a Julian day, a
-century; PostgreSQL's `do_to_timestamp` decides which of them count.
+Reading, a field takes the text from the cursor's place on, tells the `Fields` what it found, and
+leaves the cursor behind it. There are few kinds: numbers, years with a comma, names, and hours of a
+time zone; `date_patterns` says which pattern is what.
+
+Facts are those of PostgreSQL 16, from its manual (9.8) and its answers:
+
+- 0 is nothing: a field that reads 0 is as if it were not there.
+- A number takes all digits that come, but just its own places if digits follow it in the picture
+  (`YYYYMM`); a sign takes one of them. Blanks alone are then a 0, if there is text enough.
+- A field that comes twice must repeat itself, in a way: what the text says the second time must be
+  what the first time came to mean (`YY YY` of "5 2005").
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from storage.errors import InvalidRequest
-from warehouse.functions.date_pictures import civil, julian
 
-__all__ = ["Fields", "Resolver", "invalid", "week_start"]
+__all__ = [
+    "Cursor",
+    "Fields",
+    "GroupedYear",
+    "Name",
+    "Names",
+    "Number",
+    "Reader",
+    "Unreadable",
+    "ZoneHours",
+    "invalid",
+]
 
-
-@dataclass(slots=True)
-class Fields:
-    """What was read; 0 is nothing, as in PostgreSQL. `mode`: "", "gregorian" or "iso"; `precision`:
-    the digits of a second's fraction that a timestamp keeps."""
-
-    values: dict[str, int] = field(default_factory=dict)
-    mode: str = ""
-    twelve_hours: bool = False
-    year_digits: int = 0
-    zone_sign: int = 0
-    precision: int = 6
-
-    def get(self, name: str) -> int:
-        """The field of a name; 0 if it was not read."""
-        return self.values.get(name, 0)
+_INT4 = range(-(2**31), 2**31)
+_BLANKS = re.compile(r"\s*", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_GROUPED = re.compile(r"\s*([+-]?\d+),\s*(\d{1,3}|[+-]\d{1,2})", re.ASCII)
 
 
 def invalid(message: str) -> InvalidRequest:
@@ -36,136 +46,204 @@ def invalid(message: str) -> InvalidRequest:
     return InvalidRequest(message, "22007")
 
 
-class Resolver:
-    """The date and time of the fields. Raises InvalidRequest (22007, 22008)."""
+@dataclass(slots=True)
+class Fields:
+    """What a text said; 0 is nothing.
 
-    def __init__(self, text: str, fields: Fields) -> None:
-        self.text = text
-        self.fields = fields
-        self.year, self.month, self.day = 0, 1, 1
-        self.given: set[str] = set()
-        self.time = self._time()
-        self._date()
+    `weekday`: 1 is Sunday. `year_digits`: of the year's pattern. `zone_sign`: -1 west of Greenwich.
+    `precision`: the digits of a second's fraction that a timestamp keeps.
+    """
 
-    def _out_of_range(self) -> InvalidRequest:
-        return InvalidRequest(f'date/time field value out of range: "{self.text}"', "22008")
+    year: int = 0
+    year_digits: int = 0
+    century: int = 0
+    before_christ: int = 0
+    month: int = 0
+    day: int = 0
+    day_of_year: int = 0
+    week: int = 0
+    week_of_month: int = 0
+    weekday: int = 0
+    iso_week: int = 0
+    iso_day_of_year: int = 0
+    julian_day: int = 0
+    hour: int = 0
+    minute: int = 0
+    second: int = 0
+    milliseconds: int = 0
+    microseconds: int = 0
+    seconds_of_day: int = 0
+    twelve_hours: int = 0
+    afternoon: int = 0
+    precision: int = 6
+    zone_sign: int = 1
+    zone_hours: int = 0
+    zone_minutes: int = 0
 
-    def _time(self) -> int:
-        get = self.fields.get
-        hour, rest = divmod(get("ssss"), 3600)
-        minute, second = divmod(rest, 60)
-        hour, minute, second = get("hh") or hour, get("mi") or minute, get("ss") or second
-        if self.fields.twelve_hours:
-            if not 1 <= hour <= 12:
-                raise invalid(f'hour "{hour}" is invalid for the 12-hour clock')
-            if get("pm") and hour < 12:
-                hour += 12
-            elif not get("pm") and hour == 12:
-                hour = 0
-        fraction = get("ms") * 1000 + get("us")
-        self._time_fits = (
-            0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60 and 0 <= fraction < 1_000_000
-        )
-        return ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
-
-    def _date(self) -> None:
-        get = self.fields.get
-        self._set_year()
-        if get("j"):
-            self._set_day(get("j"))
-        ordinal = get("ddd")
-        if get("ww"):
-            if self.fields.mode == "iso":
-                self._set_day(self._iso_day(get("ww"), get("d")))
-            else:
-                ordinal = (get("ww") - 1) * 7 + 1
-        day = (get("w") - 1) * 7 + 1 if get("w") else get("dd")
-        if day:
-            self.day = day
-            self.given.add("day")
-        if get("mm"):
-            self.month = get("mm")
-            self.given.add("month")
-        if ordinal and (self.month <= 1 or self.day <= 1):
-            self._set_ordinal(ordinal)
-        self._check()
-
-    def _set_year(self) -> None:
-        get = self.fields.get
-        year, before = get("year"), bool(get("bc"))
-        century = -get("cc") if before else get("cc")
-        if year:
-            self.given.add("year")
-            if century and self.fields.year_digits <= 2:
-                self.year = _in_century(year % 100, century)
-            else:
-                year = -year if before else year
-                self.year = year + 1 if year < 0 else year
-        elif century:
-            self.given.add("year")
-            self.year = (century - 1) * 100 + 1 if century >= 0 else century * 100 + 1
-
-    def _set_day(self, number: int) -> None:
-        self.year, self.month, self.day = civil(number)
-        self.given |= {"year", "month", "day"}
-
-    def _iso_day(self, week: int, weekday: int) -> int:
-        start = week_start(self.year) + (week - 1) * 7
-        if not weekday:
-            return start
-        return start + (weekday - 2 if weekday > 1 else 6)
-
-    def _set_ordinal(self, ordinal: int) -> None:
-        if not self.year and not self.fields.get("bc"):
-            raise invalid("cannot calculate day of year without year information")
-        if self.fields.mode == "iso":
-            self._set_day(week_start(self.year) - 1 + ordinal)
-            return
-        first = julian(self.year, 1, 1)
-        length = julian(self.year + 1, 1, 1) - first
-        if ordinal > length:
-            month, day = 13, ordinal - length
-        else:
-            _, month, day = civil(first + max(ordinal, 1) - 1)
-            day += min(ordinal, 1) - 1
-        self.month = month if self.month <= 1 else self.month
-        self.day = day if self.day <= 1 else self.day
-        self.given |= {"month", "day"}
-
-    def _check(self) -> None:
-        bad = ("month" in self.given and not 1 <= self.month <= 12) or (
-            "day" in self.given and not 1 <= self.day <= 31
-        )
-        if not bad and self.given >= {"year", "month", "day"}:
-            following = julian(self.year + self.month // 12, self.month % 12 + 1, 1)
-            bad = self.day > following - julian(self.year, self.month, 1)
-        get = self.fields.get
-        zone = self.fields.zone_sign and not (0 <= get("tzh") <= 15 and 0 <= get("tzm") < 60)
-        if bad or not self._time_fits or zone:
-            raise self._out_of_range()
-
-    def days(self) -> int:
-        """The Julian day."""
-        return julian(self.year, self.month, self.day)
-
-    def microseconds(self) -> int:
-        """Of the day."""
-        return self.time
-
-    def zone(self) -> int:
-        """Microseconds east of Greenwich."""
-        get = self.fields.get
-        return self.fields.zone_sign * (get("tzh") * 60 + get("tzm")) * 60_000_000
+    def tell(self, name: str, said: int, meant: int, pattern: str) -> None:
+        """Take note of a field. Raises InvalidRequest (22007) if it was told otherwise before."""
+        if getattr(self, name) not in (0, said):
+            raise invalid(f'conflicting values for "{pattern}" field in formatting string')
+        setattr(self, name, meant)
 
 
-def _in_century(year: int, century: int) -> int:
-    """The 21st century runs from 2001 to 2100."""
-    if year:
-        return year + (century - 1) * 100 if century >= 0 else (century + 1) * 100 - year + 1
-    return century * 100 + (0 if century >= 0 else 1)
+@dataclass(slots=True)
+class Cursor:
+    """A place in a text. `surplus`: how many more blanks and separators were passed since the last
+    field than the picture has there."""
+
+    text: str
+    at: int = 0
+    surplus: int = 0
+    fields: Fields = field(default_factory=Fields)
+
+    def pass_blanks(self) -> None:
+        """Those that are part of a field."""
+        found = _BLANKS.match(self.text, self.at)
+        assert found is not None, "nothing also matches"
+        self.at = found.end()
+
+    def skip_blanks(self) -> None:
+        """Those that are around fields."""
+        before = self.at
+        self.pass_blanks()
+        self.surplus += self.at - before
+
+    def window(self, size_bytes: int) -> str:
+        """What is next in the text, as long as a pattern; as long in UTF-8, as PostgreSQL cuts."""
+        characters = self.text[self.at : self.at + size_bytes]
+        if characters.isascii():
+            return characters
+        return characters.encode()[:size_bytes].decode(errors="ignore")
 
 
-def week_start(year: int) -> int:
-    """The Julian day of the Monday of the first ISO week."""
-    fourth = julian(year, 1, 4)
-    return fourth - fourth % 7
+class Reader(Protocol):
+    """What reads a field."""
+
+    def read(self, cursor: Cursor) -> None:
+        """Raises InvalidRequest (22007, 22008) if the text does not have the field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """An integer.
+
+    `adjacent`: digits follow in the picture; `ordinal`: two letters follow in the text. `meaning`:
+    of a value and its width in characters. `also`: another field that it tells, and what.
+    """
+
+    pattern: str
+    name: str
+    digits: int
+    adjacent: bool
+    ordinal: bool
+    meaning: Callable[[int, int], int] | None
+    also: tuple[str, int] | None
+
+    def read(self, cursor: Cursor) -> None:
+        before = cursor.at
+        value = self._integer(cursor)
+        if self.name:
+            meant = self.meaning(value, cursor.at - before) if self.meaning else value
+            cursor.fields.tell(self.name, value, meant, self.pattern)
+        if self.also:
+            setattr(cursor.fields, *self.also)
+        if self.ordinal:
+            cursor.at += 2
+
+    def _integer(self, cursor: Cursor) -> int:
+        before = cursor.at
+        cursor.pass_blanks()
+        end = cursor.at + self.digits if self.adjacent else len(cursor.text)
+        if self.adjacent and len(cursor.text[cursor.at : end].encode()) < self.digits:
+            message = f'source string too short for "{self.pattern}" formatting field'
+            raise invalid(message)
+        found = _INTEGER.match(cursor.text, cursor.at, end)
+        if found is None and self.adjacent and cursor.at > before:
+            return 0
+        if found is None or (self.adjacent and found.end() < end):
+            raise invalid(f'invalid value "{cursor.window(self.digits)}" for "{self.pattern}"')
+        cursor.at = found.end()
+        value = _value(found[0])
+        if value not in _INT4:
+            message = f'value for "{self.pattern}" in source string is out of range'
+            raise InvalidRequest(message, "22008")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedYear:
+    """A year with a comma, `2,024`."""
+
+    pattern: str
+    ordinal: bool
+
+    def read(self, cursor: Cursor) -> None:
+        found = _GROUPED.match(cursor.text, cursor.at)
+        if found is None:
+            raise invalid('invalid input string for "Y,YYY"')
+        year = _value(found[1]) * 1000 + int(found[2])
+        cursor.fields.tell("year", year, year, self.pattern)
+        cursor.fields.year_digits = 4
+        cursor.at = found.end() + (2 if self.ordinal else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of a field, by what each says and means."""
+
+    name: str
+    expression: re.Pattern[str]
+    values: dict[str, tuple[int, int]]
+    also: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One name of several, in letters of any case."""
+
+    pattern: str
+    names: Names
+
+    def read(self, cursor: Cursor) -> None:
+        found = self.names.expression.match(cursor.text, cursor.at)
+        if found is None:
+            shown = re.split(r"\s", cursor.text[cursor.at :], maxsplit=1, flags=re.ASCII)[0]
+            raise invalid(f'invalid value "{shown}" for "{self.pattern}"')
+        cursor.at = found.end()
+        cursor.fields.tell(self.names.name, *self.names.values[found[0].lower()], self.pattern)
+        if self.names.also:
+            setattr(cursor.fields, *self.names.also)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneHours:
+    """Hours of a time zone. A minus that was passed as a separator is its sign, if the picture has
+    not as many separators."""
+
+    hours: Number
+
+    def read(self, cursor: Cursor) -> None:
+        sign = cursor.text[cursor.at : cursor.at + 1]
+        if sign and sign in "+- ":
+            cursor.at += 1
+        elif cursor.surplus > 0:
+            sign = cursor.text[cursor.at - 1]
+        cursor.fields.zone_sign = -1 if sign == "-" else 1
+        self.hours.read(cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A pattern that only `to_char` knows."""
+
+    pattern: str
+
+    def read(self, cursor: Cursor) -> None:
+        message = f'formatting field "{self.pattern}" is only supported in to_char'
+        raise InvalidRequest(message, "0A000")
+
+
+def _value(digits: str) -> int:
+    """Of an integer. Python would refuse thousands of digits; a hundred are out of every range."""
+    return int(digits) if len(digits) < 100 else 2**31

@@ -1,4 +1,4 @@
-"""`to_char` of timestamps and intervals: a port of PostgreSQL's.
+"""`to_char` of timestamps and intervals: a text by a picture.
 
 A constant picture of common patterns is written by Polars (`_chrono`); other pictures, and years
 outside 1 to 9999, by a kernel.
@@ -15,16 +15,14 @@ from storage.errors import InvalidRequest
 from warehouse.algebra.types import BIGINT, AnyType
 from warehouse.execution.kernels import rowwise
 from warehouse.execution.value import Value
-from warehouse.functions.date_fields import week_start
 from warehouse.functions.date_pictures import (
     MONTHS,
     ROMAN_MONTHS,
     WEEKDAYS,
     Node,
-    civil,
     date_picture,
-    julian,
 )
+from warehouse.functions.day_numbers import civil, julian, week_start
 from warehouse.functions.number_formats import ordinal_suffix
 from warehouse.functions.registry import scalar
 from warehouse.functions.text import constant_of

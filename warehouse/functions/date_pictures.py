@@ -1,15 +1,19 @@
 """The pictures of `to_char`, `to_date` and `to_timestamp`, `FMMonth DDth, YYYY`, taken apart.
 
-A node is a pattern (with its FM prefix and TH suffix), a separator, a blank or another character.
-The lists are those of PostgreSQL's `formatting.c`.
+A picture is a row of nodes: patterns, each with its FM or TM in front and its TH behind, and single
+characters between them. One regular expression finds the next node; the longest pattern that fits
+wins (`HH24` over `HH`). The patterns are those of the PostgreSQL manual, 9.8, "Template Patterns
+for Date/Time Formatting": all in capitals or all in small letters, some also as `Month`.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["MONTHS", "ROMAN_MONTHS", "WEEKDAYS", "Node", "civil", "date_picture", "julian"]
+__all__ = ["MONTHS", "ROMAN_MONTHS", "SEPARATORS", "WEEKDAYS", "Node", "date_picture"]
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
@@ -18,33 +22,49 @@ MONTHS = (
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 ROMAN_MONTHS = ("XII", "XI", "X", "IX", "VIII", "VII", "VI", "V", "IV", "III", "II", "I")
 
-_UPPER = (
-    *("A.D.", "A.M.", "AD", "AM", "B.C.", "BC", "CC", "DAY", "DDD", "DD", "DY", "Day", "Dy", "D"),
-    *("FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "FX", "HH24", "HH12", "HH", "IDDD", "ID", "IW"),
-    *("IYYY", "IYY", "IY", "I", "J", "MI", "MM", "MONTH", "MON", "MS", "Month", "Mon", "OF"),
-    *("P.M.", "PM", "Q", "RM", "SSSSS", "SSSS", "SS", "TZH", "TZM", "TZ", "US", "WW", "W"),
-    *("Y,YYY", "YYYY", "YYY", "YY", "Y"),
+_BLANKS = " \t\n\v\f\r"
+SEPARATORS = frozenset(_BLANKS + "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+
+_HALVES = ("AM", "PM", "A.M.", "P.M.", "AD", "BC", "A.D.", "B.C.")
+_NAMES = (*_HALVES, "MONTH", "MON", "DAY", "DY", "RM", "TZ")  # written in the pattern's case
+_CAPITALISED = ("Month", "Mon", "Day", "Dy")
+_NUMBERS = (
+    *("Y,YYY", "YYYY", "YYY", "YY", "Y", "IYYY", "IYY", "IY", "I", "CC", "Q", "MM", "WW", "W"),
+    *("IW", "DDD", "IDDD", "DD", "D", "ID", "J", "HH", "HH12", "HH24", "MI", "SS", "MS", "US"),
+    *("FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "SSSS", "SSSSS", "TZH", "TZM", "OF"),
 )
-_WORDS = tuple(dict.fromkeys((*_UPPER, *(word.lower() for word in _UPPER))))
-_HALVES = ("A.D.", "A.M.", "AD", "AM", "B.C.", "BC", "P.M.", "PM")
-_SPELLED = ("DAY", "DY", "MONTH", "MON", "RM", "TZ")
-_CASED = frozenset(
-    word
-    for name in (*_HALVES, *_SPELLED)
-    for word in (name, name.lower(), name.capitalize())
-    if word in _WORDS
+_WORDS = (*_NAMES, *_NUMBERS, "FX")
+
+
+def _any_of(words: Iterable[str]) -> str:
+    longest_first = sorted(words, key=len, reverse=True)
+    return "|".join(re.escape(word) for word in longest_first)
+
+
+_NODE = re.compile(
+    rf"""
+    (?P<prefix> FM | fm | TM | tm )?
+    (?:
+        (?P<pattern> {_any_of((*_WORDS, *map(str.lower, _WORDS), *_CAPITALISED))} )
+        (?P<suffix> TH | th | SP )?
+    |
+        " (?P<quoted> (?: \\. | [^"] )* ) "?
+    |
+        (?: \\ (?=") )?
+        (?P<character> . )
+    )?
+    """,
+    re.VERBOSE | re.DOTALL,
 )
-_NOT_DIGITS = frozenset(
-    (*_HALVES, *_SPELLED, "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "FX", "OF", "TZH")
-)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """`kind`: "pattern", "separator", "blank" or "character".
+    """`kind`: "pattern", "separator" (a blank or a sign between fields) or "character".
 
     `text`: as written; `word`: a pattern in capitals, but names and half-days as written, since
-    their case matters. `prefix` is FM or TM, `suffix` TH or th.
+    their case matters. `fill` is FM, `translated` TM, `suffix` TH or th.
     """
 
     kind: str
@@ -54,83 +74,31 @@ class Node:
     translated: bool = False
     suffix: str = ""
 
-    @property
-    def digits(self) -> bool:
-        """Does the pattern stand for digits?"""
-        return self.kind == "pattern" and self.text.upper() not in _NOT_DIGITS
-
 
 @lru_cache(maxsize=512)
 def date_picture(text: str) -> tuple[Node, ...]:
     """The nodes of a picture."""
-    nodes: list[Node] = []
-    at = 0
-    while at < len(text):
-        prefix = next((p for p in ("FM", "fm", "TM", "tm") if text.startswith(p, at)), "")
-        at += len(prefix)
-        word = next((word for word in _WORDS if text.startswith(word, at)), None)
-        if word is not None:
-            at += len(word)
-            suffix = next((s for s in ("TH", "th", "SP") if text.startswith(s, at)), "")
-            at += len(suffix)
-            nodes.append(
-                Node(
-                    "pattern",
-                    word,
-                    word if word in _CASED else word.upper(),
-                    fill=prefix.upper() == "FM",
-                    translated=prefix.upper() == "TM",
-                    suffix="" if suffix == "SP" else suffix,
-                )
-            )
-        elif at < len(text) and text[at] == '"':
-            at = _quoted(text, at + 1, nodes)
-        elif at < len(text):
-            at += text.startswith('\\"', at)
-            nodes.append(Node(_kind(text[at]), text[at]))
-            at += 1
-    return tuple(nodes)
+    return tuple(node for found in _NODE.finditer(text) for node in _nodes(found))
 
 
-def _quoted(text: str, at: int, nodes: list[Node]) -> int:
-    while at < len(text) and text[at] != '"':
-        at += text[at] == "\\" and at + 1 < len(text)
-        nodes.append(Node("character", text[at]))
-        at += 1
-    return at + 1
+def _nodes(found: re.Match[str]) -> list[Node]:
+    if found["pattern"]:
+        return [_pattern(found)]
+    if found["quoted"]:
+        return [Node("character", each) for each in _ESCAPED.sub(r"\1", found["quoted"])]
+    character = found["character"]
+    if character:
+        return [Node("separator" if character in SEPARATORS else "character", character)]
+    return []
 
 
-def _kind(character: str) -> str:
-    if character in " \t\n\v\f\r":
-        return "blank"
-    separator = "!" <= character <= "~" and not character.isalnum()
-    return "separator" if separator else "character"
-
-
-def julian(year: int, month: int, day: int) -> int:
-    """The Julian day of a date; months and days beyond their ends count on."""
-    if month > 2:
-        month += 1
-        year += 4800
-    else:
-        month += 13
-        year += 4799
-    century = year // 100
-    number = year * 365 - 32167
-    number += year // 4 - century + century // 4
-    return number + 7834 * month // 256 + day
-
-
-def civil(day: int) -> tuple[int, int, int]:
-    """Year (astronomical), month and day of a Julian day."""
-    number = day + 32044
-    quad = number // 146097
-    extra = (number - quad * 146097) * 4 + 3
-    number += 60 + quad * 3 + extra // 146097
-    quad = number // 1461
-    number -= quad * 1461
-    year = number * 4 // 1461
-    number = ((number + 305) % 365 if year else (number + 306) % 366) + 123
-    year += quad * 4
-    quarter = number * 2141 // 65536
-    return year - 4800, (quarter + 10) % 12 + 1, number - 7834 * quarter // 256
+def _pattern(found: re.Match[str]) -> Node:
+    text, prefix, suffix = found["pattern"], (found["prefix"] or "").upper(), found["suffix"] or ""
+    return Node(
+        "pattern",
+        text,
+        text if text.upper() in _NAMES else text.upper(),
+        fill=prefix == "FM",
+        translated=prefix == "TM",
+        suffix="" if suffix == "SP" else suffix,  # SP is in the manual, but does nothing
+    )

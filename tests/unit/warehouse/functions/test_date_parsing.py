@@ -88,6 +88,19 @@ CASES: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
         ),
         (("2024-02-29", "YYYY-MM-DD "), 19782),
         (("5874898-01-01", "FMYYYY-MM-DD"), Fails("22008", 'date out of range: "5874898-01-01"')),
+        (("5 2005", "YY YY"), 12784),
+        (
+            ("5 5", "YY YY"),
+            Fails("22007", 'conflicting values for "YY" field in formatting string'),
+        ),
+        (("4 Thu", "D Dy"), -719528), (("0 19", "IYYY CC"), -61726),
+        (
+            ("2024 05 16", "YYYY MM TZH"),
+            Fails("22009", 'time zone displacement out of range: "2024 05 16"'),
+        ),
+        (("2024- x05", "FXYYYY-MMDD"), Fails("22007", 'invalid value "x0" for "DD"')),
+        (("0" * 9 + "2024", "YYYY"), 19723),
+        (("9" * 5000, "YYYY"), Fails("22008", 'value for "YYYY" in source string is out of range')),
     ],
     "to_timestamp(text,text)": [
         (("2024-02-29 13:04:05", "YYYY-MM-DD HH24:MI:SS"), 1709211845000000),
