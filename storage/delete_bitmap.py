@@ -12,6 +12,7 @@ come in: never at or past the row count.
 
 from __future__ import annotations
 
+import weakref
 from array import array
 
 import numpy as np
@@ -69,7 +70,10 @@ class DeleteBitmap:
     It has the fields of `changes.Bitmap`, which stands for it in the log and in checkpoints.
     """
 
-    __slots__ = ("_encoded", "bitmap", "deleted_count", "file_id", "row_count")
+    __slots__ = (
+        *("__weakref__", "_encoded", "_merged"),
+        *("bitmap", "deleted_count", "file_id", "row_count"),
+    )
 
     file_id: int
     row_count: int
@@ -83,6 +87,7 @@ class DeleteBitmap:
         self.bitmap = bitmap
         self.deleted_count = len(bitmap)
         self._encoded: bytes | None = None
+        self._merged: tuple[bytes, weakref.ref[DeleteBitmap]] | None = None
 
     @classmethod
     def decode(cls, file_id: int, row_count: int, data: bytes, source: str) -> DeleteBitmap:
@@ -99,9 +104,19 @@ class DeleteBitmap:
         return self._encoded
 
     def merged(self, data: bytes, source: str) -> DeleteBitmap:
-        """With the positions in `data` deleted too. Raises CorruptData naming `source`."""
+        """With the positions in `data` deleted too. Raises CorruptData naming `source`.
+
+        The primary does everything twice, when it resolves a group and when the group is durable:
+        the second time the same `data` gives the first result, which then is in memory once.
+        """
+        if self._merged is not None and self._merged[0] is data:
+            known = self._merged[1]()
+            if known is not None:
+                return known
         more = decode_positions(data, self.row_count, source)
-        return DeleteBitmap(self.file_id, self.row_count, self.bitmap | more)
+        made = DeleteBitmap(self.file_id, self.row_count, self.bitmap | more)
+        self._merged = data, weakref.ref(made)
+        return made
 
     def has(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """For each row, in [0, row_count), whether it is deleted."""
@@ -112,6 +127,9 @@ class DeleteBitmap:
         deleted = np.zeros(self.row_count, np.bool_)
         deleted[position_array(self.bitmap)] = True
         return deleted.take(rows)
+
+    def __reduce__(self) -> tuple[type[DeleteBitmap], tuple[int, int, Positions]]:
+        return DeleteBitmap, (self.file_id, self.row_count, self.bitmap)
 
     def __contains__(self, position: int) -> bool:
         return position in self.bitmap

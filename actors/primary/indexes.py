@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from actors.primary.settler import settle_now
 from storage.delta import decode_rows
 from storage.errors import CorruptData
 from storage.ids import Ids
@@ -172,6 +173,7 @@ def _checked(path: Path, run: IndexRun) -> Run:
 def _with_deltas(index: TableIndex, table: TableState) -> TableIndex:
     for delta in table.deltas:
         index = index.added(delta.id, indexed(_delta_keys(delta, table)))
+    settle_now([index])
     return index
 
 

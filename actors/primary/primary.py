@@ -28,6 +28,7 @@ from actors.primary.maintainer import Maintainer
 from actors.primary.resolve import resolve_in
 from actors.primary.sequencer import Sequencer, SequencerLimits
 from actors.primary.sequences import Reservations
+from actors.primary.settler import Settler
 from actors.primary.state import WriterState
 from actors.primary.tables import cluster_by, first_schema
 from actors.primary.transactions import TransactionLimits, Transactions, files_with
@@ -124,6 +125,7 @@ class Primary:
             name_prefix=index_prefix(reign.snapshot.branch_id, reign.epoch),
             budget_bytes=self._keyed.index_bytes,
         )
+        self._settler = Settler()
         self._sequencer = Sequencer(
             reign,
             clock=clock,
@@ -131,6 +133,7 @@ class Primary:
             limits=limits,
             on_commit=self._committed,
             open_index=self._indexes.open,
+            settle=self._settler.settle,
         )
         self._maintainer = Maintainer(
             self._sequencer,
@@ -163,6 +166,7 @@ class Primary:
     def start(self) -> None:
         """Begin serving; call once, inside the event loop."""
         self._spawn(self._sequencer.run())
+        self._spawn(self._settler.run())
         self._spawn(self._beat())
         self._spawn(self._checkpoints())
         self._spawn(self._maintainer.run())

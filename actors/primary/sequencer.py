@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from actors.messages import Transaction
@@ -33,6 +33,7 @@ from actors.primary.group import Entry, OpenGroup, carried, fail, record_of, siz
 from actors.primary.moves import Moves
 from actors.primary.resolve import resolve_in
 from actors.primary.resolved import Resolved
+from actors.primary.settler import settle_now
 from actors.primary.state import WriterState
 from actors.primary.written import WrittenKeys
 from storage.clock import Clock
@@ -78,8 +79,12 @@ class Sequencer:
         limits: SequencerLimits | None = None,
         on_commit: Callable[[Snapshot, Group], None] = lambda snapshot, group: None,
         open_index: Callable[[TableState], Awaitable[TableIndex]] = _no_index,
+        settle: Callable[[Iterable[TableIndex]], None] = settle_now,
     ) -> None:
-        """Args: open_index: makes the index of a table with keys, from its runs and deltas."""
+        """Args:
+        open_index: makes the index of a table with keys, from its runs and deltas.
+        settle: hears of indexes with new keys (`settler.py`).
+        """
         self._epoch = reign.epoch
         self._writer_id = reign.owner.id
         self._writer: LogWriter = reign.writer
@@ -88,6 +93,7 @@ class Sequencer:
         self._limits = limits or SequencerLimits()
         self._on_commit = on_commit
         self._open_index = open_index
+        self._settle = settle
         self._durable = reign.snapshot
         self._working = WriterState(snapshot=reign.snapshot)
         self._written = WrittenKeys()
@@ -259,6 +265,7 @@ class Sequencer:
         group.add(entry, resolved, size)
         self._working = working
         for one in resolved:
+            self._settle(one.indexes.values())
             for table_id, keys in one.written.items():
                 self._written.note(group.lsn, table_id, keys)
             for table_id, moved in one.moved.items():
@@ -310,6 +317,7 @@ class Sequencer:
     def _seal(self, group: OpenGroup) -> None:
         if not group.sealed:  # then it is the last one
             self._working = group.seal(self._working)
+            self._settle(self._working.indexes.values())
 
     async def _wait(self, entry: Entry) -> Receipt:
         waiter: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()

@@ -29,10 +29,22 @@ WrittenByKey = Mapping[int, Keys] | None  # see `Resolved.written`
 
 @dataclass(slots=True)
 class _Table:
-    """One table's last writes: by key id and key, and `everything`: the last that named no keys."""
+    """One table's last writes: by key id and key, and `everything`: the last that named no keys.
+
+    Most are forgotten before anybody asks for them, so they are only `noted` until then.
+    """
 
     lsns: dict[int, Memory] = field(default_factory=dict)
+    noted: list[tuple[int, int, Keys]] = field(default_factory=list)  # LSN, key id
     everything: int = 0
+
+    def of(self, key_id: int) -> Memory:
+        """The LSN of the last write of each key."""
+        for lsn, noted_id, keys in self.noted:
+            lsns = np.full(len(keys), lsn, dtype=np.uint64)
+            self.lsns[noted_id] = self.lsns.get(noted_id, Memory()).added(keys, lsns)
+        self.noted.clear()
+        return self.lsns.get(key_id, Memory())
 
 
 @dataclass(slots=True)
@@ -66,9 +78,7 @@ class WrittenKeys:
         if keys is None:
             known.everything = lsn
             return
-        for key_id, some in keys.items():
-            lsns = np.full(len(some), lsn, dtype=np.uint64)
-            known.lsns[key_id] = known.lsns.get(key_id, Memory()).added(some, lsns)
+        known.noted.extend((lsn, key_id, some) for key_id, some in keys.items())
 
     def forget(self, durable_lsn: int) -> None:
         """Drop what no reader can ask for: called when a group has become durable."""
@@ -133,5 +143,5 @@ class WrittenKeys:
             return np.zeros(len(keys), dtype=np.bool_)
         if known.everything > lsn:
             return np.ones(len(keys), dtype=np.bool_)
-        found = known.lsns.get(key_id, Memory()).find(keys)
+        found = known.of(key_id).find(keys)
         return np.asarray((found != MISSING) & (found > np.uint64(lsn)), dtype=np.bool_)

@@ -13,7 +13,7 @@ from storage.primary_key.locations import (
     locations_in,
     rows_of,
 )
-from storage.primary_key.memory import Memory
+from storage.primary_key.memory import Memory, Tier
 from storage.primary_key.merge import Duplicate, find_duplicate
 from storage.primary_key.merge import merge as merge_runs
 from storage.primary_key.pages import MappedPages
@@ -38,6 +38,7 @@ __all__ = [
     "Positions",
     "Run",
     "TableIndex",
+    "Tier",
     "Words",
     "WrittenRun",
     "bitmaps_by_file",

@@ -62,7 +62,7 @@ class KeyIndex:
         self._check(keys)
         result = np.full(len(keys), MISSING)
         left = np.arange(len(keys))
-        parts: tuple[Entries | Run, ...] = (*self.memory.tiers, *(p.run for p in self.runs))
+        parts: tuple[Entries | Run, ...] = (*self.memory.parts, *(p.run for p in self.runs))
         for part in parts:
             if not len(left):
                 break

@@ -6,7 +6,7 @@ The writer forks it, changes the fork, and keeps or drops it: nothing in it is c
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from storage.primary_key.canonical import is_exact
 from storage.primary_key.index import KeyIndex, PlacedRun
 from storage.primary_key.keys import Keys
 from storage.primary_key.locations import MISSING, LiveIds, LiveRows, file_ids_of, locations_in
-from storage.primary_key.memory import Memory
+from storage.primary_key.memory import Memory, Tier
 from storage.primary_key.pages import MappedPages
 from storage.primary_key.run import Run
 from storage.primary_key.words import Positions, Words
@@ -81,6 +81,11 @@ class TableIndex:
         for key_id, (found, rows) in row_keys.items():
             keys[key_id] = keys[key_id].added(found, locations_in(delta_id, rows))
         return dataclasses.replace(self, keys=keys, live=self.live.changed([delta_id], []))
+
+    def unsettled(self) -> Iterator[Tier]:
+        """What is in memory and to be settled (`memory.py`)."""
+        for index in self.keys.values():
+            yield from index.memory.unsettled()
 
     def emptied(self) -> TableIndex:
         """Of the same table without rows."""

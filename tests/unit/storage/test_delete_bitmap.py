@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
 
 import pytest
 from pyroaring import BitMap
@@ -53,12 +55,27 @@ def test_deleting_more_makes_another_bitmap() -> None:
         new.bitmap.add(4)
 
 
+def test_the_same_bytes_again_give_the_same_bitmap_as_long_as_it_is_there() -> None:
+    old, data = DeleteBitmap.decode(7, 100, encoded(1, 2), "x"), encoded(3)
+    new = old.merged(data, "x")
+    assert old.merged(data, "x") is new
+    assert old.merged(encoded(3), "x") == new
+    assert set(old.merged(encoded(4), "x").bitmap) == {1, 2, 4}
+    kept = weakref.ref(new)
+    del new
+    gc.collect()
+    assert kept() is None  # an old version holds no newer one in memory
+    assert set(old.merged(data, "x").bitmap) == {1, 2, 3}
+
+
 def test_equal_means_the_same_rows_of_the_same_file() -> None:
     one = DeleteBitmap.decode(7, 100, encoded(1), "x")
     assert one == DeleteBitmap(7, 100, Positions([1]))
     assert one != DeleteBitmap(8, 100, Positions([1]))
     assert one != DeleteBitmap(7, 100, Positions([2]))
+    more = one.merged(encoded(2), "x")
     assert pickle.loads(pickle.dumps(one)) == one
+    assert pickle.loads(pickle.dumps(more)) == more
 
 
 def test_positions_as_an_array_may_be_moved() -> None:
