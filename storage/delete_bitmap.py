@@ -109,7 +109,7 @@ class DeleteBitmap:
         The primary does everything twice, when it resolves a group and when the group is durable:
         the second time the same `data` gives the first result, which then is in memory once.
         """
-        if self._merged is not None and self._merged[0] is data:
+        if self._merged is not None and self._merged[0] == data:
             known = self._merged[1]()
             if known is not None:
                 return known
