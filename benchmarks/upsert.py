@@ -4,7 +4,8 @@
 
 Steps, for each size of the table (README.md in this directory says how to read the numbers):
 1. Make the files of the table and of the batches once; every system reads the same ones.
-2. Each system loads the table, alone, in a process that then ends.
+2. Each system loads the table, alone, in a process that then ends. All of it is on the disk before
+   anything is measured.
 3. Each system opens it in a new process and writes a first batch: that is the time to recover.
 4. Batch by batch, every system writes it before any goes on, and who begins changes each time; so
    noise of the machine hits all alike. A system that has used up its time stops; one that does not
@@ -16,6 +17,7 @@ Steps, for each size of the table (README.md in this directory says how to read 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import sys
@@ -83,6 +85,8 @@ def _measure(report: UpsertReport, rows: int, options: argparse.Namespace) -> No
         for one in contenders:
             say(f"{rows:,} rows: {one.system.name} loads")
             _attempt(one, _load, tables, options)
+        say(f"{rows:,} rows: what was loaded goes to the disk")
+        os.sync()
         for one in contenders:
             say(f"{rows:,} rows: {one.system.name} opens")
             _attempt(one, _open, batches[0], options)
