@@ -1,15 +1,19 @@
 """Micropartitions made by Ray tasks: one per source file, one per slice of a large frame.
 
 A frame is sorted and cut by whoever has it; slices go through the object store, a few at a time.
-Each task writes its files, with the runs of their keys, and answers with their names. The first
-error ends all tasks of a write; what they stored is referred to by nobody.
+Each task writes its files, with the runs of their keys, and answers with their names.
+
+After the first error of a write no task is started any more. Those under way end by themselves, and
+nobody refers to what they store: `ray.cancel` of a task that is about to end can end the process
+that calls it (decision 14).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +32,8 @@ from storage.sources_format import SourceReading
 from storage.target import IngestTarget
 
 __all__ = ["IngestTasks", "RayIngest"]
+
+TASKS_MIN = 16  # also where the cluster has no CPUs yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,8 @@ class RayIngest:
             nonlocal done
             async with room:
                 shared = await asyncio.to_thread(ray.put, part)
-                found = await _answer(self._tasks.slice(self._node, target, shared))
+                found = await _value(self._tasks.slice(self._node, target, shared))
+            assert isinstance(found, list)
             done += part.num_rows
             if progress is not None:
                 progress(done)
@@ -79,13 +86,14 @@ class RayIngest:
         """See `Ingest.sources`."""
         rows_done = dict.fromkeys(range(len(sources)), 0)
         files_done = 0
+        room = _Room(self._node.settings.ray.ingest_cpus)
+        await room.grow()
 
         async def one(index: int, info: TableInfo, url: str) -> list[IngestedFile]:
             nonlocal files_done
-            steps = self._tasks.load(self._node, info, url, reading)
             found: list[IngestedFile] = []
-            try:
-                async for reference in steps:
+            async with room.place():
+                async for reference in self._tasks.load(self._node, info, url, reading):
                     step = await _value(reference)
                     if isinstance(step, int):
                         rows_done[index] = step
@@ -93,34 +101,46 @@ class RayIngest:
                         found = step
                         files_done += 1
                     progress(sum(rows_done.values()), files_done)
-            except BaseException:
-                ray.cancel(steps)
-                raise
             return found
 
         pairs = enumerate(zip(infos, sources, strict=True))
         return await _all([one(index, info, url) for index, (info, url) in pairs])
 
 
+class _Room:
+    """For twice as many tasks as the cluster has CPUs for: none of these idles, an autoscaler sees
+    that more are wanted, and after an error there are few that nobody needs."""
+
+    def __init__(self, cpus: float) -> None:
+        """Args: cpus: of one task."""
+        self._cpus = cpus
+        self._places = asyncio.Semaphore(0)
+        self._count = 0
+
+    async def grow(self) -> None:
+        """To what the cluster has now."""
+        resources = await asyncio.to_thread(ray.cluster_resources)
+        wanted = max(TASKS_MIN, 2 * math.ceil(resources.get("CPU", 0) / self._cpus))
+        for _ in range(self._count, wanted):
+            self._places.release()
+        self._count = max(self._count, wanted)
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Of one task, as soon as there is one."""
+        async with self._places:
+            yield
+        await self.grow()
+
+
 async def _all(work: Sequence[Coroutine[Any, Any, list[IngestedFile]]]) -> list[IngestedFile]:
-    """All files in order. The first error cancels what is not done."""
+    """All files in order. The first error ends the waiting for all others."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return [file for task in tasks for file in task.result()]
-
-
-async def _answer(reference: Any) -> list[IngestedFile]:
-    """The files of one task, which is cancelled with us."""
-    try:
-        found = await _value(reference)
-    except asyncio.CancelledError:
-        ray.cancel(reference)
-        raise
-    assert isinstance(found, list)
-    return found
 
 
 async def _value(reference: Any) -> Any:
