@@ -37,7 +37,9 @@ from warehouse.algebra.types import (
     UNKNOWN,
     AnyType,
     RecordType,
+    base_name,
     is_integer,
+    shown,
 )
 from warehouse.binder.context import Binding
 from warehouse.binder.types import resolve_type
@@ -52,6 +54,7 @@ from warehouse.planning.rules import (
     qualified_text,
 )
 from warehouse.syntax import commands
+from warehouse.syntax.collations import check_collation
 from warehouse.syntax.tree import NameRef, TypeName
 
 __all__ = ["plan_create_table", "plan_create_table_as", "stored_type", "table_options"]
@@ -221,6 +224,13 @@ def _kept(kind: AnyType, column: str, known: Sequence[SqlType]) -> SqlType:
 def _column(
     node: commands.ColumnDef, kind: SqlType, binding: Binding, catalogue: SnapshotCatalogue
 ) -> NewColumn:
+    if node.collation:
+        element = kind.element if isinstance(kind, ArrayType) else kind
+        if base_name(element) not in ("text", "varchar", "bpchar"):
+            raise InvalidRequest(
+                f"column {node.name}: collations are not supported by type {shown(kind)}", "42804"
+            )
+        check_collation(node.collation)
     identity = None
     if node.identity is not None:
         if not is_integer(kind):

@@ -64,6 +64,7 @@ class ColumnDef(Node, frozen=True):
     identity: IdentityDef | None = None
     checks: tuple[CheckDef, ...] = ()
     keys: tuple[KeyDef, ...] = ()
+    collation: tuple[str, ...] = ()
 
 
 class CreateTable(Node, frozen=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from storage.errors import InvalidRequest, NotYet
-from warehouse.syntax.collations import check_collation
 from warehouse.syntax.commands import (
     CheckDef,
     ColumnDef,
@@ -30,7 +29,6 @@ _COLUMN_CLAUSES = {
     "storage": "STORAGE",
     "compression": "COMPRESSION",
 }
-_TEXTS = ("text", "varchar", "bpchar", "name")
 _SERIALS = {
     "serial": "int4",
     "serial4": "int4",
@@ -186,6 +184,7 @@ class DefinitionGrammar(QueryGrammar):
             identity = IdentityDef(at, False, None, 1, None, None)
         checks: list[CheckDef] = []
         keys: list[KeyDef] = []
+        collation: tuple[str, ...] = ()
         while not self.at_operator(",", ")"):
             constraint = None
             if self.take_word("constraint"):
@@ -202,7 +201,9 @@ class DefinitionGrammar(QueryGrammar):
             elif self.at_word("check"):
                 checks.append(self._check(start, constraint))
             elif self.take_word("collate"):
-                self._collation(name, kind)
+                if collation:
+                    self.fail("multiple COLLATE clauses not allowed")
+                collation = self.dotted_name("a collation")
             elif self.take_word("generated"):
                 if identity is not None:
                     self.fail(f"multiple identity specifications for column {name}")
@@ -216,16 +217,12 @@ class DefinitionGrammar(QueryGrammar):
             self.fail(f"column {name}: an identity has no DEFAULT and is NOT NULL")
         text, expr = default if default is not None else (None, None)
         allowed = identity is None if nullable is None else nullable
-        return ColumnDef(at, name, kind, allowed, text, expr, identity, tuple(checks), tuple(keys))
-
-    def _collation(self, column: str, kind: TypeName) -> None:
-        """COLLATE of a column: texts compare by code point, which some collations mean, too."""
-        collation = self.dotted_name("a collation")
-        if kind.name[-1] not in _TEXTS:
-            raise InvalidRequest(
-                f"column {column}: collations are not supported by type {kind.name[-1]}", "42804"
-            )
-        check_collation(collation)
+        return ColumnDef(
+            *(at, name, kind, allowed, text, expr, identity),
+            checks=tuple(checks),
+            keys=tuple(keys),
+            collation=collation,
+        )
 
     def _serial(self, named: TypeName) -> TypeName:
         """The type of a column that numbers its rows: SERIAL is short for an identity."""
