@@ -34,6 +34,7 @@ from storage.target import IngestTarget
 __all__ = ["IngestTasks", "RayIngest"]
 
 TASKS_MIN = 16  # also where the cluster has no CPUs yet
+CPUS_MIN = 0.1  # a task counts for so many, where the settings give it none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +121,8 @@ class _Room:
     async def grow(self) -> None:
         """To what the cluster has now."""
         resources = await asyncio.to_thread(ray.cluster_resources)
-        wanted = max(TASKS_MIN, 2 * math.ceil(resources.get("CPU", 0) / self._cpus))
+        cpus = max(self._cpus, CPUS_MIN)
+        wanted = max(TASKS_MIN, 2 * math.ceil(resources.get("CPU", 0) / cpus))
         for _ in range(self._count, wanted):
             self._places.release()
         self._count = max(self._count, wanted)

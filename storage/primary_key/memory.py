@@ -65,8 +65,9 @@ class Tier:
 
     def settle(self) -> Entries:
         """The entries as one array. Two threads that settle the same do the work twice, no more."""
+        halves = self._halves  # before it is asked whether they are still there
         if (settled := self._settled) is None:
-            newer, older = (half.settle() for half in self._halves)
+            newer, older = (half.settle() for half in halves)
             settled = self._settled = _merged(newer, older)
             self._halves = ()
         return settled

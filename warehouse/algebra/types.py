@@ -55,6 +55,7 @@ __all__ = [
     "base_name",
     "category",
     "has_equality",
+    "is_collatable",
     "is_decimal",
     "is_float",
     "is_integer",
@@ -183,6 +184,11 @@ def category(kind: AnyType) -> str:
 def has_equality(kind: AnyType) -> bool:
     """Has the type an `=`, and an order? JSON and paths have none."""
     return base_name(kind) not in ("json", "jsonpath")
+
+
+def is_collatable(kind: AnyType) -> bool:
+    """Has the type an order that collations are about? Texts have one, and arrays of them."""
+    return base_name(kind).lstrip("_") in ("text", "varchar", "bpchar")
 
 
 def is_integer(kind: AnyType) -> bool:

@@ -29,6 +29,7 @@ from warehouse.algebra.types import (
     AnyType,
     RecordType,
     base_name,
+    is_collatable,
     is_integer,
     shown,
 )
@@ -464,7 +465,7 @@ class ExpressionBinder(MembershipBinder, CastBinder, CallBinder):
 
     def _collate(self, node: tree.Collate) -> Expr:
         arg = self.typed(self.bind(node.arg))
-        if base_name(arg.type) not in ("text", "varchar", "bpchar"):
+        if not is_collatable(arg.type):
             raise InvalidRequest(
                 f"collations are not supported by type {shown(arg.type)}{self.binding.place(node)}",
                 "42804",

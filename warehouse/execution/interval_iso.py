@@ -48,7 +48,7 @@ _Add = Callable[[Sums, int, float], None]
 class _Half:
     """What may stand before a `T`, or behind it.
 
-    Args:
+    Attributes:
         units: how to add a number, by the letter of its unit.
         order: the units of the forms without letters.
         fraction: the unit, in microseconds, of the fraction behind all units side by side.

@@ -37,7 +37,7 @@ from warehouse.algebra.types import (
     UNKNOWN,
     AnyType,
     RecordType,
-    base_name,
+    is_collatable,
     is_integer,
     shown,
 )
@@ -225,8 +225,7 @@ def _column(
     node: commands.ColumnDef, kind: SqlType, binding: Binding, catalogue: SnapshotCatalogue
 ) -> NewColumn:
     if node.collation:
-        element = kind.element if isinstance(kind, ArrayType) else kind
-        if base_name(element) not in ("text", "varchar", "bpchar"):
+        if not is_collatable(kind):
             raise InvalidRequest(
                 f"column {node.name}: collations are not supported by type {shown(kind)}", "42804"
             )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from storage.primary_key.keys import Keys
 from storage.primary_key.locations import MISSING, LiveIds, locations_in
-from storage.primary_key.memory import PARTS_MAX, TIERS_MAX, Memory
+from storage.primary_key.memory import PARTS_MAX, TIERS_MAX, Memory, Tier
 from tests.unit.storage.primary_key.entries_of import HIGH, LOW, Pair, keys_of_pairs, looked_up
 
 PAIR = st.tuples(st.sampled_from(HIGH), st.sampled_from(LOW))
@@ -89,6 +89,27 @@ def test_settling_changes_nothing_that_older_values_find() -> None:
     assert len(tier.parts) == 1
     assert tier.size == 6  # as before: what is decided by it does not hang on threads
     assert [found_in(value, asked) for value in values] == before
+
+
+def test_another_thread_may_be_done_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever one looks at the halves, the other one has just settled and dropped them."""
+    keys = Keys(np.array([1, 2], np.uint64))
+    memory = Memory().added(keys, locations_in(1, np.arange(2)))
+    memory = memory.added(keys, locations_in(2, np.arange(2)))
+    (tier,) = memory.unsettled()
+    slot = Tier.__dict__["_halves"]
+    met: list[Tier] = []
+
+    def halves(self: Tier) -> object:
+        if self is tier and not met:
+            met.append(self)
+            self.settle()
+        return slot.__get__(self)
+
+    monkeypatch.setattr(Tier, "_halves", property(halves, slot.__set__))
+    assert len(tier.settle()) == 2
+    assert met == [tier]
+    assert len(tier.parts) == 1
 
 
 def test_a_tier_may_be_read_and_settled_by_many_threads() -> None:
