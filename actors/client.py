@@ -60,6 +60,14 @@ class WarehouseClient(Protocol):
         """Rows are a pa.Table here, whatever the engine."""
         ...
 
+    def suspend(self, *, force: bool = False) -> None:
+        """Give its workers back, once their queries are over, or at once with `force`."""
+        ...
+
+    def resume(self) -> None:
+        """Take workers; returns when the first of them serves. Raises Unavailable."""
+        ...
+
     def status(self) -> dict[str, Any]: ...
 
 
@@ -141,8 +149,12 @@ class Engine(Protocol):
         """Find the running virtual warehouse or start the one in the catalogue."""
         ...
 
-    def stop_warehouse(self, name: str) -> None:
-        """End its processes, if any run."""
+    def stop_warehouse(self, name: str, *, force: bool = False) -> None:
+        """End its processes, if any run: once its queries are over, or at once with `force`."""
+        ...
+
+    def cancel(self, query_id: str) -> bool:
+        """End a query, wherever it waits or runs; whether there was one."""
         ...
 
     def status(self) -> dict[str, Any]:

@@ -132,7 +132,10 @@ class Statement:
     Attributes:
         parameters: values of $1, $2, … in order, or by name ($name, :name).
         min_lsn: run on a snapshot at this LSN or later (read your writes).
-        timeout_ms: for reaching `min_lsn` and for running.
+        timeout_ms: for reaching `min_lsn`, for waiting and for running.
+        query_id: what the client calls it, to end it by; empty: it gets one.
+        priority: of those that wait for a worker the greatest is next.
+        queue_timeout_ms: for waiting for a worker; None: what the virtual warehouse says.
     """
 
     sql: str
@@ -141,6 +144,9 @@ class Statement:
     timeout_ms: int = 600_000
     session: Session = Session()
     token: IngestToken | None = None
+    query_id: str = ""
+    priority: int = 0
+    queue_timeout_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +163,9 @@ class Lookup:
     session: Session = Session()
     min_lsn: int | None = None
     timeout_ms: int = 600_000
+    query_id: str = ""
+    priority: int = 0
+    queue_timeout_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +190,9 @@ class QueryStats:
     queued_ms: float = 0.0
     plan_ms: float = 0.0
     execute_ms: float = 0.0
+    attempts: int = 1
+    peak_memory_bytes: int = 0
+    spilled_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from storage.flush import Flushed
 from storage.primary_key import Keys, OpenRun, Words
@@ -18,6 +19,7 @@ from storage.snapshot.files import FileRow
 
 __all__ = [
     "AdvanceSequence",
+    "AlterWarehouse",
     "AppendFiles",
     "AppendRows",
     "CommentOnTable",
@@ -316,6 +318,15 @@ class NewWarehouse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlterWarehouse:
+    """ALTER WAREHOUSE … SET. `changes`: new values of fields of `VirtualWarehouse`, by name."""
+
+    name: str
+    changes: Mapping[str, Any]
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DropWarehouse:
     """DROP WAREHOUSE."""
 
@@ -341,5 +352,6 @@ Operation = (
     | ExchangeRuns
     | LoadFiles
     | NewWarehouse
+    | AlterWarehouse
     | DropWarehouse
 )

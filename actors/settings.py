@@ -8,7 +8,23 @@ from actors.primary.primary import CheckpointPolicy, KeyedLimits
 from actors.primary.sequencer import SequencerLimits
 from storage.objects import StoreOptions
 
-__all__ = ["NodeSettings", "RaySettings", "Settings"]
+__all__ = ["NodeSettings", "NodeType", "RaySettings", "Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeType:
+    """A kind of node that workers of virtual warehouses run on.
+
+    Attributes:
+        resources: custom resources of Ray that pin a worker to such nodes; empty runs anywhere.
+        floor: started workers that are kept ready, also while nothing runs.
+        cpus, memory_bytes: of each of those; virtual warehouses of that size take from them.
+    """
+
+    resources: dict[str, float] = field(default_factory=dict)
+    floor: int = 0
+    cpus: float = 1.0
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +38,11 @@ class RaySettings:
         ingest_bytes_min: rows of so many bytes in memory are written by tasks; fewer by whoever
             has them.
         ingest_slices_max: slices of one frame that are in the object store at a time.
-        primary_resources, warehouse_resources: custom resources that pin actors to node types, as
-            `cluster.yaml` defines them; empty runs anywhere.
+        primary_resources: custom resources that pin the primary to a node type, as `cluster.yaml`
+            defines them; empty runs anywhere.
+        coordinator_resources: the same for coordinators, the fleet and the node broker.
+        coordinator_floor: started processes that are kept ready to become coordinators.
+        node_types: by name, for the workers of virtual warehouses.
         start_timeout_s: how long to wait for an actor before saying what is missing.
     """
 
@@ -34,7 +53,9 @@ class RaySettings:
     ingest_bytes_min: int = 64 << 20
     ingest_slices_max: int = 8
     primary_resources: dict[str, float] = field(default_factory=dict)
-    warehouse_resources: dict[str, float] = field(default_factory=dict)
+    coordinator_resources: dict[str, float] = field(default_factory=dict)
+    coordinator_floor: int = 0
+    node_types: dict[str, NodeType] = field(default_factory=lambda: {"default": NodeType()})
     start_timeout_s: float = 60.0
 
 

@@ -103,7 +103,7 @@ def start_warehouse(node: NodeSettings, make_planner: Callable[[], Planner], nam
             max_restarts=FOREVER,
             max_concurrency=CALLS_MAX,
             num_cpus=settings.coordinator_cpus,
-            resources=settings.warehouse_resources,
+            resources=settings.coordinator_resources,
         )
         .remote(node, make_planner, name, start_worker)
     )
@@ -112,7 +112,10 @@ def start_warehouse(node: NodeSettings, make_planner: Callable[[], Planner], nam
 def start_worker(node: NodeSettings, warehouse: VirtualWarehouse) -> Any:
     """A worker of a virtual warehouse."""
     return _worker(
-        node, warehouse.worker_cpus, warehouse.cache_bytes, node.settings.ray.warehouse_resources
+        node,
+        warehouse.worker_cpus,
+        warehouse.cache_bytes,
+        node.settings.ray.node_types[warehouse.node_type].resources,
     )
 
 

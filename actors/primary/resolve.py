@@ -9,6 +9,7 @@ from functools import singledispatch
 
 from actors.operations import (
     AdvanceSequence,
+    AlterWarehouse,
     AppendFiles,
     AppendRows,
     CommentOnTable,
@@ -28,7 +29,7 @@ from actors.operations import (
     TruncateTable,
     WriteRows,
 )
-from actors.primary import namespaces, rows, sequences, tables
+from actors.primary import namespaces, rows, sequences, tables, warehouses
 from actors.primary.bulk import load_files
 from actors.primary.delete_rows import delete_rows
 from actors.primary.maintenance import exchange_deltas, exchange_runs
@@ -37,9 +38,7 @@ from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState
 from actors.primary.truncate import truncate_table
 from actors.primary.write_rows import write_rows
-from storage.errors import InternalError, InvalidRequest, UnknownObject
-from storage.nearest import nearest
-from storage.snapshot import changes as c
+from storage.errors import InternalError
 from storage.snapshot.model import Snapshot
 
 __all__ = ["Resolved", "resolve", "resolve_in"]
@@ -88,28 +87,6 @@ resolve.register(DropType, namespaces.drop_type)
 resolve.register(AdvanceSequence, sequences.advance)
 resolve.register(AppendRows, rows.append_rows)
 resolve.register(AppendFiles, rows.append_files)
-
-
-@resolve.register
-def _(operation: NewWarehouse, snapshot: Snapshot, lsn: int) -> Resolved:
-    warehouse = operation.warehouse
-    if warehouse.name in snapshot.virtual_warehouses:
-        if operation.if_not_exists:
-            return Resolved(kind="create_virtual_warehouse")
-        raise InvalidRequest(f"virtual warehouse {warehouse.name} exists already", "42710")
-    return Resolved(
-        kind="create_virtual_warehouse",
-        catalogue=(c.CreateVirtualWarehouse(warehouse=warehouse),),
-    )
-
-
-@resolve.register
-def _(operation: DropWarehouse, snapshot: Snapshot, lsn: int) -> Resolved:
-    if operation.name not in snapshot.virtual_warehouses:
-        if operation.if_exists:
-            return Resolved(kind="drop_virtual_warehouse")
-        hint = nearest(operation.name, snapshot.virtual_warehouses)
-        raise UnknownObject(f"virtual warehouse {operation.name} does not exist{hint}")
-    return Resolved(
-        kind="drop_virtual_warehouse", catalogue=(c.DropVirtualWarehouse(name=operation.name),)
-    )
+resolve.register(NewWarehouse, warehouses.create)
+resolve.register(AlterWarehouse, warehouses.alter)
+resolve.register(DropWarehouse, warehouses.drop)

@@ -96,7 +96,23 @@ class TableDefinition(_Value, frozen=True):
 
 
 class VirtualWarehouse(_Value, frozen=True):
-    """The lasting settings of a virtual warehouse; counts of workers and clusters, CPUs each."""
+    """The lasting settings of a virtual warehouse.
+
+    Attributes:
+        size: workers per cluster; worker_cpus: of each, also its Polars threads.
+        cache_bytes: local file cache of each worker.
+        worker_memory_bytes: what a worker's process may take; None: it is not limited.
+        node_type: where the workers run; a name of `RaySettings.node_types`.
+        min_clusters, max_clusters: while it is awake.
+        scaling_policy: "standard" adds a cluster when queries wait, "economy" when one more would
+            be kept busy.
+        max_concurrency: queries that a cluster runs at a time; None: one per worker.
+        auto_suspend_s: it gives its workers back after so long without a query; None: never.
+        auto_resume: a query wakes it.
+        statement_timeout_s, queue_timeout_s: of each query, all of it and waiting for a worker;
+            None: what the client says.
+        max_queued: queries that may wait; more are refused.
+    """
 
     name: str
     size: int
@@ -106,6 +122,14 @@ class VirtualWarehouse(_Value, frozen=True):
     max_clusters: int = 1
     scaling_policy: str = "standard"
     auto_suspend_s: int | None = None
+    worker_memory_bytes: int | None = None
+    node_type: str = "default"
+    max_concurrency: int | None = None
+    auto_resume: bool = True
+    statement_timeout_s: float | None = None
+    queue_timeout_s: float | None = None
+    max_queued: int = 1000
+    comment: str | None = None
 
 
 class Bitmap(_Value, frozen=True):

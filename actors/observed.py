@@ -1,0 +1,131 @@
+"""What a database can be asked about itself while it runs: frozen records, one per row.
+
+`mobula.queries()`, `mobula.warehouses()` and `mobula.scaling_events()` show them in SQL, column by
+field: str is TEXT, int BIGINT, float DOUBLE PRECISION, bool BOOLEAN, and a name that ends in `_at`
+is a time in milliseconds since 1970 (UTC), TIMESTAMPTZ. Coordinators and the fleet make them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["OBSERVED", "Observe", "Observed", "QueryRecord", "ScalingEvent", "WarehouseRecord"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryRecord:
+    """A query that runs, waits or is over.
+
+    Attributes:
+        warehouse: empty: the primary's own compute.
+        state: "planning", "queued", "running", "succeeded", "failed" or "cancelled".
+        queued_ms, plan_ms, execute_ms, elapsed_ms: so far, if it is not over.
+        worker_seconds: how long workers were taken for it, attempts that failed included.
+        requests, bytes_fetched, …: see `messages.QueryStats`; 0 until it is over.
+    """
+
+    query_id: str
+    warehouse: str
+    state: str
+    user_name: str
+    sql: str
+    priority: int
+    started_at: int
+    ended_at: int | None
+    elapsed_ms: float
+    queued_ms: float
+    plan_ms: float
+    execute_ms: float
+    cluster: int | None
+    worker_pid: int | None
+    attempts: int
+    worker_seconds: float
+    requests: int
+    bytes_fetched: int
+    cache_hits: int
+    files_scanned: int
+    rows_scanned: int
+    result_rows: int | None
+    peak_memory_bytes: int
+    spilled_bytes: int
+    snapshot_lsn: int | None
+    error: str | None
+    sqlstate: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarehouseRecord:
+    """A virtual warehouse of the catalogue, and what there is of it.
+
+    Attributes:
+        state: "stopped" (no process of it runs), "suspended", "resuming", "running".
+        clusters: that serve; clusters_wanted: that there shall be; clusters_draining: that finish
+            their queries and end.
+        workers: that serve; workers_wanted: of all clusters wanted; workers_starting.
+        busy: workers that run a query; queued: queries that wait.
+        requests, read_bytes: to the object store since its coordinator began, by the coordinator
+            and its workers; worker_seconds: of all its queries since then.
+        shortage: what the cluster could not give, in words.
+    """
+
+    name: str
+    state: str
+    size: int
+    worker_cpus: float
+    worker_memory_bytes: int | None
+    cache_bytes: int
+    node_type: str
+    min_clusters: int
+    max_clusters: int
+    scaling_policy: str
+    max_concurrency: int | None
+    auto_suspend_s: int | None
+    auto_resume: bool
+    statement_timeout_s: float | None
+    queue_timeout_s: float | None
+    max_queued: int
+    comment: str | None
+    clusters: int = 0
+    clusters_wanted: int = 0
+    clusters_draining: int = 0
+    workers: int = 0
+    workers_wanted: int = 0
+    workers_starting: int = 0
+    busy: int = 0
+    queued: int = 0
+    queries: int = 0
+    worker_seconds: float = 0.0
+    requests: int = 0
+    read_bytes: int = 0
+    lsn: int | None = None
+    coordinator_pid: int | None = None
+    shortage: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingEvent:
+    """Something about the number of clusters, workers or nodes was decided, or happened.
+
+    Attributes:
+        action: "start", "resume", "suspend", "stop", "scale out", "scale in", "worker ready",
+            "worker lost", "worker replaced", "coordinator lost", "shortage" or "shortage over".
+        clusters, workers: wanted after it.
+        reason: in words.
+    """
+
+    happened_at: int
+    warehouse: str
+    action: str
+    clusters: int
+    workers: int
+    reason: str
+
+
+Observed = QueryRecord | WarehouseRecord | ScalingEvent
+OBSERVED: dict[str, type[Observed]] = {
+    "queries": QueryRecord,
+    "warehouses": WarehouseRecord,
+    "scaling_events": ScalingEvent,
+}
+Observe = Callable[[str], Awaitable[Sequence[Observed]]]  # a name of `OBSERVED` -> its records
