@@ -20,7 +20,8 @@ from typing import Any
 import pyarrow as pa
 
 from actors.changes import Changes, StoredRowWrites
-from actors.compute.pool import WorkerHandle, WorkerPool
+from actors.compute.pool import WorkerPool
+from actors.compute.workers import WorkerHandle
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker

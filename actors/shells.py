@@ -20,7 +20,7 @@ import pyarrow as pa
 import ray
 import ray.exceptions
 
-from actors.compute.pool import WorkerLost
+from actors.compute.workers import WorkerLost
 from actors.compute.streams import BatchStream, OpenStreams
 from actors.compute.worker import Worker
 from actors.coordinator_service import CoordinatorService

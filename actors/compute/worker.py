@@ -7,8 +7,9 @@ parallel into a local directory with a byte budget, and stay there for the next 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
@@ -16,11 +17,11 @@ import pyarrow as pa
 
 from actors.compute.execution import batches, execute, export
 from actors.compute.streams import stepwise
-from actors.fragments import FileInput, Fragment, FragmentResult
+from actors.fragments import FileInput, Fragment, FragmentResult, Warmed
 from actors.messages import QueryStats
 from storage.cache import FileCache
 from storage.clock import Clock
-from storage.errors import NotYet
+from storage.errors import MobulaError, NotYet
 from storage.objects import CountingStore
 
 __all__ = ["Worker"]
@@ -90,6 +91,32 @@ class Worker:
                 async for batch in made:
                     yield batch
 
+    async def warm(self, files: Sequence[FileInput]) -> Warmed:
+        """Fetch files into the cache, so that queries find them there. What cannot be fetched is
+        left to them."""
+        before = self._store.counts()
+        gate = asyncio.Semaphore(FETCHES_MAX)
+
+        async def one(file: FileInput) -> bool:
+            async with gate:
+                with contextlib.suppress(MobulaError):
+                    (await self._cache.open(file.name, file.checksum, file.size_bytes)).release()
+                    return True
+            return False
+
+        fetched = await asyncio.gather(*(one(file) for file in files))
+        cost = self._store.counts() - before
+        return Warmed(files=sum(fetched), requests=cost.requests, read_bytes=cost.read_bytes)
+
+    def resize_cache(self, cache_bytes: int) -> None:
+        """Another budget of the cache directory."""
+        self._cache.resize(cache_bytes)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it works on a fragment."""
+        return self._turn.locked()
+
     async def close(self) -> None:
         """Release the store and the cache directory."""
         await self._cache.close()
@@ -118,5 +145,5 @@ def _outside_bytes(fragment: Fragment) -> int:
 
 
 def _check(fragment: Fragment) -> None:
-    if fragment.output.kind not in ("gather", "export") or fragment.memory_bytes is not None:
-        raise NotYet("fragments with a partitioned output or a memory budget are not there yet")
+    if fragment.output.kind not in ("gather", "export"):
+        raise NotYet("fragments with a partitioned output are not there yet")
