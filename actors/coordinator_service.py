@@ -15,6 +15,7 @@ from actors.compute.pool import WorkerHandle, WorkerPool
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.messages import Lookup, QueryReply, Statement
+from actors.observed import Observe, nothing_observed
 from actors.planner import Planner
 from actors.settings import NodeSettings
 from actors.virtual_warehouse.coordinator import Coordinator
@@ -71,11 +72,13 @@ class CoordinatorService:
         ids: Ids,
         start_worker: Callable[[VirtualWarehouse], Awaitable[WorkerHandle]],
         share: Callable[[pa.Table], Any],
+        observe: Observe = nothing_observed,
     ) -> CoordinatorService:
         """Open a snapshot from the store alone and start all workers.
 
         Args:
             warehouse: the name of one in the catalogue, or settings of one that is not.
+            observe: see `QueryRunner`.
         Raises:
             UnknownObject: the catalogue has no virtual warehouse of that name.
         """
@@ -97,6 +100,7 @@ class CoordinatorService:
             share=share,
             clock=clock,
             ids=ids,
+            observe=observe,
         )
         following = asyncio.get_running_loop().create_task(follower.run())
         coordinator = Coordinator(found, follower, runner, pool)

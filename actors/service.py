@@ -39,6 +39,7 @@ from actors.messages import (
     TransactionReply,
 )
 from actors.numbering import with_numbers
+from actors.observed import Observe, nothing_observed
 from actors.operations import Operation, WriteOperation, WriteRows
 from actors.planner import (
     CallPlan,
@@ -155,6 +156,7 @@ class PrimaryService:
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
         silent_ms: int = SILENT_MS,
         make_ingest: Callable[[Ingest], Ingest] = lambda own: own,
+        observe: Observe = nothing_observed,
     ) -> PrimaryService:
         """Take over and serve.
 
@@ -162,6 +164,7 @@ class PrimaryService:
             silent_ms: sessions that have not written for so long are taken as ended, and their
                 temporary tables dropped; 0 where no session outlives its primary.
             make_ingest: where many rows become files, given how this process does it.
+            observe: see `QueryRunner`.
         Raises:
             Unavailable: another primary is alive; names it.
         """
@@ -185,6 +188,7 @@ class PrimaryService:
             share=share,
             clock=clock,
             ids=ids,
+            observe=observe,
         )
         primary.start()
         service = cls(

@@ -21,6 +21,7 @@ from actors.compute.pool import WorkerPool
 from actors.compute.streams import BatchStream, listed
 from actors.fragments import DeltaRun, Fragment, Output, ScanInput
 from actors.messages import Lookup, QueryReply, QueryStats, Statement
+from actors.observed import Observe, nothing_observed
 from actors.planner import (
     AtLsn,
     AtTimestamp,
@@ -60,11 +61,13 @@ class QueryRunner:
         share: Callable[[pa.Table], object],
         clock: Clock,
         ids: Ids,
+        observe: Observe = nothing_observed,
     ) -> None:
         """Args:
         latest: (min_lsn, timeout_ms) -> snapshot; raises Unavailable when the LSN is not
             reached in time.
         share: see `DeltaStage`.
+        observe: gives the records of statements that ask what the database does.
         """
         self._planner = planner
         self._reader = reader
@@ -74,6 +77,7 @@ class QueryRunner:
         self._share = share
         self._clock = clock
         self._ids = ids
+        self._observe = observe
         self._history: dict[int, Snapshot] = {}
 
     def parse(self, statement: Statement) -> Parsed:
@@ -90,9 +94,11 @@ class QueryRunner:
             newest = await self._latest(statement.min_lsn, statement.timeout_ms)
         snapshots = {v: await self._snapshot(v, newest) for v in parsed.versions}
         snapshots[Latest()] = newest
+        observed = {name: await self._observe(name) for name in sorted(parsed.observes)}
         if parsed.opens_files:
-            return await asyncio.to_thread(self._planner.plan, parsed, snapshots), newest
-        return self._planner.plan(parsed, snapshots), newest
+            plan = await asyncio.to_thread(self._planner.plan, parsed, snapshots, observed)
+            return plan, newest
+        return self._planner.plan(parsed, snapshots, observed), newest
 
     async def run(
         self, plan: Plan, snapshot: Snapshot, plan_ms: float, given: pa.Table | None = None
