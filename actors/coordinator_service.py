@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from actors.compute.workers import WorkerHandle
 from actors.fleet.port import FleetPort, Observation
 from actors.fleet.shapes import WorkerShape
 from actors.messages import Lookup, QueryReply, Statement
-from actors.observed import Observed
+from actors.observed import Observe, nothing_observed
 from actors.planner import Planner
 from actors.primary.warehouses import find_warehouse
 from actors.settings import NodeSettings
@@ -69,10 +69,10 @@ class CoordinatorService:
         warehouse: str | VirtualWarehouse,
         leader: str,
         fleet: FleetPort,
-        observe: Callable[[str], Awaitable[Sequence[Observed]]],
         clock: Clock,
         ids: Ids,
         share: Callable[[pa.Table], Any],
+        observe: Observe = nothing_observed,
     ) -> CoordinatorService:
         """Open a snapshot from the store alone. It sleeps until the first query, or `resume`.
 

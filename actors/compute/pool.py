@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
+from actors.compute.queries import QueryLog
 from actors.compute.supervisor import Supervisor
 from actors.compute.workers import WorkerHandle
 from actors.fragments import Fragment, FragmentResult
@@ -25,11 +26,17 @@ class WorkerPool:
     """`size` workers, started on first use or by `warm`. One event loop."""
 
     def __init__(
-        self, size: int, start: Callable[[], Awaitable[WorkerHandle]], clock: Clock
+        self,
+        size: int,
+        start: Callable[[], Awaitable[WorkerHandle]],
+        clock: Clock,
+        queries: QueryLog | None = None,
     ) -> None:
+        """Args: queries: hears which worker has which query."""
         self._size = size
         self._start = start
         self._clock = clock
+        self._queries = queries
         self._started = 0  # running, or being started by somebody
         self._idle: asyncio.Queue[WorkerHandle | None] = asyncio.Queue()
         self._all: set[WorkerHandle] = set()
@@ -65,20 +72,30 @@ class WorkerPool:
 
     async def take(self, fragment: Fragment) -> WorkerHandle:
         """The first idle worker; waits for one."""
+        if self._queries is not None:
+            self._queries.waits(fragment)
         while True:
             if self._idle.empty() and self._started < self._size:
                 await self._start_one()
             if (worker := await self._idle.get()) is not None:
+                if self._queries is not None:
+                    self._queries.runs(fragment, worker)
                 return worker
 
     def give_back(self, worker: WorkerHandle, fragment: Fragment) -> None:
         """See `WorkerSupply`."""
+        self._left(fragment)
         self._idle.put_nowait(worker)
 
     def lose(self, worker: WorkerHandle, fragment: Fragment, why: str) -> None:
         """See `WorkerSupply`; another one is started in the background."""
+        self._left(fragment)
         worker.kill()
         self._replace(worker)
+
+    def _left(self, fragment: Fragment) -> None:
+        if self._queries is not None:
+            self._queries.left(fragment)
 
     async def close(self) -> None:
         """End all workers, and the starting of more."""

@@ -21,6 +21,7 @@ from actors.compute.queries import Asked, QueryLog
 from actors.compute.streams import BatchStream, listed
 from actors.fragments import DeltaRun, Fragment, FragmentResult, Output, ScanInput
 from actors.messages import Lookup, QueryReply, QueryStats, Statement
+from actors.observed import Observe, nothing_observed
 from actors.planner import (
     AtLsn,
     AtTimestamp,
@@ -70,6 +71,7 @@ class QueryRunner:
         ids: Ids,
         queries: QueryLog,
         memory_bytes: Callable[[], int | None] = lambda: None,
+        observe: Observe = nothing_observed,
     ) -> None:
         """Args:
         latest: (min_lsn, timeout_ms) -> snapshot; raises Unavailable when the LSN is not
@@ -77,6 +79,7 @@ class QueryRunner:
         share: see `DeltaStage`.
         queries: hears when a plan is made.
         memory_bytes: what a worker's process may take; None: it is not limited.
+        observe: gives the records of statements that ask what the database does.
         """
         self._planner = planner
         self._reader = reader
@@ -88,6 +91,7 @@ class QueryRunner:
         self._ids = ids
         self._queries = queries
         self._memory_bytes = memory_bytes
+        self._observe = observe
         self._history: dict[int, Snapshot] = {}
 
     def parse(self, statement: Statement) -> Parsed:
@@ -104,9 +108,11 @@ class QueryRunner:
             newest = await self._latest(statement.min_lsn, statement.timeout_ms)
         snapshots = {v: await self._snapshot(v, newest) for v in parsed.versions}
         snapshots[Latest()] = newest
+        observed = {name: await self._observe(name) for name in sorted(parsed.observes)}
         if parsed.opens_files:
-            return await asyncio.to_thread(self._planner.plan, parsed, snapshots), newest
-        return self._planner.plan(parsed, snapshots), newest
+            plan = await asyncio.to_thread(self._planner.plan, parsed, snapshots, observed)
+            return plan, newest
+        return self._planner.plan(parsed, snapshots, observed), newest
 
     async def run(
         self,

@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from warehouse.syntax.expressions import ExpressionGrammar
-from warehouse.syntax.keywords import FILE_FUNCTIONS, NOT_BARE, RESERVED, TYPE_OR_FUNCTION
+from warehouse.syntax.keywords import (
+    FILE_FUNCTIONS,
+    NOT_BARE,
+    RESERVED,
+    TYPE_OR_FUNCTION,
+    own_function,
+)
 from warehouse.syntax.tree import (
     AsOf,
     Constant,
@@ -298,6 +304,7 @@ class QueryGrammar(ExpressionGrammar):
         alias, columns, definitions = self._alias()
         files = any(call.name[-1] in FILE_FUNCTIONS for call in calls)
         self.opens_files |= files
+        self.observes |= {name for call in calls if (name := own_function(call.name))}
         sample = self._sampled() if files else None
         return FunctionRef(at, calls, alias, columns, definitions, ordinality, lateral, sample)
 
