@@ -28,8 +28,10 @@ from actors.virtual_warehouse.coordinator import Coordinator, all_warehouses
 from actors.virtual_warehouse.elastic import ElasticWorkers
 from actors.virtual_warehouse.follower import Follower
 from storage.clock import Clock
+from storage.errors import InvalidRequest
 from storage.ids import Ids
 from storage.log.reader import LogReader
+from storage.nearest import nearest
 from storage.objects import CountingStore, open_store
 from storage.snapshot.changes import VirtualWarehouse
 
@@ -43,7 +45,7 @@ def open_branch(node: NodeSettings, clock: Clock) -> tuple[CountingStore, LogRea
 
 
 class CoordinatorService:
-    """A virtual warehouse's coordinator and its background work, as clients and the fleet call it."""
+    """A virtual warehouse's coordinator and its background work, as others call it."""
 
     def __init__(
         self, coordinator: Coordinator, follower: Follower, store: CountingStore, fleet: FleetPort
@@ -89,6 +91,7 @@ class CoordinatorService:
             found = warehouse
             if isinstance(found, str):
                 found = find_warehouse(found, snapshot)
+                _check_node_type(found, node)
         except BaseException:
             await store.close()
             raise
@@ -201,3 +204,14 @@ class CoordinatorService:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._store.close()
+
+
+def _check_node_type(warehouse: VirtualWarehouse, node: NodeSettings) -> None:
+    types = node.settings.ray.node_types
+    if warehouse.node_type not in types:
+        raise InvalidRequest(
+            f"virtual warehouse {warehouse.name}: node_type {warehouse.node_type} is not one of "
+            f"RaySettings.node_types{nearest(warehouse.node_type, types)}; they are "
+            f"{', '.join(sorted(types))}",
+            "22023",
+        )

@@ -12,6 +12,7 @@ import dataclasses
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from actors.compute.streams import BatchStream
 from actors.compute.workers import WorkerHandle
@@ -29,6 +30,7 @@ TEXT_CHARACTERS_MAX = 10_000
 GAVE_UP = "the caller gave up"
 
 Asked = Statement | Lookup
+A = TypeVar("A", Statement, Lookup)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,9 +106,7 @@ class QueryLog:
 
     # --- a query from its begin to its end --------------------------------------------------------
 
-    async def answered(
-        self, asked: Asked, answer: Callable[[Asked], Awaitable[QueryReply]]
-    ) -> QueryReply:
+    async def answered(self, asked: A, answer: Callable[[A], Awaitable[QueryReply]]) -> QueryReply:
         """What `answer` gives for the statement, which has an id there.
 
         Raises Cancelled if `cancel` ended it, or what `answer` raises.
@@ -133,7 +133,7 @@ class QueryLog:
         return reply
 
     async def streamed(
-        self, asked: Asked, open_stream: Callable[[Asked], Awaitable[BatchStream]]
+        self, asked: A, open_stream: Callable[[A], Awaitable[BatchStream]]
     ) -> BatchStream:
         """The same for a query whose rows come batch by batch: it is over when they are."""
         asked = self._named(asked)
@@ -226,12 +226,10 @@ class QueryLog:
     def records(self) -> list[QueryRecord]:
         """Those that are not over, then past ones, the newest first."""
         now_ms = self._clock.monotonic_ms()
-        running = [
-            self._record(q, q.state, now_ms, None, None, None) for q in self._running.values()
-        ]
+        running = [self._record(q, _Outcome(state=q.state), now_ms) for q in self._running.values()]
         return [*running, *reversed(self._past)]
 
-    def _named(self, asked: Asked) -> Asked:
+    def _named(self, asked: A) -> A:
         return asked if asked.query_id else dataclasses.replace(asked, query_id=self._ids.new())
 
     def _begin(self, asked: Asked, task: asyncio.Task[object] | None) -> _Query:

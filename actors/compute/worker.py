@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -27,6 +28,8 @@ from storage.objects import CountingStore
 __all__ = ["Worker"]
 
 FETCHES_MAX = 16  # objects fetched at once
+
+T = TypeVar("T")
 
 
 class Worker:
@@ -52,6 +55,7 @@ class Worker:
         self._cache = FileCache(cache_directory, cache_bytes, store)
         self._resolve_rows = resolve_rows
         self._turn = asyncio.Lock()
+        self._stepping = False  # in a thread
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
         """Run a fragment. Raises the errors of the store, InvalidRequest, NotYet, CorruptData."""
@@ -86,7 +90,7 @@ class Worker:
         async with self._turn, AsyncExitStack() as leases:
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
             paths, _ = await self._fetch(list(files.values()), leases)
-            made = stepwise(batches(fragment, paths, self._resolve_rows))
+            made = stepwise(self._counted(batches(fragment, paths, self._resolve_rows)))
             async with aclosing(made):
                 async for batch in made:
                     yield batch
@@ -114,8 +118,22 @@ class Worker:
 
     @property
     def busy(self) -> bool:
-        """Whether it works on a fragment."""
-        return self._turn.locked()
+        """Whether it works on a fragment, or still does on one that nobody waits for any more."""
+        return self._turn.locked() or self._stepping
+
+    def _counted(self, steps: Generator[T, None, None]) -> Generator[T, None, None]:
+        """The same; it is known while one of them is made."""
+        try:
+            while True:
+                self._stepping = True
+                step = next(steps, None)
+                self._stepping = False
+                if step is None:
+                    return
+                yield step
+        finally:
+            self._stepping = False
+            steps.close()
 
     async def close(self) -> None:
         """Release the store and the cache directory."""

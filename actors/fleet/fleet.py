@@ -3,8 +3,8 @@
 1. A coordinator wishes workers of a shape. What it lacks comes from spare ones of that shape; for
    the rest new ones are started. Processes of one shape are alike, so whichever is ready first goes
    to who has waited longest.
-2. A worker that is given back is spare. Of each shape as many spare ones are kept as its node type's
-   floor says, the others end. With floors of 0 an idle database holds no worker.
+2. A worker that is given back is spare. Of each shape as many spare ones are kept as the floor of
+   its node type says, the others end. With floors of 0 an idle database holds no worker.
 3. A process that dies is noticed at once. A worker is made good because the wish still stands; the
    virtual warehouse of a dead coordinator gets another one, which reads the log, is handed the
    workers that are idle, and goes on. Those that are busy for the dead one are ended.
@@ -220,10 +220,8 @@ class Fleet:
     def wish(self, wish: Wish, events: Sequence[ScalingEvent]) -> None:
         """See `FleetPort`."""
         lead = self._leads.get(wish.warehouse)
-        if lead is None or lead.process is None or lead.process.id != wish.leader:
-            if not self._is_opening(lead, wish.leader):
-                return  # of a coordinator that has been replaced
-        assert lead is not None
+        if lead is None or not self._leads_it(lead, wish.leader):
+            return  # of a coordinator that has been replaced
         self._events.extend(events)
         if lead.wish is None or lead.wish.workers < wish.workers:
             lead.wished_ms = self._clock.monotonic_ms()
@@ -251,9 +249,12 @@ class Fleet:
 
     # --- coordinators -----------------------------------------------------------------------------
 
-    def _is_opening(self, lead: _Lead | None, leader: str) -> bool:
+    def _leads_it(self, lead: _Lead, leader: str) -> bool:
+        """Whether this process leads the virtual warehouse, or is about to."""
         process = self._processes.get(leader)
-        return lead is not None and process is not None and process.warehouse == lead.name
+        if process is None or process.warehouse != lead.name:
+            return False
+        return lead.process is None or lead.process is process
 
     def _begin_opening(self, lead: _Lead) -> asyncio.Task[_Process]:
         lead.opening = task = self._spawn(self._open(lead))
@@ -335,8 +336,9 @@ class Fleet:
             lacking = self._lacking(shape) + self._limits.floors.get(shape, 0)
             spare, starting = self._in_state(shape, "spare"), self._in_state(shape, "starting")
             missing = lacking - len(spare) - len(starting)
-            for _ in range(max(missing, 0) if shape not in self._pauses else 0):
-                self._start(shape)
+            for _ in range(max(missing, 0)):
+                if shape not in self._pauses:
+                    self._start(shape)
             for process in [*reversed(starting), *reversed(spare)][: max(-missing, 0)]:
                 self._end(process)
         self._tell_nodes()
@@ -387,11 +389,14 @@ class Fleet:
 
     def _start(self, shape: Shape) -> None:
         id_ = self._ids.new()
+        try:
+            handle = self._host.start(id_, shape)
+        except MobulaError:  # its node type is none of ours, say: then it remains a shortage
+            self._pauses.add(shape)
+            self._spawn(self._pause(shape))
+            return
         process = _Process(
-            id=id_,
-            shape=shape,
-            handle=self._host.start(id_, shape),
-            since_ms=self._clock.monotonic_ms(),
+            id=id_, shape=shape, handle=handle, since_ms=self._clock.monotonic_ms()
         )
         self._processes[id_] = process
         self._spawn(self._watch(process))
@@ -413,8 +418,8 @@ class Fleet:
 
     async def _pause(self, shape: Shape) -> None:
         """Before the next start of a shape that does not start."""
-        self._failures[shape] = failures = self._failures.get(shape, 0) + 1
         self._pauses.add(shape)
+        self._failures[shape] = failures = self._failures.get(shape, 0) + 1
         await self._clock.sleep_ms(min(50.0 * 2**failures, RETRY_MS_MAX))
         self._pauses.discard(shape)
         self._reconcile()
@@ -485,7 +490,7 @@ class Fleet:
             await self._host.coordinator(lead.process.handle).shortage(None)
 
     def _tell_nodes(self) -> None:
-        bundles = [
+        bundles: list[Mapping[str, float]] = [
             dict(self._host.bundle(lead.wish.shape))
             for lead in self._leads.values()
             if lead.wish is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from actors.compute.queries import QueryLog
 from actors.compute.runner import QueryRunner
@@ -23,6 +23,8 @@ from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Snapshot
 
 __all__ = ["Coordinator", "all_warehouses", "warehouse_record"]
+
+A = TypeVar("A", Statement, Lookup)
 
 
 class Coordinator:
@@ -57,25 +59,19 @@ class Coordinator:
 
     async def get(self, lookup: Lookup) -> QueryReply:
         """Rows by primary key. Raises as `query`."""
-        return await self.queries.answered(self._limited(lookup), self._get)
+        return await self.queries.answered(self._limited(lookup), self._runner.get)
 
     async def stream(self, statement: Statement) -> BatchStream:
         """The same, its rows as they come. Raises as `query`."""
         return await self.queries.streamed(self._limited(statement), self._open_stream)
 
-    async def _answer(self, asked: Statement | Lookup) -> QueryReply:
-        assert isinstance(asked, Statement)
-        return await self._runner.answer(self._read(asked))
+    async def _answer(self, statement: Statement) -> QueryReply:
+        return await self._runner.answer(self._read(statement))
 
-    async def _get(self, asked: Statement | Lookup) -> QueryReply:
-        assert isinstance(asked, Lookup)
-        return await self._runner.get(asked)
+    async def _open_stream(self, statement: Statement) -> BatchStream:
+        return await self._runner.stream(self._read(statement))
 
-    async def _open_stream(self, asked: Statement | Lookup) -> BatchStream:
-        assert isinstance(asked, Statement)
-        return await self._runner.stream(self._read(asked))
-
-    def _limited(self, asked: Any) -> Any:
+    def _limited(self, asked: A) -> A:
         """With the timeout of the virtual warehouse, where that is shorter."""
         limit_s = self.settings.statement_timeout_s
         if limit_s is None or limit_s * 1000 >= asked.timeout_ms:

@@ -1,0 +1,138 @@
+"""The process of one worker: of a virtual warehouse, or of the primary's own compute."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from collections.abc import Sequence
+
+import pyarrow as pa
+import ray
+
+from actors.compute.memory import MemoryWatch
+from actors.compute.streams import BatchStream
+from actors.compute.worker import Worker
+from actors.fleet.shapes import Shape
+from actors.fragments import FileInput, Fragment, FragmentResult, Warmed
+from actors.loop import LoopThread
+from actors.messages import QueryStats
+from actors.service import open_worker
+from actors.settings import NodeSettings
+from actors.shells.handles import resolve_rows
+from storage.clock import SystemClock
+from storage.errors import OutOfMemory
+
+__all__ = ["WorkerShell"]
+
+FOREVER_MS = 1 << 40
+
+
+class WorkerShell:
+    """One query at a time."""
+
+    def __init__(self, node: NodeSettings, cache_bytes: int, shape: Shape | None = None) -> None:
+        """Args: shape: of a worker of the fleet."""
+        self._loop = LoopThread("mobula-worker")
+        self._memory = MemoryWatch()
+        self._shape = shape
+        self._warehouse = ""
+        self._worker: Worker = self._loop.run(self._open(node, cache_bytes))
+        self._stream: BatchStream | None = None
+
+    async def ready(self) -> int:
+        """Return the process id once the worker can take fragments."""
+        return os.getpid()
+
+    async def introduce(self) -> tuple[Shape | None, int, str]:
+        """(shape, process id, the virtual warehouse that it is lent to)."""
+        return self._shape, os.getpid(), self._warehouse
+
+    async def forever(self) -> None:
+        """Never returns: who waits for it hears when this process is gone."""
+        await asyncio.Event().wait()
+
+    async def lend(self, warehouse: str) -> None:
+        """Whose it is from now on; empty: nobody's."""
+        self._warehouse = warehouse
+
+    async def resize_cache(self, cache_bytes: int) -> None:
+        """Another budget for the cache directory."""
+        self._loop.call(self._worker.resize_cache, cache_bytes)
+
+    @ray.method(num_returns=2)
+    async def execute(self, fragment: Fragment) -> tuple[tuple[QueryStats, int], pa.Table]:
+        """Run a fragment; returns ((costs, bytes of the rows), rows) as two objects.
+
+        Raises OutOfMemory as soon as the process takes more than the fragment may. What runs in it
+        cannot be stopped: the caller ends the process.
+        """
+        with self._memory.over(fragment.memory_bytes) as watched:
+            work = asyncio.wrap_future(self._loop.start(self._worker.execute(fragment)))
+            await asyncio.wait({work, watched.exceeded}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise _too_much(fragment, watched.exceeded.result())
+            result: FragmentResult = work.result()
+        stats = dataclasses.replace(result.stats, peak_memory_bytes=watched.peak_bytes)
+        return (stats, result.rows.nbytes), result.rows
+
+    async def open_stream(self, fragment: Fragment) -> None:
+        """Make a fragment ready for `next_batch`. One at a time, as with `execute`."""
+        await self.close_stream()
+        # The supervisor watches over time.
+        self._limit = fragment.memory_bytes
+        self._fragment = fragment
+        self._stream = BatchStream(pa.schema([]), self._worker.stream(fragment), FOREVER_MS)
+
+    @ray.method(num_returns=2)
+    async def next_batch(self) -> tuple[bool, pa.RecordBatch | None]:
+        """(True, the next batch) or (False, None) at the end, as two objects."""
+        stream = self._stream
+        if stream is None:
+            return False, None
+        with self._memory.over(self._fragment.memory_bytes) as watched:
+            work = asyncio.wrap_future(self._loop.start(stream.next()))
+            await asyncio.wait({work, watched.exceeded}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise _too_much(self._fragment, watched.exceeded.result())
+            batch = work.result()
+        return batch is not None, batch
+
+    async def close_stream(self) -> None:
+        """End the work of `open_stream`."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await asyncio.wrap_future(self._loop.start(stream.close()))
+
+    async def warm(self, files: Sequence[FileInput]) -> Warmed:
+        """See `Worker.warm`."""
+        return await asyncio.wrap_future(self._loop.start(self._worker.warm(files)))
+
+    async def busy(self) -> bool:
+        """Whether it works on a fragment."""
+        return self._worker.busy
+
+    async def memory_bytes(self) -> int:
+        """What this process takes now."""
+        return self._memory.current_bytes
+
+    async def close(self) -> None:
+        """Leave nothing in the cache directory; the caller ends the process."""
+        await asyncio.wrap_future(self._loop.start(self._worker.close()))
+
+    async def _open(self, node: NodeSettings, cache_bytes: int) -> Worker:
+        return open_worker(
+            node,
+            name="files",
+            cache_bytes=cache_bytes,
+            clock=SystemClock(),
+            resolve_rows=resolve_rows,
+        )
+
+
+def _too_much(fragment: Fragment, found_bytes: int) -> OutOfMemory:
+    limit = fragment.memory_bytes or 0
+    return OutOfMemory(
+        f"query {fragment.query_id} took {found_bytes >> 20} MiB, and a worker may take "
+        f"{limit >> 20} MiB (worker_memory); use larger workers or ask for less at once"
+    )
