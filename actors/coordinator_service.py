@@ -103,7 +103,9 @@ class CoordinatorService:
             lambda newer: coordinator.follow(newer) if isinstance(warehouse, str) else None,
         )
         queries = QueryLog(found.name, clock, ids)
-        workers = ElasticWorkers(found, leader, fleet, clock, queries, follower.rest)
+        workers = ElasticWorkers(
+            found, leader, fleet, clock=clock, queries=queries, rest=follower.rest
+        )
         runner = QueryRunner(
             planner=planner,
             reader=reader,

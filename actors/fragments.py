@@ -17,7 +17,16 @@ from storage.schema import Column
 from storage.snapshot.ranges import ColumnRange
 from storage.sources_scan import SourceScan
 
-__all__ = ["DeltaRun", "FileInput", "Fragment", "FragmentResult", "Output", "ScanInput", "Warmed"]
+__all__ = [
+    "DeltaRun",
+    "FileInput",
+    "Fragment",
+    "FragmentResult",
+    "HotFile",
+    "Output",
+    "ScanInput",
+    "Warmed",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +128,15 @@ class FragmentResult:
 
     rows: Any  # pa.Table, or on Ray a reference to one
     stats: QueryStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotFile:
+    """A file, as a worker's cache needs it to fetch it."""
+
+    name: str
+    checksum: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

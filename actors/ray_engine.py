@@ -96,7 +96,6 @@ def _available() -> str:
 
 
 R = TypeVar("R", QueryReply, QueryReply | CommitReply)
-A = TypeVar("A", Statement, Lookup)
 
 
 def _with_rows(reply: R) -> R:
@@ -121,7 +120,7 @@ class RayEngine(StoreClient):
         self._lifelines: dict[Any, socket.socket | None] = {}
 
     def execute(self, statement: Statement) -> QueryReply | CommitReply:
-        statement = named(statement)
+        statement = _named(statement)
         timeout_s = statement.timeout_ms / 1000 + GRACE_S
 
         def once(primary: Any) -> Any:
@@ -148,9 +147,7 @@ class RayEngine(StoreClient):
         assert isinstance(found, RayStream)
         return found
 
-    def stream_of(
-        self, actor: Any, key: str, schema: pa.Schema, statement: Statement
-    ) -> RayStream:
+    def stream_of(self, actor: Any, key: str, schema: pa.Schema, statement: Statement) -> RayStream:
         """A stream that this actor has opened."""
         timeout_s = statement.timeout_ms / 1000 + GRACE_S
         return RayStream(actor, key, schema, timeout_s, self._loop)
@@ -287,7 +284,7 @@ def _patiently(call: Callable[[], Any], limit_s: float, what: str) -> Any:
         raise Unavailable(f"{what} stays unreachable after {limit_s:g} s: {error}") from error
 
 
-def named(asked: A) -> A:
+def _named(asked: Any) -> Any:
     """The same with an id, so that it can be ended."""
     return asked if asked.query_id else dataclasses.replace(asked, query_id=RandomIds().new())
 
@@ -300,8 +297,8 @@ def _end(actor: Any) -> None:
 
 
 class RayWarehouse:
-    """`WarehouseClient` of a virtual warehouse on the cluster. Its coordinator may be replaced: then
-    a read is sent again, to the next one."""
+    """`WarehouseClient` of a virtual warehouse on the cluster. Its coordinator may be replaced:
+    then a read is sent again, to the next one."""
 
     def __init__(self, name: str, engine: RayEngine, actor: Any) -> None:
         self._name = name
@@ -335,7 +332,7 @@ class RayWarehouse:
         return found
 
     def _asked(self, method: str, asked: Statement | Lookup) -> Any:
-        asked = named(asked)
+        asked = _named(asked)
         timeout_s = asked.timeout_ms / 1000 + GRACE_S
         with self._ends_with_us(asked.query_id):
             return self._called(method, timeout_s, asked)

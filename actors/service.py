@@ -21,11 +21,11 @@ import pyarrow as pa
 
 from actors.changes import Changes, StoredRowWrites
 from actors.compute.pool import WorkerPool
-from actors.compute.workers import WorkerHandle
 from actors.compute.queries import QueryLog
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.compute.workers import WorkerHandle
 from actors.coordinator_service import open_branch
 from actors.ingest import Ingest, OwnIngest
 from actors.loads import numbered_sources

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from actors.compute.execution import batches, execute, export
 from actors.compute.streams import stepwise
-from actors.fragments import FileInput, Fragment, FragmentResult, Warmed
+from actors.fragments import FileInput, Fragment, FragmentResult, HotFile, Warmed
 from actors.messages import QueryStats
 from storage.cache import FileCache
 from storage.clock import Clock
@@ -95,13 +95,13 @@ class Worker:
                 async for batch in made:
                     yield batch
 
-    async def warm(self, files: Sequence[FileInput]) -> Warmed:
+    async def warm(self, files: Sequence[HotFile]) -> Warmed:
         """Fetch files into the cache, so that queries find them there. What cannot be fetched is
         left to them."""
         before = self._store.counts()
         gate = asyncio.Semaphore(FETCHES_MAX)
 
-        async def one(file: FileInput) -> bool:
+        async def one(file: HotFile) -> bool:
             async with gate:
                 with contextlib.suppress(MobulaError):
                     (await self._cache.open(file.name, file.checksum, file.size_bytes)).release()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol
 
-from actors.fragments import FileInput, Fragment, FragmentResult, Warmed
+from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
 
 __all__ = ["WorkerHandle", "WorkerLost"]
 
@@ -32,7 +32,7 @@ class WorkerHandle(Protocol):
         Closing it raises WorkerLost if the worker does not get free at once."""
         ...
 
-    async def warm(self, files: Sequence[FileInput]) -> Warmed:
+    async def warm(self, files: Sequence[HotFile]) -> Warmed:
         """Fetch files into the cache. Raises WorkerLost."""
         ...
 

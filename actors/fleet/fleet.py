@@ -395,9 +395,7 @@ class Fleet:
             self._pauses.add(shape)
             self._spawn(self._pause(shape))
             return
-        process = _Process(
-            id=id_, shape=shape, handle=handle, since_ms=self._clock.monotonic_ms()
-        )
+        process = _Process(id=id_, shape=shape, handle=handle, since_ms=self._clock.monotonic_ms())
         self._processes[id_] = process
         self._spawn(self._watch(process))
 

@@ -21,7 +21,7 @@ from actors.planner import Planner
 from actors.settings import NodeSettings
 from actors.shells.fleet_calls import RayFleet, observed_by_fleet
 from actors.shells.handles import RayWorker, share_rows
-from actors.shells.opening import StreamingShell
+from actors.shells.opening import StreamingShell, node_address
 from storage.clock import SystemClock
 from storage.errors import Unavailable
 from storage.ids import RandomIds
@@ -47,7 +47,7 @@ class CoordinatorShell(StreamingShell):
         self._find_fleet = find_fleet
         self._find_primary = find_primary
         self._loop = LoopThread("mobula-coordinator")
-        self._lifelines = Lifelines(ray.util.get_node_ip_address(), self._gone)
+        self._lifelines = Lifelines(node_address(), self._gone)
         self._warehouse = ""
         self._service: CoordinatorService | None = None
 
@@ -97,7 +97,7 @@ class CoordinatorShell(StreamingShell):
     async def shortage(self, text: str | None) -> None:
         self._loop.call(self._open_service().shortage, text)
 
-    async def observe(self, queries: bool) -> Observation:  # noqa: FBT001 (a call over the wire)
+    async def observe(self, queries: bool) -> Observation:
         service = self._open_service()
         return await self._inside(lambda: service.observe(queries=queries))
 
@@ -105,7 +105,7 @@ class CoordinatorShell(StreamingShell):
         service = self._open_service()
         return await self._inside(lambda: service.cancel(query_id))
 
-    async def close(self, force: bool) -> None:  # noqa: FBT001
+    async def close(self, force: bool) -> None:
         """See `CoordinatorHandle`; the caller ends the process."""
         if self._service is not None:
             await self._run(self._service.close(force=force))
@@ -126,7 +126,7 @@ class CoordinatorShell(StreamingShell):
         """Open a stream; its id, and the schema of its rows."""
         return await self._opened(self._open_service().stream(statement))
 
-    async def suspend(self, force: bool) -> None:  # noqa: FBT001
+    async def suspend(self, force: bool) -> None:
         await self._run(self._open_service().suspend(force=force))
 
     async def resume(self) -> None:

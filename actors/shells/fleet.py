@@ -161,7 +161,7 @@ class FleetShell:
                 f"virtual warehouse {name}: its process died; ask again: {error}"
             ) from error
 
-    async def stop(self, name: str, force: bool) -> None:  # noqa: FBT001 (a call over the wire)
+    async def stop(self, name: str, force: bool) -> None:
         """See `Fleet.stop`."""
         fleet = await self._fleet.get()
         await self._run(fleet.stop(name, force=force))

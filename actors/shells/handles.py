@@ -14,7 +14,7 @@ import ray.exceptions
 from actors.compute.workers import WorkerLost
 from actors.fleet.port import Observation
 from actors.fleet.shapes import WorkerShape
-from actors.fragments import FileInput, Fragment, FragmentResult, Warmed
+from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
 from actors.messages import QueryStats
 from storage.errors import InternalError, MobulaError, OutOfMemory
 
@@ -133,7 +133,7 @@ class RayWorker:
         if not done or stopped.exception() is not None or await self.busy():
             raise WorkerLost("it does not stop")
 
-    async def warm(self, files: Sequence[FileInput]) -> Warmed:
+    async def warm(self, files: Sequence[HotFile]) -> Warmed:
         warmed: Warmed = await answer(self._actor.warm.remote(list(files)), "warming a worker")
         return warmed
 

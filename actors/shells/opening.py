@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
+import ray.util
 
 from actors.compute.streams import BatchStream, OpenStreams
 from actors.loop import LoopThread
@@ -15,7 +16,7 @@ from storage.clock import SystemClock
 from storage.errors import MobulaError
 from storage.ids import RandomIds
 
-__all__ = ["Opening", "StreamingShell"]
+__all__ = ["Opening", "StreamingShell", "node_address"]
 
 S = TypeVar("S")
 
@@ -79,3 +80,9 @@ class StreamingShell:
             return self._streams.add(stream), stream.schema
 
         return await asyncio.wrap_future(self._loop.start(add()))
+
+
+def node_address() -> str:
+    """The address by which other nodes reach this one."""
+    found: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    return found

@@ -32,7 +32,7 @@ from actors.service import PrimaryService
 from actors.settings import NodeSettings
 from actors.shells.fleet_calls import observed_by_fleet
 from actors.shells.handles import RayWorker, answer, fetch_rows, share_rows
-from actors.shells.opening import Opening, StreamingShell
+from actors.shells.opening import Opening, StreamingShell, node_address
 from storage.clock import SystemClock
 from storage.errors import Fenced, MobulaError
 from storage.ids import RandomIds
@@ -69,7 +69,7 @@ class PrimaryShell(StreamingShell):
         # Ray keeps an actor's id when it restarts it, and never runs two of one id: a successor
         # with our id knows that its predecessor is dead.
         self._id = f"ray-{ray.get_runtime_context().get_actor_id()}"
-        self._lifelines = Lifelines(ray.util.get_node_ip_address(), self._gone)
+        self._lifelines = Lifelines(node_address(), self._gone)
         self._service = Opening(self._loop, self._open)
 
     async def ready(self) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import ray
 
-from actors.compute.memory import MemoryWatch
+from actors.compute.memory import MemoryWatch, Watched
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
 from actors.fleet.shapes import Shape
-from actors.fragments import FileInput, Fragment, FragmentResult, Warmed
+from actors.fragments import Fragment, HotFile, Warmed
 from actors.loop import LoopThread
 from actors.messages import QueryStats
 from actors.service import open_worker
@@ -26,6 +27,8 @@ from storage.errors import OutOfMemory
 __all__ = ["WorkerShell"]
 
 FOREVER_MS = 1 << 40
+
+S = TypeVar("S")
 
 
 class WorkerShell:
@@ -68,11 +71,7 @@ class WorkerShell:
         cannot be stopped: the caller ends the process.
         """
         with self._memory.over(fragment.memory_bytes) as watched:
-            work = asyncio.wrap_future(self._loop.start(self._worker.execute(fragment)))
-            await asyncio.wait({work, watched.exceeded}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                raise _too_much(fragment, watched.exceeded.result())
-            result: FragmentResult = work.result()
+            result = await self._within(self._worker.execute(fragment), watched, fragment)
         stats = dataclasses.replace(result.stats, peak_memory_bytes=watched.peak_bytes)
         return (stats, result.rows.nbytes), result.rows
 
@@ -80,7 +79,6 @@ class WorkerShell:
         """Make a fragment ready for `next_batch`. One at a time, as with `execute`."""
         await self.close_stream()
         # The supervisor watches over time.
-        self._limit = fragment.memory_bytes
         self._fragment = fragment
         self._stream = BatchStream(pa.schema([]), self._worker.stream(fragment), FOREVER_MS)
 
@@ -91,11 +89,7 @@ class WorkerShell:
         if stream is None:
             return False, None
         with self._memory.over(self._fragment.memory_bytes) as watched:
-            work = asyncio.wrap_future(self._loop.start(stream.next()))
-            await asyncio.wait({work, watched.exceeded}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                raise _too_much(self._fragment, watched.exceeded.result())
-            batch = work.result()
+            batch = await self._within(stream.next(), watched, self._fragment)
         return batch is not None, batch
 
     async def close_stream(self) -> None:
@@ -104,7 +98,7 @@ class WorkerShell:
         if stream is not None:
             await asyncio.wrap_future(self._loop.start(stream.close()))
 
-    async def warm(self, files: Sequence[FileInput]) -> Warmed:
+    async def warm(self, files: Sequence[HotFile]) -> Warmed:
         """See `Worker.warm`."""
         return await asyncio.wrap_future(self._loop.start(self._worker.warm(files)))
 
@@ -119,6 +113,17 @@ class WorkerShell:
     async def close(self) -> None:
         """Leave nothing in the cache directory; the caller ends the process."""
         await asyncio.wrap_future(self._loop.start(self._worker.close()))
+
+    async def _within(
+        self, work: Coroutine[Any, Any, S], watched: Watched, fragment: Fragment
+    ) -> S:
+        """The result, unless memory runs out before."""
+        done = asyncio.wrap_future(self._loop.start(work))
+        waits: set[asyncio.Future[Any]] = {done, watched.exceeded}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            raise _too_much(fragment, watched.exceeded.result())
+        return done.result()
 
     async def _open(self, node: NodeSettings, cache_bytes: int) -> Worker:
         return open_worker(

@@ -12,6 +12,10 @@ from actors.virtual_warehouse.clusters import Member
 __all__ = ["Waiting", "WaitingQueries"]
 
 
+def _future() -> asyncio.Future[Member]:
+    return asyncio.get_running_loop().create_future()
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class Waiting:
     """One that waits. `turn` is done once it has a worker.
@@ -24,11 +28,7 @@ class Waiting:
     fragment: Fragment
     files: dict[str, int]
     since_ms: float
-    turn: asyncio.Future[Member] = field(default_factory=lambda: _future())
-
-
-def _future() -> asyncio.Future[Member]:
-    return asyncio.get_running_loop().create_future()
+    turn: asyncio.Future[Member] = field(default_factory=_future)
 
 
 class WaitingQueries:

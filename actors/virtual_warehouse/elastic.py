@@ -23,7 +23,7 @@ from actors.compute.supervisor import Supervisor
 from actors.compute.workers import WorkerHandle, WorkerLost
 from actors.fleet.port import FleetPort, Wish
 from actors.fleet.shapes import WorkerShape, worker_shape
-from actors.fragments import FileInput, Fragment, FragmentResult
+from actors.fragments import Fragment, FragmentResult
 from actors.observed import ScalingEvent
 from actors.virtual_warehouse.admission import Waiting, WaitingQueries
 from actors.virtual_warehouse.clusters import Clusters, Member
@@ -48,6 +48,7 @@ class ElasticWorkers:
         settings: VirtualWarehouse,
         leader: str,
         fleet: FleetPort,
+        *,
         clock: Clock,
         queries: QueryLog,
         rest: Callable[[bool], None] = lambda resting: None,
@@ -369,12 +370,11 @@ class ElasticWorkers:
         task.add_done_callback(self._background.discard)
 
     async def _warmed(self, member: Member) -> None:
-        files: list[FileInput] = warm_list(
+        files = warm_list(
             self._heat,
             self._clusters.placement(member),
             member.id,
             self._settings.cache_bytes,
-            self._clock.monotonic_ms(),
         )
         if files:
             with contextlib.suppress(WorkerLost, TimeoutError):

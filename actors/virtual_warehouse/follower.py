@@ -66,7 +66,7 @@ class Follower:
             except MobulaError as error:
                 self.last_error = error
 
-    def rest(self, resting: bool) -> None:  # noqa: FBT001 (a state, said by its name)
+    def rest(self, resting: bool) -> None:
         """Whether nobody asks for a while: then it does not look by itself."""
         self._resting = resting
 

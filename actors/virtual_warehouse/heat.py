@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from actors.fragments import HotFile
 from actors.virtual_warehouse.placement import Placement
 
-__all__ = ["FILES_MAX", "HALF_LIFE_MS", "FileHeat", "HotFile", "ReadFile", "warm_list"]
+__all__ = ["FILES_MAX", "HALF_LIFE_MS", "FileHeat", "ReadFile", "warm_list"]
 
 HALF_LIFE_MS = 600_000.0  # a report of an hour ago counts a 64th of one of now
 FILES_MAX = 100_000  # some 30 MB
@@ -38,15 +38,6 @@ class ReadFile(Protocol):
     def checksum(self) -> str: ...
     @property
     def size_bytes(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HotFile:
-    """A file, as a worker's cache needs it to fetch it."""
-
-    name: str
-    checksum: str
-    size_bytes: int
 
 
 class FileHeat:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from actors.compute.queries import QueryLog
 from actors.compute.runner import QueryRunner
 from actors.messages import QueryReply, Statement
 from actors.observed import Observe, Observed, nothing_observed
