@@ -70,6 +70,7 @@ from storage.errors import (
 )
 from storage.ids import Ids
 from storage.log.epoch import Owner
+from storage.log.takeover import Reign
 from storage.nearest import nearest
 from storage.objects import CountingStore, HeldLock, open_store
 from storage.snapshot.model import Receipt, Snapshot
@@ -170,15 +171,7 @@ class PrimaryService:
         """
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids)
-        primary = Primary(
-            reign,
-            store=store,
-            clock=clock,
-            ids=ids,
-            policy=node.settings.checkpoints,
-            limits=node.settings.sequencer,
-            keyed=node.settings.keyed,
-        )
+        primary = _primary(node, reign, store, clock, ids)
         pool = WorkerPool(1, start_worker, clock)
         runner = QueryRunner(
             planner=planner,
@@ -442,6 +435,21 @@ class PrimaryService:
 
     def _receipt(self, lsn: int) -> Receipt:
         return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
+
+
+def _primary(
+    node: NodeSettings, reign: Reign, store: CountingStore, clock: Clock, ids: Ids
+) -> Primary:
+    settings = node.settings
+    return Primary(
+        reign,
+        store=store,
+        clock=clock,
+        ids=ids,
+        policy=settings.checkpoints,
+        limits=settings.sequencer,
+        keyed=settings.keyed,
+    )
 
 
 def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]]:
