@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +23,7 @@ from actors.observed import Observe, nothing_observed
 from actors.planner import Planner
 from actors.primary.warehouses import find_warehouse
 from actors.settings import NodeSettings
-from actors.virtual_warehouse.coordinator import Coordinator, all_warehouses
+from actors.virtual_warehouse.coordinator import Coordinator
 from actors.virtual_warehouse.elastic import ElasticWorkers
 from actors.virtual_warehouse.follower import Follower
 from storage.clock import Clock
@@ -116,7 +115,7 @@ class CoordinatorService:
             ids=ids,
             queries=queries,
             memory_bytes=lambda: coordinator.settings.worker_memory_bytes,
-            observe=partial(all_warehouses, observe, lambda: follower.snapshot),
+            observe=observe,
         )
         coordinator = Coordinator(found, follower, runner, workers, queries)
         return cls(coordinator, follower, store, fleet)

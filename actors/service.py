@@ -59,7 +59,6 @@ from actors.primary.reign import reign_of
 from actors.primary.transactions import OpenTransaction
 from actors.settings import NodeSettings
 from actors.temporary import SILENT_MS, left_behind
-from actors.virtual_warehouse.coordinator import all_warehouses
 from actors.write import files_operation, write_operation
 from storage.cache import own_directory, remove_stale
 from storage.clock import Clock
@@ -73,6 +72,7 @@ from storage.errors import (
 )
 from storage.ids import Ids
 from storage.log.epoch import Owner
+from storage.log.takeover import Reign
 from storage.nearest import nearest
 from storage.objects import CountingStore, HeldLock, open_store
 from storage.snapshot.model import Receipt, Snapshot
@@ -175,15 +175,7 @@ class PrimaryService:
         """
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids)
-        primary = Primary(
-            reign,
-            store=store,
-            clock=clock,
-            ids=ids,
-            policy=node.settings.checkpoints,
-            limits=node.settings.sequencer,
-            keyed=node.settings.keyed,
-        )
+        primary = _primary(node, reign, store, clock, ids)
         queries = QueryLog("", clock, ids)
         pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
@@ -195,7 +187,7 @@ class PrimaryService:
             clock=clock,
             ids=ids,
             queries=queries,
-            observe=partial(_observed, observe, queries, lambda: primary.snapshot),
+            observe=partial(_observed, observe, queries),
         )
         primary.start()
         service = cls(
@@ -473,6 +465,21 @@ class PrimaryService:
         return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
 
 
+def _primary(
+    node: NodeSettings, reign: Reign, store: CountingStore, clock: Clock, ids: Ids
+) -> Primary:
+    settings = node.settings
+    return Primary(
+        reign,
+        store=store,
+        clock=clock,
+        ids=ids,
+        policy=settings.checkpoints,
+        limits=settings.sequencer,
+        keyed=settings.keyed,
+    )
+
+
 def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]]:
     """The primary's own snapshot is the newest there is."""
 
@@ -488,11 +495,9 @@ def _ruled(info: TableInfo, rules: RowRules | None) -> TableInfo:
     return dataclasses.replace(info, target=dataclasses.replace(info.target, rules=rules))
 
 
-async def _observed(
-    observe: Observe, own: QueryLog, snapshot: Callable[[], Snapshot], kind: str
-) -> Sequence[Observed]:
+async def _observed(observe: Observe, own: QueryLog, kind: str) -> Sequence[Observed]:
     """What runs on the primary, and what `observe` says of the rest."""
-    found = await all_warehouses(observe, snapshot, kind)
+    found = await observe(kind)
     if kind != "queries":
         return found
     known = own.records()

@@ -7,14 +7,13 @@ are those of the snapshot: whoever alters them commits, and it follows.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from actors.compute.queries import QueryLog
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.messages import Lookup, QueryReply, Statement
-from actors.observed import Observe, Observed, WarehouseRecord
+from actors.observed import WarehouseRecord
 from actors.planner import Parsed
 from actors.virtual_warehouse.elastic import ElasticWorkers
 from actors.virtual_warehouse.follower import Follower
@@ -22,7 +21,7 @@ from storage.errors import InvalidRequest
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Snapshot
 
-__all__ = ["Coordinator", "all_warehouses", "warehouse_record"]
+__all__ = ["Coordinator", "warehouse_record"]
 
 A = TypeVar("A", Statement, Lookup)
 
@@ -150,15 +149,3 @@ def warehouse_record(settings: VirtualWarehouse) -> WarehouseRecord:
     """Of one that no process runs for."""
     shared = {field: getattr(settings, field) for field in settings.__struct_fields__}
     return WarehouseRecord(state="stopped", **shared)
-
-
-async def all_warehouses(
-    observe: Observe, snapshot: Callable[[], Snapshot], kind: str
-) -> Sequence[Observed]:
-    """What `observe` gives; of virtual warehouses also those of the catalogue that do not run."""
-    found = await observe(kind)
-    if kind != "warehouses":
-        return found
-    running = {record.name: record for record in found if isinstance(record, WarehouseRecord)}
-    known = snapshot().virtual_warehouses
-    return [running.get(name) or warehouse_record(known[name]) for name in sorted(known)]

@@ -1,7 +1,8 @@
 """Queries: SELECT, VALUES, TABLE, set operations, WITH, FROM and its joins.
 
 Source: PostgreSQL documentation, SELECT. Ours: `AS OF LSN n` and `AS OF TIMESTAMP '…'` between a
-table's name and its alias, and a quoted path in FROM (`FROM 's3://bucket/*.parquet'`).
+table's name and its alias, a quoted path in FROM (`FROM 's3://bucket/*.parquet'`), and functions of
+the schema `mobula` in FROM.
 """
 
 from __future__ import annotations

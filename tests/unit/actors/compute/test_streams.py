@@ -217,6 +217,9 @@ class StreamingWorker:
     async def execute(self, fragment: Fragment) -> FragmentResult:
         raise NotImplementedError
 
+    def kill(self) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 
