@@ -390,6 +390,11 @@ class Planner(Protocol):
         now; None if it has none. Can be pickled."""
         ...
 
+    def rehearsal(self) -> QueryPlan:
+        """A small query over nothing but constants. Who plans it and who runs it has loaded by then
+        what the first query of a user would have to wait for."""
+        ...
+
     def explain(self, plan: ExplainPlan, stats: QueryStats | None) -> pa.Table:
         """The plan as lines of text in one column, `QUERY PLAN`; with `stats` for ANALYZE."""
         ...

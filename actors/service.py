@@ -41,7 +41,7 @@ from actors.messages import (
     TransactionReply,
 )
 from actors.numbering import with_numbers
-from actors.observed import Observe, Observed, QueryRecord, nothing_observed
+from actors.observed import Observe, QueryRecord, nothing_observed
 from actors.operations import Operation, WriteOperation, WriteRows
 from actors.planner import (
     CallPlan,
@@ -187,7 +187,7 @@ class PrimaryService:
             clock=clock,
             ids=ids,
             queries=queries,
-            observe=partial(_observed, observe, queries),
+            observe=queries.seen_first(observe),
         )
         primary.start()
         service = cls(
@@ -493,13 +493,3 @@ def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]
 
 def _ruled(info: TableInfo, rules: RowRules | None) -> TableInfo:
     return dataclasses.replace(info, target=dataclasses.replace(info.target, rules=rules))
-
-
-async def _observed(observe: Observe, own: QueryLog, kind: str) -> Sequence[Observed]:
-    """What runs on the primary, and what `observe` says of the rest."""
-    found = await observe(kind)
-    if kind != "queries":
-        return found
-    known = own.records()
-    ids = {record.query_id for record in known}
-    return [*known, *(q for q in found if isinstance(q, QueryRecord) and q.query_id not in ids)]

@@ -138,7 +138,7 @@ def start_process(
                 max_concurrency=CALLS_MAX,
                 **_worker_options(node, shape),
             )
-            .remote(node, node.settings.cache_bytes, shape)
+            .remote(node, node.settings.cache_bytes, make_planner, shape)
         )
     settings = node.settings.ray
     return (
@@ -199,7 +199,7 @@ def _processes(node: NodeSettings) -> list[tuple[str, Any]]:
     return found
 
 
-def start_compute_worker(node: NodeSettings) -> Any:
+def start_compute_worker(node: NodeSettings, make_planner: Callable[[], Planner]) -> Any:
     """The worker of the primary's own compute."""
     settings = node.settings
     return (
@@ -210,7 +210,7 @@ def start_compute_worker(node: NodeSettings) -> Any:
             max_restarts=0,
             runtime_env=_threads(settings.ray.compute_cpus),
         )
-        .remote(node, settings.cache_bytes)
+        .remote(node, settings.cache_bytes, make_planner)
     )
 
 

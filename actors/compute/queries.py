@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from actors.compute.streams import BatchStream
 from actors.compute.workers import WorkerHandle
 from actors.fragments import Fragment
 from actors.messages import Lookup, QueryReply, QueryStats, Statement
-from actors.observed import QueryRecord
+from actors.observed import Observe, Observed, QueryRecord
 from storage.clock import Clock
 from storage.errors import Cancelled, MobulaError
 from storage.ids import Ids
@@ -228,6 +228,20 @@ class QueryLog:
         now_ms = self._clock.monotonic_ms()
         running = [self._record(q, _Outcome(state=q.state), now_ms) for q in self._running.values()]
         return [*running, *reversed(self._past)]
+
+    def seen_first(self, observe: Observe) -> Observe:
+        """`observe`, with our own queries before the others'."""
+
+        async def seen(kind: str) -> Sequence[Observed]:
+            found = await observe(kind)
+            if kind != "queries":
+                return found
+            own = self.records()
+            ids = {record.query_id for record in own}
+            others = (q for q in found if isinstance(q, QueryRecord) and q.query_id not in ids)
+            return [*own, *others]
+
+        return seen
 
     def _named(self, asked: A) -> A:
         return asked if asked.query_id else dataclasses.replace(asked, query_id=self._ids.new())

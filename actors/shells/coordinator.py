@@ -44,6 +44,7 @@ class CoordinatorShell(StreamingShell):
         super().__init__()
         self._node = node
         self._planner = make_planner()
+        self._planner.rehearsal()  # so that the first query need not load what planning needs
         self._find_fleet = find_fleet
         self._find_primary = find_primary
         self._loop = LoopThread("mobula-coordinator")

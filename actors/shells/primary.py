@@ -53,13 +53,14 @@ class PrimaryShell(StreamingShell):
         self,
         node: NodeSettings,
         make_planner: Callable[[], Planner],
-        start_worker: Callable[[NodeSettings], Any],
+        start_worker: Callable[[NodeSettings, Callable[[], Planner]], Any],
         find_fleet: Callable[[NodeSettings], Any],
         tasks: IngestTasks,
     ) -> None:
         super().__init__()
         self._node = node
         self._planner = make_planner()
+        self._make_planner = make_planner
         self._start = start_worker
         self._find_fleet = find_fleet
         self._tasks = tasks
@@ -169,7 +170,7 @@ class PrimaryShell(StreamingShell):
         return service
 
     async def _start_own(self) -> RayWorker:
-        actor = self._start(self._node)
+        actor = self._start(self._node, self._make_planner)
         return RayWorker(actor, await answer(actor.ready.remote(), "starting a worker"))
 
     async def _observe(self, kind: str) -> Sequence[Observed]:

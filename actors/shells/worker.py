@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from actors.fleet.shapes import Shape
 from actors.fragments import Fragment, HotFile, Warmed
 from actors.loop import LoopThread
 from actors.messages import QueryStats
+from actors.planner import Planner
 from actors.service import open_worker
 from actors.settings import NodeSettings
 from actors.shells.handles import resolve_rows
@@ -34,17 +35,28 @@ S = TypeVar("S")
 class WorkerShell:
     """One query at a time."""
 
-    def __init__(self, node: NodeSettings, cache_bytes: int, shape: Shape | None = None) -> None:
-        """Args: shape: of a worker of the fleet."""
+    def __init__(
+        self,
+        node: NodeSettings,
+        cache_bytes: int,
+        make_planner: Callable[[], Planner],
+        shape: Shape | None = None,
+    ) -> None:
+        """Args:
+        make_planner: gives the rehearsal that makes the process ready.
+        shape: of a worker of the fleet.
+        """
         self._loop = LoopThread("mobula-worker")
         self._memory = MemoryWatch()
         self._shape = shape
         self._warehouse = ""
         self._worker: Worker = self._loop.run(self._open(node, cache_bytes))
         self._stream: BatchStream | None = None
+        self._rehearsal = self._loop.start(self._rehearse(make_planner))
 
     async def ready(self) -> int:
-        """Return the process id once the worker can take fragments."""
+        """Return the process id once the worker can take fragments at full speed."""
+        await asyncio.wrap_future(self._rehearsal)
         return os.getpid()
 
     async def introduce(self) -> tuple[Shape | None, int, str]:
@@ -113,6 +125,11 @@ class WorkerShell:
     async def close(self) -> None:
         """Leave nothing in the cache directory; the caller ends the process."""
         await asyncio.wrap_future(self._loop.start(self._worker.close()))
+
+    async def _rehearse(self, make_planner: Callable[[], Planner]) -> None:
+        plan = make_planner().rehearsal()
+        fragment = Fragment(query_id="rehearsal", attempt=1, program=plan.program, inputs=())
+        await self._worker.execute(fragment)
 
     async def _within(
         self, work: Coroutine[Any, Any, S], watched: Watched, fragment: Fragment

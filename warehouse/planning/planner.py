@@ -69,6 +69,15 @@ from warehouse.syntax.tree import QueryNode
 __all__ = ["SqlPlanner", "utc_now"]
 
 RULES_MAX = 256
+# A join, a group, a sort, texts and exact numbers: what most queries are made of.
+_REHEARSAL = """
+SELECT upper(a.name), sum(b.price), count(*)
+FROM (VALUES (1, 'one'), (2, 'two')) AS a (id, name)
+JOIN (VALUES (1, 1.50), (2, 2.25)) AS b (id, price) ON a.id = b.id
+WHERE a.name LIKE '%o%'
+GROUP BY a.name
+ORDER BY 2 DESC
+"""
 EPOCH = datetime.datetime(1970, 1, 1)
 
 _Key = tuple[Any, ...]
@@ -122,6 +131,13 @@ class SqlPlanner:
     def rules(self, table: TableState, snapshot: Snapshot) -> RowRules | None:
         """See `Planner.rules`."""
         return self._rules(table, snapshot, self._now())
+
+    def rehearsal(self) -> QueryPlan:
+        """See `Planner.rehearsal`."""
+        nothing = {Latest(): Snapshot(database_id="", branch_id="")}
+        plan = self.plan(self.parse(Statement(sql=_REHEARSAL)), nothing)
+        assert isinstance(plan, QueryPlan)
+        return plan
 
     def explain(self, plan: ExplainPlan, stats: QueryStats | None) -> pa.Table:
         """The plan as lines of text in one column, `QUERY PLAN`; with `stats` for ANALYZE."""
