@@ -134,7 +134,7 @@ class SqlPlanner:
 
     def rehearsal(self) -> QueryPlan:
         """See `Planner.rehearsal`."""
-        nothing = {Latest(): Snapshot(database_id="", branch_id="")}
+        nothing: dict[Version, Snapshot] = {Latest(): Snapshot(database_id="", branch_id="")}
         plan = self.plan(self.parse(Statement(sql=_REHEARSAL)), nothing)
         assert isinstance(plan, QueryPlan)
         return plan

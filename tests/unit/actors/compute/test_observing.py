@@ -67,6 +67,7 @@ def answered(planner: WantingPlanner, sql: str, observe: Observe, **fields: Any)
         share=lambda rows: rows,
         clock=FakeClock(),
         ids=CountedIds(),
+        queries=QueryLog("", FakeClock(), CountedIds()),
         observe=observe,
     )
     return asyncio.run(runner.answer(planner.parse(Statement(sql=sql, **fields))))
