@@ -80,6 +80,9 @@ class LocalCoordinator:
         self._service = await self._open(warehouse, leader)
         return os.getpid()
 
+    async def take_over(self, workers: int) -> None:
+        self.service.take_over(workers)
+
     async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002
         worker.worker.resize_cache(self.service.cache_bytes)
         self.service.join(id, worker, shape)

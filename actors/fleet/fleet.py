@@ -309,17 +309,23 @@ class Fleet:
         )
 
     async def _hand_over(self, lead: _Lead, coordinator: CoordinatorHandle) -> None:
-        """What its predecessor has left."""
-        for worker in self._lent_to(lead.name):
-            try:
-                busy = await self._host.busy(worker.handle)
-            except WorkerLost:
-                busy = True
-            if busy:
-                self._end(worker)
-            else:
-                assert isinstance(worker.shape, WorkerShape)
-                await coordinator.join(worker.id, worker.handle, worker.pid, worker.shape)
+        """What its predecessor has left: it goes on with as many clusters."""
+        idle = [worker for worker in self._lent_to(lead.name) if await self._is_idle(worker)]
+        if idle:
+            await coordinator.take_over(len(idle))
+        for worker in idle:
+            assert isinstance(worker.shape, WorkerShape)
+            await coordinator.join(worker.id, worker.handle, worker.pid, worker.shape)
+
+    async def _is_idle(self, worker: _Process) -> bool:
+        """Whether it can be handed over; one that works for who is dead ends."""
+        try:
+            busy = await self._host.busy(worker.handle)
+        except WorkerLost:
+            busy = True
+        if busy:
+            self._end(worker)
+        return not busy
 
     # --- processes --------------------------------------------------------------------------------
 

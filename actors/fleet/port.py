@@ -68,6 +68,10 @@ class CoordinatorHandle(Protocol):
         """
         ...
 
+    async def take_over(self, workers: int) -> None:
+        """It follows one that died with so many idle workers, which join it now: be awake."""
+        ...
+
     async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002
         """This worker is its own from now on. Args: worker: what the host made."""
         ...

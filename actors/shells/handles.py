@@ -159,6 +159,9 @@ class RayCoordinator:
     async def lead(self, warehouse: str, leader: str) -> int:
         return int(await self._ask("lead", warehouse, leader))
 
+    async def take_over(self, workers: int) -> None:
+        await self._ask("take_over", workers)
+
     async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002
         await self._ask("join", id, worker, pid, shape)
 

@@ -236,6 +236,12 @@ class ElasticWorkers:
         if not self._clusters.wanted:
             self._decided("resume", max(self._wake_count(), 1), reason)
 
+    def take_over(self, workers: int) -> None:
+        """Wake up with as many clusters as these workers are: a coordinator before had them."""
+        if not self._clusters.wanted:
+            count = self._limits.clamp(-(-workers // self._settings.size))
+            self._decided("resume", count, f"its coordinator died and left {workers} workers")
+
     async def awake(self) -> None:
         """Wait until a worker serves. Raises Unavailable: there is none to be had."""
         while not self._clusters.ready:
