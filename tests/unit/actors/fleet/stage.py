@@ -75,6 +75,10 @@ class FakeProcess:
         if warehouse in self.host.unknown:
             raise UnknownObject(f"virtual warehouse {warehouse} does not exist")
         self.leads = warehouse
+        if self.host.dying_unheard:
+            self.host.dying_unheard -= 1
+            self.die()
+            await settle(5)  # its last answer takes longer than the news
         return self.pid
 
     async def take_over(self, workers: int) -> None:
@@ -82,8 +86,8 @@ class FakeProcess:
         self.taken_over.append(workers)
 
     async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002
-        assert self.leads == worker.lent_to
-        assert (pid, shape) == (worker.pid, worker.shape)
+        if (self.leads, pid, shape) != (worker.lent_to, worker.pid, worker.shape):
+            self.host.faults.append(f"{self.leads} is joined by {worker.lent_to}'s {id}")
         await self._called()
         self.workers[id] = worker
 
@@ -113,6 +117,8 @@ class FakeProcess:
             await asyncio.wait({over, drained}, return_when=asyncio.FIRST_COMPLETED)
             over.cancel()
             drained.cancel()
+            if self.host.slow_close:
+                await settle(40)
         await self._called()
 
 
@@ -127,6 +133,10 @@ class FakeHost:
         self.refusing: set[Shape] = set()
         self.unknown: set[str] = set()
         self.dying_leads = 0
+        self.dying_unheard = 0
+        self.slow_close = False
+        self.faults: list[str] = []
+        self.slow_lends: list[asyncio.Event] = []  # of the next ones, when each may go on
         self.leading = asyncio.Event()
         self.leading.set()
         self.drained = asyncio.Event()
@@ -164,6 +174,8 @@ class FakeHost:
 
     async def lend(self, handle: FakeProcess, warehouse: str) -> None:
         handle.lent_to = warehouse
+        if self.slow_lends:
+            await self.slow_lends.pop(0).wait()
         await handle._called()
 
     async def busy(self, handle: FakeProcess) -> bool:
@@ -270,6 +282,7 @@ class Stage:
         """Nothing that was ever started is still there."""
         assert [process.id for process in self.host.processes if process.alive] == []
         assert self.fleet.status()["processes"] == []
+        assert self.host.faults == []
 
 
 async def settle(turns: int = 60) -> None:

@@ -119,6 +119,15 @@ def test_a_coordinator_that_dies_unheard_is_not_taken_for_one_that_leads(turns: 
     playing(test)
 
 
+def test_a_coordinator_whose_death_is_heard_before_its_last_answer_does_not_lead() -> None:
+    async def test(stage: Stage) -> None:
+        stage.host.dying_unheard = 1
+        assert (await stage.leader("a")).alive
+        assert stage.states(COORDINATOR) == {"leading": 1}
+
+    playing(test)
+
+
 def test_the_next_coordinator_gets_the_workers_that_are_idle() -> None:
     async def test(stage: Stage) -> None:
         a = await stage.served("a", 4)
@@ -277,9 +286,31 @@ def test_a_coordinator_that_dies_while_it_drains_is_not_replaced() -> None:
         a.die()
         await stopping
         await settle()
+        assert len([p for p in stage.host.processes if p.shape == COORDINATOR]) == 1
         assert stage.host.alive(COORDINATOR) == []
         assert stage.host.alive(SMALL) == []
         assert stage.fleet.status()["warehouses"] == []
+
+    playing(test)
+
+
+def test_who_asks_for_one_that_is_being_stopped_is_told_so() -> None:
+    async def test(stage: Stage) -> None:
+        stage.host.slow_close = True
+        a = await stage.served("a", 1)
+        stopping = asyncio.create_task(stage.fleet.stop("a", force=False))
+        await settle()
+        a.die()
+        await settle(10)
+        assert not stopping.done()
+        stage.host.leading.clear()
+        asking = asyncio.create_task(stage.leader("a"))
+        await stopping
+        stage.host.leading.set()
+        with pytest.raises(Unavailable, match="was stopped; ask again"):
+            await asking
+        await settle()
+        assert stage.host.alive(COORDINATOR) == []
 
     playing(test)
 

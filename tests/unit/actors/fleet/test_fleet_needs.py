@@ -65,6 +65,19 @@ def test_a_wish_that_was_met_long_ago_is_no_shortage_when_a_worker_dies() -> Non
     playing(test)
 
 
+def test_a_greater_wish_is_waited_for_anew() -> None:
+    async def test(stage: Stage) -> None:
+        a = await short(stage)
+        await stage.move(MINUTE_MS - 1_000)
+        stage.wish(a, 3)
+        await stage.move(MINUTE_MS - 1_000)
+        assert a.shortages == []
+        await stage.move(2_000)
+        assert len(a.shortages) == 1
+
+    playing(test)
+
+
 def test_other_workers_are_waited_for_anew() -> None:
     async def test(stage: Stage) -> None:
         a = await stage.served("a", 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from actors.fleet.port import Wish
@@ -166,6 +168,12 @@ def test_starts_that_fail_together_are_one_failure() -> None:
         stage.clock.move(99)
         await settle()
         assert not stage.host.alive(SMALL)
+        stage.host.failing = 20
+        stage.clock.move(1)
+        await settle()
+        stage.clock.move(199)
+        await settle()
+        assert not stage.host.alive(SMALL)
         stage.clock.move(1)
         await settle()
         assert len(a.workers) == 20
@@ -269,15 +277,35 @@ def test_a_worker_given_back_while_it_joins_is_nobodys_twice() -> None:
 
     async def test(stage: Stage) -> None:
         a, b = await stage.leader("a"), await stage.leader("b")
-        stage.host.pauses = lambda: 5
+        stage.host.slow_lends = [asyncio.Event()]
+        (lent,) = stage.host.slow_lends
         stage.wish(a, 1)
-        await settle(12)  # being lent
+        await settle()
         a.die()
+        await settle()
+        after = await stage.leader("a")
+        (worker,) = after.workers.values()
         stage.wish(b, 1)
-        await settle(200)
-        owners = [c for c in stage.host.alive("coordinator") if c.workers]
-        owned = [worker.id for c in owners for worker in c.workers.values()]
-        assert len(owned) == len(set(owned))
-        assert len(b.workers) == 1
+        stage.give_back(after, worker)
+        await settle()
+        assert list(b.workers.values()) == [worker]
+        lent.set()
+        await settle()
+        assert not after.workers
 
     playing(test)
+
+
+def test_what_still_starts_ends_before_what_is_ready() -> None:
+    async def test(stage: Stage) -> None:
+        stage.host.holding = True
+        a = await stage.served("a", 1)
+        (starting,) = (p for p in stage.host.alive(SMALL) if not p.started.done())
+        (worker,) = a.workers.values()
+        stage.wish(a, 0)
+        stage.give_back(a, worker)
+        await settle()
+        assert worker.alive
+        assert not starting.alive
+
+    playing(test, floors={SMALL: 1, "coordinator": 1})
