@@ -26,11 +26,8 @@ class Storm:
         stage.host.pauses = lambda: chance.randrange(6)
 
     async def step(self) -> None:
-        act = self.chance.choice(
-            [self.wish, self.wish, self.give_back, self.dismiss, self.kill, self.start, self.ask]
-            + [self.stop, self.wait]
-        )
-        await act()
+        acts = [self.wish, self.wish, self.give_back, self.dismiss, self.kill, self.start, self.ask]
+        await self.chance.choice([*acts, self.stop, self.wait])()
         await settle(self.chance.randrange(12))
         self.check()
 
@@ -129,8 +126,6 @@ class Storm:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_nothing_is_lent_twice_and_nothing_leaks(seed: int) -> None:
-    print(f"seed {seed}")
-
     async def test(stage: Stage) -> None:
         storm = Storm(stage, random.Random(seed))
         for _ in range(60):
@@ -143,8 +138,6 @@ def test_nothing_is_lent_twice_and_nothing_leaks(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_closing_in_the_middle_of_it_ends_everything(seed: int) -> None:
-    print(f"seed {seed}")
-
     async def test(stage: Stage) -> None:
         storm = Storm(stage, random.Random(1_000 + seed))
         for _ in range(seed * 2):
