@@ -67,9 +67,9 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(name: str) -> None:
 
 def test_unknown_ones_are_refused_with_the_nearest_name() -> None:
     for operation in (AlterWarehouse(name="b1", changes={}), DropWarehouse(name="b1")):
-        with pytest.raises(UnknownObject, match="b1 does not exist; did you mean bi?"):
+        with pytest.raises(UnknownObject, match=r"b1 does not exist; did you mean bi\?"):
             after(operation, start=with_bi())
-    with pytest.raises(UnknownObject, match="bi does not exist$"):
+    with pytest.raises(UnknownObject, match=r"bi does not exist$"):
         after(DropWarehouse(name="bi"))
 
 
