@@ -53,12 +53,16 @@ class Lifelines:
         session = ""
         self._lines.add(writer)
         try:
+            if self._closed:
+                return
             with contextlib.suppress(OSError, ValueError):  # broken off, or not one of ours
                 session = (await reader.readline()).decode("ascii").strip()
                 while await reader.read(SESSION_BYTES_MAX):
                     pass
             if session and not self._closed:
                 self._gone(session)
+        except asyncio.CancelledError:
+            return  # the loop ends; asyncio of Python 3.11 calls that an error of ours
         finally:
             self._lines.discard(writer)
             writer.close()

@@ -27,10 +27,12 @@ class Stage:
     async def send(self, data: bytes) -> None:
         """Somebody sends this and goes."""
         _, writer = await asyncio.open_connection(*await self.lines.address())
-        writer.write(data)
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
+        try:
+            writer.write(data)
+            await writer.drain()
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
 
 def run(test: Callable[[Stage], Awaitable[None]]) -> None:
@@ -87,7 +89,8 @@ def test_closing_is_nobodys_end() -> None:
     async def test(stage: Stage) -> None:
         line = await stage.hold("s")
         line.settimeout(10)
-        await asyncio.sleep(0)
+        while not stage.lines._lines:
+            await asyncio.sleep(0)
         await stage.lines.close()
         assert await asyncio.to_thread(line.recv, 1) == b""
         line.close()

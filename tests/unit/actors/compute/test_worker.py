@@ -111,10 +111,10 @@ def test_it_is_busy_with_a_fragment(run: Run) -> None:
         assert not stage.worker.busy
         running = asyncio.ensure_future(stage.worker.execute(stage.fragment()))
         await asyncio.to_thread(stage.program.begun.wait, 10)
-        assert stage.worker.busy
+        assert await LocalWorker(stage.worker).busy()
         stage.program.go_on.set()
         assert (await running).rows.num_rows == 3
-        assert not stage.worker.busy
+        assert not await LocalWorker(stage.worker).busy()
 
     run(test)
 
@@ -140,9 +140,9 @@ def test_it_is_busy_with_a_stream_until_that_is_closed(run: Run) -> None:
         rows = stage.worker.stream(stage.fragment())
         assert not stage.worker.busy
         await anext(rows)
-        assert stage.worker.busy
+        assert await LocalWorker(stage.worker).busy()
         await rows.aclose()
-        assert not stage.worker.busy
+        assert not await LocalWorker(stage.worker).busy()
 
     run(test)
 
