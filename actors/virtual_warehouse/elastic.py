@@ -212,8 +212,8 @@ class ElasticWorkers:
             return
         self._meter.ended(self._clock.monotonic_ms(), None)
         if self._clusters.remove(member.id) is not None:
+            self._fleet.dismiss(self._leader, member.id, why)  # before it sees the death
             worker.kill()
-            self._fleet.dismiss(self._leader, member.id, why)
         self._changed.set()
         self._settled.set()
 
