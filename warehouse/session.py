@@ -137,7 +137,7 @@ class SqlSession:
         start = text.lstrip()[:12].lower()
         if not start.startswith((*_FIRST_WORDS, "--", "/*", ";")):
             return text, parameters
-        node = SessionGrammar(text).session_statement()
+        node = _parsed(text)
         match node:
             case None:
                 return text, parameters
@@ -278,6 +278,14 @@ class SqlSession:
         with self._lock:
             functions = {**self._session.functions, name: made}
             self._session = replace(self._session, functions=functions)
+
+
+def _parsed(text: str) -> Any:
+    """The tree of a statement of the session; None: it is none."""
+    try:
+        return SessionGrammar(text).session_statement()
+    except RecursionError:
+        raise InvalidRequest("the statement is nested too deeply; simplify it", "54001") from None
 
 
 def _directory() -> str:

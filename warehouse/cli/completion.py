@@ -92,7 +92,7 @@ class SqlCompleter(Completer):
                     yield Completion(name, -len(command), display_meta=meaning)
             return
         names = self._names()
-        of_warehouses = command in ("\\c", "\\vw")
+        of_warehouses = command in ("\\c", "\\dw", "\\vw")
         offered = names.warehouses if of_warehouses else [table for _, table in names.tables]
         for name in sorted(set(offered)):
             if name.startswith(argument.lstrip()):

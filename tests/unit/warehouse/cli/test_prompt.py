@@ -367,6 +367,13 @@ def test_commands_and_their_arguments() -> None:
     assert completed("\\ti") == ["\\timing"]
     assert completed("\\d o") == ["orders"]
     assert completed("\\c b") == ["bi"]
+    assert completed("\\dw ") == ["bi"]
+
+
+def test_virtual_warehouses_follow_their_word() -> None:
+    assert completed("USE WAREHOUSE ") == ["bi"]
+    assert completed("alter warehouse b") == ["bi"]
+    assert "WAREHOUSE" in completed("USE WAR")
 
 
 def test_names_come_from_the_catalogue(db: warehouse.Database) -> None:
