@@ -21,7 +21,12 @@ RAY_SHELLS = {
     "actors/ray_engine.py",
     "actors/ray_ingest.py",
     "actors/ray_metrics.py",
-    "actors/shells.py",
+    "actors/shells/coordinator.py",
+    "actors/shells/fleet.py",
+    "actors/shells/handles.py",
+    "actors/shells/opening.py",
+    "actors/shells/primary.py",
+    "actors/shells/worker.py",
     "actors/spawn.py",
 }
 OUTSIDE = {"tests", "benchmarks", "notebooks"}
