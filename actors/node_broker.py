@@ -116,11 +116,13 @@ class NodeBroker:
         self._find = find
         self._start = start
         self._actor: Any = None
+        self._turn = asyncio.Lock()  # a wish must not overtake the one before it
 
     async def wish(self, bundles: Sequence[Bundle]) -> None:
         """See `Nodes`. Returns when the broker has heard it, or after `CALL_S`."""
         try:
-            await self._send([dict(bundle) for bundle in bundles])
+            async with self._turn:
+                await self._send([dict(bundle) for bundle in bundles])
         except ray.exceptions.RayTaskError as error:
             self.last_error = str(error.cause)
         except (ray.exceptions.RayError, TimeoutError, ConnectionError) as error:
@@ -139,11 +141,11 @@ class NodeBroker:
 
 
 async def describe_supply(wanted: Sequence[Bundle]) -> str:
-    """A sentence for an error: what was asked for, what there is, what the autoscaler does."""
+    """A sentence for an error: what a database asks for, what the cluster has and does."""
     try:
         supply = await asyncio.to_thread(read_supply)
     except Exception as error:  # whatever Ray raises: the error that this is for matters more
-        return f"asked for {len(wanted)} workers; the cluster does not say what it has: {error}"
+        return f"this database asks for {len(wanted)} workers; the cluster does not answer: {error}"
     return supply_text(wanted, supply)
 
 
@@ -160,7 +162,9 @@ def read_supply() -> Supply:
 
 def _read_version_1(nodes: tuple[dict[str, float], ...], free: dict[str, float]) -> Supply:
     from ray._private.ray_constants import DEBUG_AUTOSCALING_ERROR, DEBUG_AUTOSCALING_STATUS
-    from ray.autoscaler._private.constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
+    from ray.autoscaler._private.constants import (  # type: ignore[attr-defined]
+        AUTOSCALER_RESOURCE_REQUEST_CHANNEL,
+    )
     from ray.experimental.internal_kv import _internal_kv_get
 
     status = json.loads(_internal_kv_get(DEBUG_AUTOSCALING_STATUS) or "{}")
@@ -189,8 +193,10 @@ def _unavailable(kind: str, availability: dict[str, Any]) -> str:
 
 
 def _read_version_2(nodes: tuple[dict[str, float], ...], free: dict[str, float]) -> Supply:
-    from ray._raylet import GcsClient
-    from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray.core.generated.autoscaler_pb2 import (  # type: ignore[attr-defined]
+        GetClusterStatusReply,
+    )
 
     reply = GetClusterStatusReply()
     client = GcsClient(ray.get_runtime_context().gcs_address)

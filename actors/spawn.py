@@ -108,6 +108,7 @@ def start_fleet(node: NodeSettings, make_planner: Callable[[], Planner]) -> Any:
         list_processes=partial(_processes, node),
         find_primary=partial(find_primary, node),
         bundle=partial(_bundle, node),
+        node_broker=partial(node_broker, node),
     )
     return (
         ray.remote(FleetShell)

@@ -9,21 +9,31 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ray
 
+import warehouse
 from actors import spawn
 from actors.fleet.nodes import LEASE_MS
 from actors.node_broker import NodeBroker, describe_supply, read_supply
-from actors.settings import NodeSettings, RaySettings, Settings
+from actors.settings import NodeSettings, NodeType, RaySettings, Settings
 from tests.timeline import Timeline
 
 WORKER = {"CPU": 1, "vw": 0.01}
 SPOT_WORKER = {"CPU": 1, "vw_spot": 0.01}
-SETTINGS = Settings(ray=RaySettings(coordinator_resources={"head": 0.01}))
+SETTINGS = Settings(
+    ray=RaySettings(
+        primary_resources={"head": 0.01},
+        coordinator_resources={"head": 0.01},
+        node_types={"default": NodeType(resources={"vw": 0.01})},
+    )
+)
 HOLD_S = 6.0  # longer than a node without use stays
 
 
@@ -166,3 +176,62 @@ async def too_large() -> str:
 def shortage() -> str:
     """See `too_large`."""
     return asyncio.run(too_large())
+
+
+ROWS = 3_000  # of a cross join whose pairs are added up: a second or two of one core
+QUERY = f"SELECT sum(a * b % 7) FROM generate_series(1, {ROWS}) a, generate_series(1, {ROWS}) b"
+AUTO_SUSPEND_S = 2
+
+
+def elastic(rounds: int, workers: int, clients: int) -> dict[str, Any]:
+    """Queries that queue bring a virtual warehouse nodes and workers; idleness leaves none.
+
+    Each worker fills a node. Clients ask until all workers are there. Returns the largest number of
+    workers of each round, how long until all were there and until all nodes were gone, and how
+    many different answers there were.
+    """
+    with tempfile.TemporaryDirectory(prefix="mobula-nodes-") as directory:
+        database = warehouse.connect(f"{directory}/db", settings=SETTINGS)
+        try:
+            return _loaded(database, rounds, workers, clients)
+        finally:
+            database.shutdown()
+
+
+def _loaded(
+    database: warehouse.Database, rounds: int, workers: int, clients: int
+) -> dict[str, Any]:
+    peaks: list[int] = []
+    seconds: list[dict[str, float]] = []
+    answers: set[object] = set()
+
+    def seen(column: str) -> int:
+        found = database.sql(f"SELECT {column} FROM mobula.warehouses()").rows()
+        return int(found[0][0]) if found else 0
+
+    def ask(enough: threading.Event) -> None:
+        bi = database.virtual_warehouse("bi")
+        while not enough.is_set():
+            answers.add(bi.sql(QUERY).scalar())
+
+    database.create_virtual_warehouse(
+        "bi", size=1, worker_cpus=2, max_clusters=workers, auto_suspend_s=AUTO_SUSPEND_S
+    )
+    columns = {"workers": lambda: seen("workers"), "queued": lambda: seen("queued")}
+    with timeline(**columns) as shown, ThreadPoolExecutor(clients) as pool:
+        for _ in range(rounds):
+            shown.mark(f"{clients} clients ask, again and again")
+            begun, enough = len(shown.values("workers")), threading.Event()
+            asked = [pool.submit(ask, enough) for _ in range(clients)]
+            try:
+                up_s = shown.wait("workers", lambda count: count == workers)
+            finally:
+                enough.set()
+            for one in asked:
+                one.result()
+            shown.mark("all answered")
+            peaks.append(max(shown.values("workers")[begun:]))
+            down_s = shown.wait("vw", lambda count: count == 0)
+            seconds.append({"up_s": up_s, "down_s": down_s})
+    report(shown)
+    return {"peaks": peaks, "seconds": seconds, "answers": len(answers)}

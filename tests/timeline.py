@@ -15,8 +15,8 @@ from types import TracebackType
 
 __all__ = ["Timeline"]
 
-SAMPLE_S = 0.2
-WAIT_S = 60.0
+SAMPLE_S = 0.3
+WAIT_S = 120.0
 
 
 class Timeline:
@@ -70,6 +70,11 @@ class Timeline:
                 if not holds(self._rows[-1][1][column]):
                     raise AssertionError(f"{column} did not hold for {hold_s} s\n{self.table()}")
                 self._lock.wait(left_s)
+
+    def values(self, column: str) -> list[int]:
+        """What a column was, from the start on."""
+        with self._lock:
+            return [values[column] for _, values, _ in self._rows]
 
     def table(self) -> str:
         """The rows as text, one line for each change."""

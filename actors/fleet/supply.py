@@ -33,11 +33,11 @@ class Supply:
 
 
 def supply_text(wanted: Sequence[Bundle], supply: Supply) -> str:
-    """One sentence: what was asked for, what there is, and what the autoscaler does about it."""
+    """A sentence: what a database asks for, what there is, what the autoscaler does about it."""
     counts = Counter(shape_text(bundle) for bundle in wanted)
     shapes = {shape_text(bundle): bundle for bundle in wanted}
     asked = " and ".join(f"{count} × {text}" for text, count in counts.items())
-    parts = [f"asked for {asked}" if asked else "asked for nothing"]
+    parts = [f"this database asks for {asked}" if asked else "this database asks for nothing"]
     parts += [_room(text, shapes[text], supply) for text in counts]
     parts.append(_autoscaler(supply))
     parts += [f"no node type has {shape_text(bundle)}" for bundle in supply.infeasible]

@@ -23,9 +23,20 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[AutoscalingCluster]:
         yield made
 
 
-def test_a_wish_brings_nodes_and_its_end_takes_them_away() -> None:
+def test_a_virtual_warehouse_that_queues_gets_nodes_and_leaves_none() -> None:
     with autoscaling_cluster(version=2) as cluster:
-        assert len(cluster.drive(f"{SCENARIOS}:wishes", rounds=1)) == 1
+        seen = cluster.drive(f"{SCENARIOS}:elastic", rounds=1, workers=2, clients=4)
+    assert seen["peaks"] == [2]
+    assert seen["answers"] == 1
+
+
+@pytest.mark.slow
+def test_queueing_brings_nodes_and_idleness_leaves_none_twice_in_a_row(
+    cluster: AutoscalingCluster,
+) -> None:
+    seen = cluster.drive(f"{SCENARIOS}:elastic", rounds=2, workers=3, clients=6)
+    assert seen["peaks"] == [3, 3]
+    assert seen["answers"] == 1
 
 
 @pytest.mark.slow
@@ -54,6 +65,9 @@ def test_a_dead_broker_loses_no_node_and_a_dead_holder_holds_none(
 @pytest.mark.slow
 def test_what_no_node_type_has_is_said(cluster: AutoscalingCluster) -> None:
     said = cluster.drive(f"{SCENARIOS}:shortage")
-    assert "asked for 1 × {CPU: 64, vw: 0.01}; none of the cluster's 1 node can hold" in said
+    assert (
+        "this database asks for 1 × {CPU: 64, vw: 0.01}; none of the cluster's 1 node can hold"
+        in said
+    )
     if cluster.version == 2:  # the other one does not tell
         assert "no node type has {CPU: 64, vw: 0.01}" in said

@@ -16,7 +16,7 @@ def test_it_says_what_was_asked_for_what_there_is_and_what_is_coming() -> None:
         starting={"vw_spot": 2, "vw_on_demand": 1},
     )
     assert supply_text([WORKER] * 6, supply) == (
-        "asked for 6 × {CPU: 3, vw: 0.01}; 2 of the cluster's 3 nodes can hold 4 of "
+        "this database asks for 6 × {CPU: 3, vw: 0.01}; 2 of the cluster's 3 nodes can hold 4 of "
         "{CPU: 3, vw: 0.01}, with 5 CPU, 1.99 vw free; "
         "the autoscaler is starting 1 vw_on_demand, 2 vw_spot"
     )
@@ -30,7 +30,7 @@ def test_it_says_when_no_node_can_hold_a_worker_and_why_none_came() -> None:
         infeasible=({"CPU": 64.0, "vw": 0.01},),
     )
     assert supply_text([{"CPU": 64, "vw": 0.01}], supply) == (
-        "asked for 1 × {CPU: 64, vw: 0.01}; none of the cluster's 1 node can hold "
+        "this database asks for 1 × {CPU: 64, vw: 0.01}; none of the cluster's 1 node can hold "
         "{CPU: 64, vw: 0.01}; the autoscaler is starting none; no node type has "
         "{CPU: 64, vw: 0.01}; a node did not come: vw_spot: no capacity"
     )
@@ -49,4 +49,7 @@ def test_every_shape_is_looked_at_by_itself() -> None:
 
 
 def test_nothing_wished_is_said_too() -> None:
-    assert supply_text([], Supply()) == "asked for nothing; the autoscaler is starting none"
+    assert (
+        supply_text([], Supply())
+        == "this database asks for nothing; the autoscaler is starting none"
+    )
