@@ -85,7 +85,7 @@ class Worker:
         return QueryStats(
             files_scanned=len(files),
             stripes_scanned=sum(f.stripe_count for f in files.values()),
-            rows_scanned=rows,
+            rows_scanned=rows_scanned,
             bytes_fetched=cost.read_bytes + _outside_bytes(fragment),
             requests=cost.requests,
             cache_hits=hits,
