@@ -121,8 +121,8 @@ class RayWorker:
             ) from error
 
     async def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
-        """References to the batches: the client fetches them from this node's object store. One
-        batch is made ahead of the one that is asked for."""
+        """References to the batches, then what they cost: the client fetches them from this node's
+        object store. One batch is made ahead of the one that is asked for."""
         what = f"query {fragment.query_id}"
         await answer(self._actor.open_stream.remote(fragment), what)
         ended = False
@@ -132,6 +132,9 @@ class RayWorker:
                 ready, (is_batch, batch) = batch, self._actor.next_batch.remote()
                 yield ready
             ended = True
+            costs = await answer(batch, what)
+            if costs is not None:
+                yield costs
         finally:
             if not ended:
                 await self._stop()
