@@ -46,13 +46,21 @@ class WarehouseLifeCycle:
         return self.commit(NewWarehouse(warehouse=warehouse, if_not_exists=if_not_exists))
 
     def start_new(self, name: str) -> WarehouseClient:
-        """The engine's hold on one that was just made. Raises Unavailable: it does not run."""
-        return self.start(name, "is in the catalogue, but does not run")
+        """The engine's hold on one that was just made, once a worker of it serves.
+
+        Raises Unavailable: it does not run."""
+        with _Explained(name, "is in the catalogue, but does not run"):
+            client = self.engine.start_warehouse(name)
+            client.resume()
+            return client
 
     def alter(self, name: str, changes: Mapping[str, Any], *, if_exists: bool = False) -> Commit:
         """Change what `changes` names. Raises UnknownObject; InvalidRequest: out of range."""
         operation = AlterWarehouse(name=name, changes=plain_settings(changes), if_exists=if_exists)
-        return self.commit(operation)
+        commit = self.commit(operation)
+        if not if_exists or name in self.engine.snapshot().virtual_warehouses:
+            self.engine.refresh_warehouse(name)
+        return commit
 
     def drop(self, name: str, *, if_exists: bool = False, force: bool = False) -> Commit:
         """Remove it, and end its processes: when its queries are over, or with `force` at once."""

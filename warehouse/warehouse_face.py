@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from actors.client import Engine
+from actors.observed import WarehouseRecord
 from storage.errors import InvalidRequest
 from storage.snapshot.changes import VirtualWarehouse as WarehouseSettings
+from warehouse.catalogue_tables.observed import warehouse_records
 from warehouse.life_cycle import WarehouseLifeCycle
 from warehouse.requests import Requests
 from warehouse.result import Commit
@@ -122,6 +124,13 @@ class WarehouseFace:
     def virtual_warehouses(self) -> dict[str, WarehouseSettings]:
         """The settings of every virtual warehouse, by name."""
         return dict(self._engine.snapshot().virtual_warehouses)
+
+    def virtual_warehouse_records(self) -> list[WarehouseRecord]:
+        """Every virtual warehouse with its settings and what there is of it now; as
+        `mobula.warehouses()` shows them, but this starts nothing."""
+        known = self._engine.snapshot().virtual_warehouses
+        settings = [known[name] for name in sorted(known)]
+        return warehouse_records(settings, self._engine.observe("warehouses"))
 
     def cancel(self, query_id: str) -> bool:
         """End a query of anybody, wherever it waits or runs: it raises Cancelled there.

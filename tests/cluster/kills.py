@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -91,10 +92,15 @@ def read(world: World, name: str, seed: int) -> None:
         if question == "appended":
             _check_appended(world, vw)
         else:
-            found = until_answered(world, lambda: vw.sql(question, timeout_s=60).rows())
+            found = until_answered(world, partial(_rows, vw, question))
             if found != world.answers[question]:
                 world.wrong.append(f"{question}: {found[:3]}")
         world.counts["answers"] += 1
+
+
+def _rows(vw: Any, question: str) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = vw.sql(question, timeout_s=60).rows()
+    return found
 
 
 def _check_appended(world: World, vw: Any) -> None:
@@ -117,7 +123,7 @@ def write(world: World) -> None:
         rows = pl.DataFrame({"n": range(first, first + 10)}, schema={"n": pl.Int64})
         world.sent += 1
         token = warehouse.IngestToken(writer="kills", sequence=world.sent)
-        until_answered(world, lambda: table.append(rows, token=token))
+        until_answered(world, partial(table.append, rows, token=token))
         world.acknowledged += 1
         world.stop.wait(0.05)
 
@@ -176,7 +182,9 @@ class Killer:
 def run(rounds: int, seed: int, root: str) -> dict[str, Any]:
     """The whole thing; a summary."""
     source = random.Random(seed)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "resources": {"head": 1}})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 4, "resources": {"head": 1}}
+    )
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
     pool = {"default": NodeType(resources={"vw": 0.001}, floor=1, cpus=0.5)}
     settings = Settings(
@@ -252,7 +260,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         summary = run(chosen.rounds, chosen.seed, f"{directory}/db")
-    print(json.dumps(summary))
+    sys.stdout.write(json.dumps(summary) + "\n")
     good = not (summary["wrong"] or summary["stuck"] or summary["left"])
     sys.exit(0 if good else 1)
 

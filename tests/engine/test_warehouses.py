@@ -22,10 +22,16 @@ def test_settings_are_shown_and_described(local: Database) -> None:
         "CREATE WAREHOUSE bi WITH size = small worker_cpus = 0.5 cache = '1GB' max_clusters = 3"
         " scaling_policy = economy auto_suspend = '5 min' comment = 'reports'"
     )
+    local.virtual_warehouse("bi").sql("SELECT 1")
     local.sql("CREATE WAREHOUSE adhoc AUTO_SUSPEND = NULL INITIALLY_SUSPENDED = TRUE")
     found = local.sql("SHOW WAREHOUSES").polars().to_dicts()
     assert found[1] == {
         "warehouse": "bi",
+        "state": "running",
+        "clusters": 1,
+        "workers": 2,
+        "busy": 0,
+        "queued": 0,
         "size": 2,
         "worker_cpus": 0.5,
         "cache_bytes": 1 << 30,

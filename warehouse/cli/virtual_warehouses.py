@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from storage.errors import InvalidRequest, UnknownObject
+from storage.snapshot.changes import VirtualWarehouse
 from warehouse.cli import warehouse_options as options
 from warehouse.cli.arguments import FormatOption, Root
 from warehouse.cli.command import CommandGroup, RootCommand
 from warehouse.cli.output import Format, say, show
 from warehouse.cli.session import Engine, Session
+from warehouse.database import Database
 from warehouse.syntax.warehouse_options import default_of
 
-__all__ = ["register"]
+__all__ = ["listed", "register"]
+
+LIVE = ("state", "clusters", "workers", "busy", "queued")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The virtual warehouse.")]
 QueryId = Annotated[
@@ -124,10 +128,23 @@ def alter(
 
 
 def list_all(context: typer.Context, root: Root, output: FormatOption = Format.table) -> None:
-    """List the virtual warehouses with all their settings."""
-    with Session.of(context).open_to_read(root) as db:
-        found = db.sql("SHOW WAREHOUSES")
-    show(found.columns, found.rows(), output)
+    """List the virtual warehouses: what there is of each now, and all its settings. Starts
+    nothing."""
+    with Session.of(context).open(root) as db:
+        found = listed(db)
+    columns, rows = found
+    show(columns, [list(row.values()) for row in rows], output)
+
+
+def listed(db: Database) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    """The columns of SHOW WAREHOUSES, and a row for each."""
+    settings = tuple(field for field in VirtualWarehouse.__struct_fields__ if field != "name")
+    columns = ("warehouse", *LIVE, *settings)
+    rows = [
+        {c: getattr(record, "name" if c == "warehouse" else c) for c in columns}
+        for record in db.virtual_warehouse_records()
+    ]
+    return columns, rows
 
 
 def show_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
+from actors.observed import Observed
 from actors.operations import Operation
 from actors.primary.resolve import resolve
 from actors.settings import NodeSettings, Settings
@@ -90,6 +92,12 @@ class FakeEngine:
 
     def stop_warehouse(self, name: str, *, force: bool = False) -> None:
         self.asked.append((name, "stop at once" if force else "stop"))
+
+    def refresh_warehouse(self, name: str) -> None:
+        self.asked.append((name, "refresh"))
+
+    def observe(self, kind: str) -> Sequence[Observed]:
+        return ()
 
     def cancel(self, query_id: str) -> bool:
         return query_id in self.running

@@ -77,9 +77,9 @@ def test_creating_starts_it_unless_it_shall_sleep(db: Database, engine: FakeEngi
     db.create_virtual_warehouse("b")
     db.sql("CREATE WAREHOUSE c INITIALLY_SUSPENDED = TRUE")
     asleep = db.create_virtual_warehouse("d", initially_suspended=True)
-    assert engine.asked == [("a", "start"), ("b", "start")]
+    assert engine.asked == [(name, what) for name in "ab" for what in ("start", "resume")]
     asleep.sql("SELECT 1")
-    assert engine.asked[2:] == [("d", "start"), ("d", "SELECT 1")]
+    assert engine.asked[4:] == [("d", "start"), ("d", "SELECT 1")]
 
 
 def test_one_that_is_there_is_an_error_or_stays(db: Database) -> None:
