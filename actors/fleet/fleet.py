@@ -302,8 +302,9 @@ class Fleet:
         for worker in idle:
             assert isinstance(worker.shape, WorkerShape)
             await coordinator.join(worker.id, worker.handle, worker.pid, worker.shape)
-            if not self._books.has(worker):  # it died when nobody was there to hear it
-                await coordinator.left(worker.id)
+        while dead := [worker for worker in idle if not self._books.has(worker)]:
+            await coordinator.left(dead[0].id)  # it died when nobody was there to hear of it
+            idle.remove(dead[0])
 
     async def _is_idle(self, worker: Process) -> bool:
         """Whether it can be handed over; one that works for who is dead ends."""

@@ -136,3 +136,52 @@ def test_error_while_following_is_reported_and_survived() -> None:
         world.running.cancel()
 
     asyncio.run(run())
+
+
+def test_every_newer_snapshot_is_told_once() -> None:
+    async def run() -> None:
+        world, told = World(), list[int]()
+        await world.open(FakeClock())
+        reader = reader_of(world.store)
+        follower = Follower(
+            reader,
+            await reader.open(),
+            FakeClock(),
+            1000,
+            lambda snapshot: told.append(snapshot.lsn),
+        )
+        lsn = await world.commit("t")
+        await follower.advance()
+        await follower.advance()
+        assert told == [lsn]
+        later = await world.commit("u")
+        assert (await follower.latest(later, 100)).lsn == later
+        assert told == [lsn, later]
+        world.running.cancel()
+
+    asyncio.run(run())
+
+
+def test_while_it_rests_it_looks_only_when_asked() -> None:
+    async def run() -> None:
+        world = World()
+        await world.open(SystemClock())
+        following = asyncio.create_task(world.follower.run())
+        world.follower.rest(True)
+        lsn = await world.commit("t")
+        before = world.store.counts()
+        world.follower.hint(lsn)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert world.follower.snapshot.lsn < lsn
+        assert (world.store.counts() - before).requests == 0
+        assert (await world.follower.latest(lsn, 1000)).lsn == lsn
+        world.follower.rest(False)
+        later = await world.commit("u")
+        world.follower.hint(later)
+        async with asyncio.timeout(5):
+            await until(lambda: world.follower.snapshot.lsn >= later)
+        following.cancel()
+        world.running.cancel()
+
+    asyncio.run(run())

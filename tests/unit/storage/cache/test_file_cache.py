@@ -264,3 +264,25 @@ def test_caches_of_dead_processes_are_removed(tmp_path: Path) -> None:
     assert remove_stale(tmp_path) == 2
     assert sorted(tmp_path.iterdir()) == sorted(kept)
     assert remove_stale(tmp_path / "absent") == 0
+
+
+def test_another_budget_holds_from_now_on(
+    run: Callable[[Callable[[Bench], Coroutine[Any, Any, None]]], None],
+) -> None:
+    async def test(bench: Bench) -> None:
+        for name in ("a", "b", "c"):
+            await bench.read(name)
+        with await bench.open("b") as lease:
+            bench.cache.resize(SIZE_BYTES)
+            assert bench.files() == 1
+            assert lease.path.read_bytes() == content("b")
+            bench.cache.resize(0)
+            assert bench.cache.used_bytes == SIZE_BYTES  # it is being read
+        assert bench.files() == 0
+        bench.cache.resize(2 * SIZE_BYTES)
+        assert bench.cache.budget_bytes == 2 * SIZE_BYTES
+        for name in ("a", "b", "c"):
+            await bench.read(name)
+        assert bench.files() == 2
+
+    run(test)
