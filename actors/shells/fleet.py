@@ -19,9 +19,11 @@ from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.loop import LoopThread
 from actors.node_broker import NodeBroker, describe_supply
 from actors.observed import Observed, QueryRecord, ScalingEvent
+from actors.ray_metrics import RayMetrics
 from actors.settings import NodeSettings
 from actors.shells.handles import RayCoordinator, answer
 from actors.shells.opening import Opening
+from actors.virtual_warehouse.metrics import Meter
 from storage.clock import SystemClock
 from storage.errors import Unavailable
 from storage.ids import RandomIds
@@ -180,6 +182,11 @@ class FleetShell:
         fleet = await self._fleet.get()
         self._loop.call(fleet.dismiss, leader, id, why)
 
+    async def dropped(self, leader: str) -> None:
+        """See `FleetPort`."""
+        fleet = await self._fleet.get()
+        self._loop.call(fleet.dropped, leader)
+
     async def running(self) -> dict[str, Any]:
         """See `Fleet.running`."""
         fleet = await self._fleet.get()
@@ -210,7 +217,8 @@ class FleetShell:
             floors=floors(self._node),
             start_timeout_ms=self._node.settings.ray.start_timeout_s * 1000,
         )
-        fleet = Fleet(_ClusterHost(self._calls), limits, SystemClock(), RandomIds())
+        meter = Meter(RayMetrics(), self._node.root)
+        fleet = Fleet(_ClusterHost(self._calls), limits, SystemClock(), RandomIds(), meter)
         await fleet.open()
         return fleet
 
