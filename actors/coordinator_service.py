@@ -171,6 +171,10 @@ class CoordinatorService:
         """See `Coordinator.hint`."""
         self._coordinator.hint(lsn)
 
+    def take_over(self, workers: int) -> None:
+        """See `ElasticWorkers.take_over`."""
+        self._workers.take_over(workers)
+
     def join(self, id: str, worker: WorkerHandle, shape: WorkerShape) -> None:  # noqa: A002
         """See `ElasticWorkers.join`."""
         self._workers.join(id, worker, shape)

@@ -23,7 +23,7 @@ from actors.messages import QueryStats
 from storage.cache import FileCache
 from storage.clock import Clock
 from storage.errors import MobulaError, NotYet
-from storage.objects import CountingStore
+from storage.objects import CountingStore, RequestCounts
 
 __all__ = ["Worker"]
 
@@ -55,7 +55,7 @@ class Worker:
         self._cache = FileCache(cache_directory, cache_bytes, store)
         self._resolve_rows = resolve_rows
         self._turn = asyncio.Lock()
-        self._stepping = False  # in a thread
+        self._threads: set[object] = set()  # that work on fragments
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
         """Run a fragment. Raises the errors of the store, InvalidRequest, NotYet, CorruptData."""
@@ -67,33 +67,56 @@ class Worker:
             paths, hits = await self._fetch(list(files.values()), leases)
             cost = self._store.counts() - before
             run = export if fragment.output.kind == "export" else execute
-            rows, rows_scanned = await asyncio.to_thread(run, fragment, paths, self._resolve_rows)
-            return FragmentResult(
-                rows=rows,
-                stats=QueryStats(
-                    files_scanned=len(files),
-                    stripes_scanned=sum(f.stripe_count for f in files.values()),
-                    rows_scanned=rows_scanned,
-                    bytes_fetched=cost.read_bytes + _outside_bytes(fragment),
-                    requests=cost.requests,
-                    cache_hits=hits,
-                    workers=1,
-                    stages=1,
-                    execute_ms=self._clock.monotonic_ms() - started_ms,
-                ),
+            rows, rows_scanned = await asyncio.to_thread(
+                self._counted, lambda: run(fragment, paths, self._resolve_rows)
             )
+            stats = self._stats(fragment, cost, hits, rows_scanned, started_ms)
+            return FragmentResult(rows=rows, stats=stats)
 
-    async def stream(self, fragment: Fragment) -> AsyncGenerator[pa.RecordBatch, None]:
+    def _stats(
+        self,
+        fragment: Fragment,
+        cost: RequestCounts,
+        hits: int,
+        rows_scanned: int,
+        started_ms: float,
+    ) -> QueryStats:
+        files = {f.name: f for scan in fragment.inputs for f in scan.files}
+        return QueryStats(
+            files_scanned=len(files),
+            stripes_scanned=sum(f.stripe_count for f in files.values()),
+            rows_scanned=rows_scanned,
+            bytes_fetched=cost.read_bytes + _outside_bytes(fragment),
+            requests=cost.requests,
+            cache_hits=hits,
+            workers=1,
+            stages=1,
+            execute_ms=self._clock.monotonic_ms() - started_ms,
+        )
+
+    async def stream(
+        self, fragment: Fragment, costs: Callable[[QueryStats], None] = lambda stats: None
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
         """Run a fragment and give its rows as they come; errors as of `execute`, at any batch. The
-        worker is taken until the last batch, or until the generator is closed."""
+        worker is taken until the last batch, or until the generator is closed.
+
+        Args: costs: hears what it has cost, after the last batch. `execute_ms` includes the time in
+            which nobody asked for rows.
+        """
         _check(fragment)
         async with self._turn, AsyncExitStack() as leases:
+            started_ms = self._clock.monotonic_ms()
+            before = self._store.counts()
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
-            paths, _ = await self._fetch(list(files.values()), leases)
-            made = stepwise(self._counted(batches(fragment, paths, self._resolve_rows)))
+            paths, hits = await self._fetch(list(files.values()), leases)
+            scanned: list[int] = []
+            steps = batches(fragment, paths, self._resolve_rows, scanned.append)
+            made = stepwise(self._steps(steps))
             async with aclosing(made):
                 async for batch in made:
                     yield batch
+            cost = self._store.counts() - before
+            costs(self._stats(fragment, cost, hits, sum(scanned), started_ms))
 
     async def warm(self, files: Sequence[HotFile]) -> Warmed:
         """Fetch files into the cache, so that queries find them there. What cannot be fetched is
@@ -119,20 +142,23 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether it works on a fragment, or still does on one that nobody waits for any more."""
-        return self._turn.locked() or self._stepping
+        return self._turn.locked() or bool(self._threads)
 
-    def _counted(self, steps: Generator[T, None, None]) -> Generator[T, None, None]:
+    def _counted(self, work: Callable[[], T]) -> T:
+        """What it gives; meanwhile it is known that a thread is busy with it."""
+        thread = object()
+        self._threads.add(thread)
+        try:
+            return work()
+        finally:
+            self._threads.discard(thread)
+
+    def _steps(self, steps: Generator[T, None, None]) -> Generator[T, None, None]:
         """The same; it is known while one of them is made."""
         try:
-            while True:
-                self._stepping = True
-                step = next(steps, None)
-                self._stepping = False
-                if step is None:
-                    return
+            while (step := self._counted(lambda: next(steps, None))) is not None:
                 yield step
         finally:
-            self._stepping = False
             steps.close()
 
     async def close(self) -> None:
@@ -153,7 +179,12 @@ class Worker:
             leases.callback(lease.release)
             return file.name, lease.path, lease.hit
 
-        opened = await asyncio.gather(*(one(file) for file in files))
+        # All of them, also when one fails: a lease that came after `leases` has closed would stay.
+        results = await asyncio.gather(*(one(file) for file in files), return_exceptions=True)
+        opened = [result for result in results if not isinstance(result, BaseException)]
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         return {name: path for name, path, _ in opened}, sum(hit for _, _, hit in opened)
 
 

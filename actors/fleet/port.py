@@ -23,6 +23,7 @@ class Wish:
     """How many workers of which shape a virtual warehouse wishes.
 
     `leader`: the process of its coordinator; the fleet does not hear one that it has replaced.
+    `serial`: greater than that of every wish before, since they may overtake each other.
     """
 
     warehouse: str
@@ -30,6 +31,7 @@ class Wish:
     shape: WorkerShape
     clusters: int
     workers: int
+    serial: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,10 @@ class CoordinatorHandle(Protocol):
         Args: leader: what the fleet calls the process.
         Raises UnknownObject if the catalogue has none of that name, or why it cannot be opened.
         """
+        ...
+
+    async def take_over(self, workers: int) -> None:
+        """It follows one that died with so many idle workers, which join it now: be awake."""
         ...
 
     async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002

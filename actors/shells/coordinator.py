@@ -86,6 +86,10 @@ class CoordinatorShell(StreamingShell):
             primary.greet.remote(warehouse, ray.get_runtime_context().current_actor)
         return os.getpid()
 
+    async def take_over(self, workers: int) -> None:
+        """See `CoordinatorHandle`."""
+        self._loop.call(self._open_service().take_over, workers)
+
     async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002
         """See `CoordinatorHandle`."""
         service = self._open_service()

@@ -121,7 +121,7 @@ def wake(load: Load, limits: Limits) -> Decision:
     that wait, and never fewer than min."""
     economy = limits.policy == "economy"
     wanted = _filled(load, limits) if economy else limits.needed(load.demand)
-    woken = max(limits.clamp(wanted), 1)
+    woken = limits.clamp(wanted)
     return Decision(clusters=woken, reason=f"{_work(load)}: it wakes with {_clusters(woken)}")
 
 
@@ -129,7 +129,7 @@ def wake(load: Load, limits: Limits) -> Decision:
 
 
 def _suspend(load: Load, limits: Limits, now_ms: float) -> Decision | None:
-    if load.demand or load.idle_since_ms is None or limits.auto_suspend_ms is None:
+    if load.idle_since_ms is None or limits.auto_suspend_ms is None:
         return None
     idle_ms = now_ms - load.idle_since_ms
     if idle_ms < limits.auto_suspend_ms:
@@ -153,16 +153,17 @@ def _scale_out_standard(load: Load, limits: Limits, now_ms: float) -> Decision |
 def _scale_out_economy(load: Load, limits: Limits, now_ms: float) -> Decision | None:
     if not load.queued:
         return None
-    filled = _filled(load, limits)
-    if limits.clamp(filled) > load.clusters:
-        why = f"{_seconds(load.execute_ms or 0.0)} each: they fill {_clusters(filled)} of "
-        why += f"{_slots(limits)} for {_seconds(FULL_MS)}{_but_at_most(filled, limits)}"
-        return Decision(clusters=limits.clamp(filled), reason=f"{_work(load)}, {why}")
-    lasting = _lasting(load, limits, now_ms)
-    if limits.clamp(lasting) > load.clusters:
-        why = f"never fewer than {load.trough_long} in the last {_seconds(WINDOW_LONG_MS)}: they "
-        why += f"fill {_clusters(lasting)} of {_slots(limits)}{_but_at_most(lasting, limits)}"
-        return Decision(clusters=limits.clamp(lasting), reason=f"{_work(load)}, {why}")
+    filled, lasting = _filled(load, limits), _lasting(load, limits, now_ms)
+    full = max(filled, lasting)
+    if limits.clamp(full) > load.clusters:
+        fill = f"fill {_clusters(full)} of {_slots(limits)}"
+        if filled == full:
+            why = f"{_seconds(load.execute_ms or 0.0)} each: they {fill} for {_seconds(FULL_MS)}"
+        else:
+            window = _seconds(WINDOW_LONG_MS)
+            why = f"never fewer than {load.trough_long} in the last {window}: they {fill}"
+        why += _but_at_most(full, limits)
+        return Decision(clusters=limits.clamp(full), reason=f"{_work(load)}, {why}")
     if _starved(load, limits, now_ms):
         waited = _seconds(now_ms - (load.oldest_queued_ms or 0.0))
         why = f"the first for {waited}: one more cluster, though it may not be full"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import typer
 
 from storage.errors import Unavailable
+from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Snapshot
 from warehouse.cli.arguments import FormatOption, Root
 from warehouse.cli.catalogue import table_bytes, time_text
@@ -36,11 +38,21 @@ def status(context: typer.Context, root: Root, output: FormatOption = Format.tab
             **_newest(snapshot),
             **_primary(db, snapshot),
         }
+    warehouses = [_settings(found) for _, found in sorted(snapshot.virtual_warehouses.items())]
     if output is Format.table:
         show(("", "value"), [(name, str(value)) for name, value in facts.items()], output)
-    else:
-        keys = [name.replace(" ", "_") for name in facts]
-        show(keys, [list(facts.values())], output)
+        if warehouses:
+            show(list(warehouses[0]), [list(found.values()) for found in warehouses], output)
+        return
+    if output is Format.json:
+        facts["warehouses"] = warehouses
+    keys = [name.replace(" ", "_") for name in facts]
+    show(keys, [list(facts.values())], output)
+
+
+def _settings(found: VirtualWarehouse) -> dict[str, Any]:
+    """Of a virtual warehouse, as SHOW WAREHOUSES names them."""
+    return {"warehouse" if k == "name" else k: v for k, v in msgspec.structs.asdict(found).items()}
 
 
 def _newest(snapshot: Snapshot) -> dict[str, Any]:

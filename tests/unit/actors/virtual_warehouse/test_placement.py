@@ -158,6 +158,12 @@ def test_a_file_larger_than_any_room_is_alone() -> None:
     assert list(assigned.values()).count(assigned["large"]) == 1
 
 
+def test_a_file_larger_than_any_room_stays_with_its_owner_if_that_is_empty() -> None:
+    placement = Placement(workers(5))
+    for name in names(8, 50):
+        assert placement.assign({name: 1_000}) == {name: placement.owner(name)}
+
+
 def test_what_has_room_stays_with_its_owner() -> None:
     files = dict.fromkeys(names(3, 2_000), 10)
     placement = Placement(workers(8))

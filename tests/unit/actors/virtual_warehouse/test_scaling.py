@@ -31,6 +31,7 @@ from tests.unit.actors.virtual_warehouse.simulator import (
 
 POLICIES = ("standard", "economy")
 LIMITS = Limits(min_clusters=1, max_clusters=4, slots_per_cluster=1, auto_suspend_ms=5 * MINUTE)
+LIMITS_ECONOMY = replace(LIMITS, policy="economy")
 DECIDED_MS = PATIENCE_MS + TICK_MS  # from the first query that waits to the decision of standard
 
 
@@ -280,6 +281,42 @@ def test_economy_lets_no_query_starve_when_nobody_knows_how_long_queries_take() 
 def test_economy_starts_clusters_when_long_queries_have_waited_for_a_minute() -> None:
     run = simulate(at_once(3, 20 * MINUTE), limits("economy"), until_ms=10 * MINUTE)
     assert run.seconds == [(61, 3)]
+
+
+def test_economy_waits_for_the_cluster_that_is_starting_before_it_starts_one_more() -> None:
+    """At 361 s the second cluster serves; the two queries that still wait starve from then on."""
+    run = simulate(
+        at_once(10, 20 * MINUTE),
+        limits("economy", slots_per_cluster=4),
+        start_ms=5 * MINUTE,
+        until_ms=10 * MINUTE,
+    )
+    assert run.seconds == [(61, 2), (481, 3)]
+
+
+def test_economy_does_not_take_one_long_query_for_many() -> None:
+    """One that takes ten minutes fills one slot of four, not ten minutes of a cluster."""
+    load = Load(clusters=1, serving=1, running=4, queued=1, execute_ms=10 * MINUTE)
+    four = limits("economy", slots_per_cluster=4)
+    assert decide(load, four, NOW_MS).clusters == 1
+    assert decide(replace(load, queued=4), four, NOW_MS).clusters == 2
+
+
+def test_economy_counts_lasting_demand_only_when_all_clusters_have_served_for_as_long() -> None:
+    load = Load(
+        clusters=2, serving=2, running=2, queued=8, oldest_queued_ms=NOW_MS, trough_long=4
+    )  # fmt: skip
+    assert decide(load, LIMITS_ECONOMY, NOW_MS).clusters == 4
+    assert decide(replace(load, serving=1), LIMITS_ECONOMY, NOW_MS).clusters == 2
+    assert decide(replace(load, grown_ms=NOW_MS - 59_000), LIMITS_ECONOMY, NOW_MS).clusters == 2
+
+
+def test_economy_heeds_the_greater_of_its_two_estimates() -> None:
+    load = Load(
+        clusters=1, serving=1, running=1, queued=5, execute_ms=20 * SECOND, trough_long=4
+    )  # fmt: skip
+    assert decide(load, limits("economy"), NOW_MS).clusters == 4
+    assert decide(replace(load, trough_long=0), limits("economy"), NOW_MS).clusters == 2
 
 
 CURVES = st.lists(
