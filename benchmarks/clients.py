@@ -45,7 +45,7 @@ class Timed:
 class Clients:
     """A block in which so many threads ask. `times` has all their calls afterwards.
 
-    A call that fails ends the block with its error.
+    A client whose call fails asks no more; the end of the block raises the error.
     """
 
     def __init__(self, count: int, steps: Steps, rate: float | None = None) -> None:
@@ -99,7 +99,6 @@ class Clients:
                 step += 1
         except BaseException as error:  # raised in the thread that waits for these
             self._failure = error
-            self._stop.set()
 
 
 class ClientProcess:

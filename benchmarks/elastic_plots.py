@@ -67,7 +67,10 @@ def plot_concurrency(report: ConcurrencyReport, path: Path) -> None:
     rates.set_title("Higher is better")
     times.set(xscale="log", yscale="log", xlabel="clients", ylabel="ms")
     times.set_title("Lower is better")
+    counts = sorted({load.clients for load in report.loads})
     for panel in (rates, times):
+        panel.set_xticks(counts, [str(count) for count in counts])
+        panel.minorticks_off()
         panel.legend(fontsize="small")
     save(figure, path)
 

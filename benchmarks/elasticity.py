@@ -26,7 +26,7 @@ from typing import Any
 import warehouse
 from benchmarks.clients import Call, Steps
 from benchmarks.elasticity_report import ElasticityReport, markdown, write_json
-from benchmarks.elasticity_rounds import Site, life_cycle, start_all, under_load
+from benchmarks.elasticity_rounds import Site, life_cycle, under_load
 from benchmarks.environment import BENCH_DIRECTORY, machine, say
 from benchmarks.running import (
     FleetView,
@@ -34,7 +34,6 @@ from benchmarks.running import (
     load_tpch,
     pool_is_full,
     pool_settings,
-    wait_until,
 )
 from warehouse.demo.private_ray import private_ray
 from warehouse.tpch import queries
@@ -95,7 +94,7 @@ def _with_nodes_present(
                 database=database,
                 warehouse={"size": options.size, "worker_cpus": 1.0},
                 coordinator_cpus=settings.ray.coordinator_cpus,
-                ready=lambda view=view, floors=floors: pool_is_full(view.status(), **floors),
+                restored=lambda view=view, floors=floors: pool_is_full(view.status(), **floors),
             )
             try:
                 run_rounds(site, way, options, partial(report.add, way))
@@ -110,12 +109,12 @@ def run_rounds(
     add: Callable[[dict[str, float]], None],
 ) -> None:
     """All rounds of one way, after one that does not count."""
-    start_all(site)
+    site.start()
     for number in range(-1, options.rounds):
         say(f"{way}: round {number + 1} of {options.rounds}")
-        wait_until(site.ready, "everything is as it was before the last round")
+        site.wait()
         found = life_cycle(site, f"life_{number + 1}")
-        wait_until(site.ready, "everything is as it was before the load")
+        site.wait()
         found |= under_load(
             site,
             f"load_{number + 1}",

@@ -101,14 +101,14 @@ def main(told: str) -> None:
     database = warehouse.connect(options.root, settings=settings)
     view = FleetView(database)
 
-    def ready() -> bool:
+    def restored() -> bool:
         return pool_is_full(view.status(), 0, 0) and not nodes_with(RESOURCE)
 
     site = Site(
         database=database,
         warehouse={"size": options.size, "worker_cpus": 1.0},
         coordinator_cpus=settings.ray.coordinator_cpus,
-        ready=ready,
+        restored=restored,
         node_resource=RESOURCE,
     )
     try:

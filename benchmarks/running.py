@@ -17,13 +17,13 @@ from warehouse.tpch import generate, schema_sql
 
 __all__ = [
     "FleetView",
-    "free_cpus",
     "fresh_directory",
     "load_keyed",
     "load_tpch",
     "pool_is_full",
     "pool_settings",
     "records",
+    "used_cpus",
     "wait_until",
 ]
 
@@ -112,12 +112,13 @@ def pool_is_full(status: Mapping[str, Any], workers: int, coordinators: int) -> 
     return spare[True] == coordinators and spare[False] == workers
 
 
-def free_cpus() -> float:
-    """Logical CPUs that Ray would give away now."""
+def used_cpus() -> float:
+    """Logical CPUs that Ray's processes hold now, on all nodes."""
     import ray
 
+    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
-    return free.get("CPU", 0.0)
+    return total.get("CPU", 0.0) - free.get("CPU", 0.0)
 
 
 def records(database: warehouse.Database, query: str, parameters: Sequence[Any] = ()) -> Any:
