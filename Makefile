@@ -3,7 +3,7 @@
 # make must be there. PYTHON=/path/to/python picks the interpreter, ARGS='-k name' goes to pytest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench bench-upsert bench-freshness notebooks clean
+.PHONY: help demo test test-all check format bench bench-upsert bench-freshness bench-elasticity bench-isolation bench-concurrency notebooks clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +17,7 @@ PYTEST_STATUS := $(VENV)/pytest-status
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 
 help: ## List every target with a sentence.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMPS)/runtime ## Load TPC-H into a new database on a local Ray and query it from two virtual warehouses.
 	@$(BIN)/mobula demo
@@ -47,6 +47,18 @@ bench-upsert: $(STAMPS)/bench ## Measure upserts into 2, 20 and 100 million rows
 bench-freshness: $(STAMPS)/bench ## Measure how soon a virtual warehouse sees commits, with pushes and without.
 	$(BIN)/python -m benchmarks.freshness --json benchmarks/results/freshness.json \
 	  --plot benchmarks/results/freshness.svg $(ARGS)
+
+bench-elasticity: $(STAMPS)/dev ## Measure how soon virtual warehouses come, grow, sleep, wake and go, with node launch too.
+	$(BIN)/python -m benchmarks.elasticity --json benchmarks/results/elasticity.json \
+	  --plot benchmarks/results/elasticity.svg $(ARGS)
+
+bench-isolation: $(STAMPS)/bench ## Measure commits and queries beside saturated virtual warehouses, and alone.
+	$(BIN)/python -m benchmarks.isolation --json benchmarks/results/isolation.json \
+	  --plot benchmarks/results/isolation.svg $(ARGS)
+
+bench-concurrency: $(STAMPS)/bench ## Measure lookups and small queries from 1 to 64 clients, and where their time goes.
+	$(BIN)/python -m benchmarks.concurrency --json benchmarks/results/concurrency.json \
+	  --plot benchmarks/results/concurrency.svg $(ARGS)
 
 notebooks: $(STAMPS)/notebook ## Execute every notebook from top to bottom, without saving its output.
 	$(BIN)/jupyter-execute notebooks/*.ipynb

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +26,7 @@ from actors.settings import NodeSettings
 from actors.virtual_warehouse.coordinator import Coordinator
 from actors.virtual_warehouse.elastic import ElasticWorkers
 from actors.virtual_warehouse.follower import Follower
+from actors.virtual_warehouse.metrics import Meter, NoMetrics
 from storage.clock import Clock
 from storage.errors import InvalidRequest
 from storage.ids import Ids
@@ -33,8 +34,11 @@ from storage.log.reader import LogReader
 from storage.nearest import nearest
 from storage.objects import CountingStore, open_store
 from storage.snapshot.changes import VirtualWarehouse
+from storage.snapshot.model import Snapshot
 
 __all__ = ["CoordinatorService", "open_branch"]
+
+MEASURE_MS = 1_000.0
 
 
 def open_branch(node: NodeSettings, clock: Clock) -> tuple[CountingStore, LogReader]:
@@ -47,18 +51,25 @@ class CoordinatorService:
     """A virtual warehouse's coordinator and its background work, as others call it."""
 
     def __init__(
-        self, coordinator: Coordinator, follower: Follower, store: CountingStore, fleet: FleetPort
+        self,
+        coordinator: Coordinator,
+        follower: Follower,
+        store: CountingStore,
+        clock: Clock,
+        meter: Meter,
     ) -> None:
         self._coordinator = coordinator
         self._workers = coordinator.workers
         self._queries = coordinator.queries
         self._follower = follower
         self._store = store
-        self._fleet = fleet
+        self._clock = clock
+        self._meter = meter
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(follower.run()),
             loop.create_task(self._workers.run_scaling()),
+            loop.create_task(self._measure()),
         ]
 
     @classmethod
@@ -73,13 +84,16 @@ class CoordinatorService:
         clock: Clock,
         ids: Ids,
         share: Callable[[pa.Table], Any],
+        node_types: Collection[str] | None = None,
         observe: Observe = nothing_observed,
+        meter: Meter | None = None,
     ) -> CoordinatorService:
         """Open a snapshot from the store alone. It sleeps until the first query, or `resume`.
 
         Args:
             warehouse: the name of one in the catalogue, or settings of one that is not.
             leader: what the fleet calls this process.
+            node_types: those there are; None: workers run where this does, whatever it is called.
             observe: what runs of the database, as far as the fleet knows.
         Raises:
             UnknownObject: the catalogue has no virtual warehouse of that name.
@@ -90,18 +104,18 @@ class CoordinatorService:
             found = warehouse
             if isinstance(found, str):
                 found = find_warehouse(found, snapshot)
-                _check_node_type(found, node)
+                _check_node_type(found, node_types)
         except BaseException:
             await store.close()
             raise
-        follower = Follower(
-            reader,
-            snapshot,
-            clock,
-            node.settings.poll_ms,
-            lambda newer: coordinator.follow(newer) if isinstance(warehouse, str) else None,
-        )
-        queries = QueryLog(found.name, clock, ids)
+
+        def follow(newer: Snapshot) -> None:
+            if isinstance(warehouse, str) and not coordinator.follow(newer):
+                fleet.dropped(leader)
+
+        follower = Follower(reader, snapshot, clock, node.settings.poll_ms, follow)
+        meter = meter or Meter(NoMetrics(), "")
+        queries = QueryLog(found.name, clock, ids, meter.query_ended)
         workers = ElasticWorkers(
             found, leader, fleet, clock=clock, queries=queries, rest=follower.rest
         )
@@ -118,7 +132,7 @@ class CoordinatorService:
             observe=observe,
         )
         coordinator = Coordinator(found, follower, runner, workers, queries)
-        return cls(coordinator, follower, store, fleet)
+        return cls(coordinator, follower, store, clock, meter)
 
     # --- clients ----------------------------------------------------------------------------------
 
@@ -202,18 +216,23 @@ class CoordinatorService:
             queries=tuple(self._queries.records()) if queries else (),
         )
 
+    async def _measure(self) -> None:
+        while True:
+            self._meter.publish(self.observe(queries=False).warehouse)
+            await self._clock.sleep_ms(MEASURE_MS)
+
     async def close(self, *, force: bool = True) -> None:
         """Let queries end (at once with `force`), give the workers back and stop following."""
         await self._workers.stop(force=force)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._meter.dropped(self._coordinator.settings.name)
         await self._store.close()
 
 
-def _check_node_type(warehouse: VirtualWarehouse, node: NodeSettings) -> None:
-    types = node.settings.ray.node_types
-    if warehouse.node_type not in types:
+def _check_node_type(warehouse: VirtualWarehouse, types: Collection[str] | None) -> None:
+    if types is not None and warehouse.node_type not in types:
         raise InvalidRequest(
             f"virtual warehouse {warehouse.name}: node_type {warehouse.node_type} is not one of "
             f"RaySettings.node_types{nearest(warehouse.node_type, types)}; they are "

@@ -132,6 +132,9 @@ class LocalFleetPort:
     def dismiss(self, leader: str, id: str, why: str) -> None:  # noqa: A002
         self._soon(lambda fleet: fleet.dismiss(leader, id, why))
 
+    def dropped(self, leader: str) -> None:
+        self._soon(lambda fleet: fleet.dropped(leader))
+
     def _soon(self, call: Callable[[Fleet], None]) -> None:
         """Not at once: the coordinator is in the middle of something."""
         if (fleet := self._fleet()) is not None:

@@ -356,8 +356,13 @@ class PrimaryService:
         return set(self._primary.snapshot.virtual_warehouses)
 
     def status(self) -> dict[str, Any]:
-        """See `Primary.status`."""
-        return self._primary.status()
+        """See `Primary.status`; with the requests and bytes of this process's store."""
+        counts = self._store.counts()
+        return {
+            **self._primary.status(),
+            "requests": counts.requests,
+            "read_bytes": counts.read_bytes,
+        }
 
     async def close(self) -> None:
         """Stop serving and step down."""

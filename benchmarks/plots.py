@@ -8,14 +8,14 @@ from typing import Any
 from benchmarks.freshness_report import FreshnessReport
 from benchmarks.upsert_report import UpsertReport
 
-__all__ = ["plot_freshness", "plot_upserts"]
+__all__ = ["panels", "plot_freshness", "plot_upserts", "save"]
 
 PANEL_INCHES = (4.6, 3.8)
 
 
 def plot_upserts(report: UpsertReport, path: Path) -> None:
     """Rows/s by table size, then for each size the time of every commit."""
-    figure, axes = _panels(1 + len(report.outcomes))
+    figure, axes = panels(1 + len(report.outcomes))
     names = list(dict.fromkeys(name for found in report.outcomes.values() for name in found))
     colours = {name: f"C{number}" for number, name in enumerate(names)}
     for name in names:
@@ -36,12 +36,12 @@ def plot_upserts(report: UpsertReport, path: Path) -> None:
             panel.plot(range(1, len(times) + 1), times, ".-", label=name, color=colours[name])
         panel.set(yscale="log", xlabel="batch", ylabel="commit, ms")
         panel.set_title(f"{rows:,} rows, lower is better")
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_freshness(report: FreshnessReport, path: Path) -> None:
     """For each way, the share of commits that were visible within a time."""
-    figure, (panel,) = _panels(1)
+    figure, (panel,) = panels(1)
     for way in report.ways:
         delays = sorted(max(delay, 1.0) for delay in way.visible_ms)
         shares = [(rank + 1) / len(delays) * 100 for rank in range(len(delays))]
@@ -50,10 +50,11 @@ def plot_freshness(report: FreshnessReport, path: Path) -> None:
     panel.set(xscale="log", xlabel="ms after the receipt", ylabel="visible commits, %")
     panel.set_title("Freshness of a virtual warehouse")
     panel.legend(fontsize="small")
-    _save(figure, path)
+    save(figure, path)
 
 
-def _panels(count: int) -> tuple[Any, list[Any]]:
+def panels(count: int) -> tuple[Any, list[Any]]:
+    """A figure with so many diagrams beside each other."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -68,7 +69,8 @@ def _panels(count: int) -> tuple[Any, list[Any]]:
     return figure, list(axes[0])
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write the figure in the format that the path's suffix names."""
     from matplotlib import pyplot as plt
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ No I/O and no tasks: `fleet.py` acts, and writes down here what it did.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from actors.fleet.port import Wish
 from actors.fleet.shapes import Shape, WorkerShape
 from actors.observed import ScalingEvent
+from actors.virtual_warehouse.metrics import Meter
 from storage.clock import Clock
 
 __all__ = ["Books", "Lead", "Process", "shape_text"]
@@ -56,8 +57,9 @@ class Lead:
 class Books:
     """See the module."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, meter: Meter) -> None:
         self._clock = clock
+        self._meter = meter
         self._events: deque[ScalingEvent] = deque(maxlen=EVENTS_MAX)
         self.processes: dict[str, Process] = {}
         self.leads: dict[str, Lead] = {}
@@ -137,13 +139,14 @@ class Books:
 
     def heard(self, events: Sequence[ScalingEvent]) -> None:
         """What a coordinator has decided."""
-        self._events.extend(events)
+        for event in events:
+            self._add(event)
 
     def happened(self, warehouse: str, action: str, reason: str) -> None:
         """See `ScalingEvent`."""
         lead = self.leads.get(warehouse)
         wish = lead.wish if lead is not None else None
-        self._events.append(
+        self._add(
             ScalingEvent(
                 happened_at=self._clock.now_ms(),
                 warehouse=warehouse,
@@ -153,6 +156,25 @@ class Books:
                 reason=reason,
             )
         )
+
+    def lost(self, process: Process, why: str) -> None:
+        """A worker died, or had to."""
+        action = "worker lost" if why == "died" else "worker replaced"
+        self.happened(process.warehouse, action, f"process {process.pid}: {why}")
+        self._meter.worker_lost(process.warehouse, why)
+
+    def count(self) -> None:
+        """Tell the meter how many processes there are."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for process in self.processes.values():
+            shape = process.shape
+            kind = shape.node_type if isinstance(shape, WorkerShape) else shape
+            counts[kind, process.state] += 1
+        self._meter.pool(counts)
+
+    def _add(self, event: ScalingEvent) -> None:
+        self._events.append(event)
+        self._meter.scaled(event)
 
     def status(self) -> dict[str, Any]:
         """Processes by shape and state."""

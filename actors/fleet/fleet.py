@@ -30,6 +30,7 @@ from actors.fleet.needs import Needs
 from actors.fleet.port import CoordinatorHandle, Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.observed import Observed, ScalingEvent
+from actors.virtual_warehouse.metrics import Meter, NoMetrics
 from storage.clock import Clock
 from storage.errors import MobulaError, Unavailable
 from storage.ids import Ids
@@ -57,14 +58,16 @@ class FleetLimits:
 
 
 class Fleet:
-    """See the module."""
+    """See the module. `meter` hears what happens."""
 
-    def __init__(self, host: Host, limits: FleetLimits, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, host: Host, limits: FleetLimits, clock: Clock, ids: Ids, meter: Meter | None = None
+    ) -> None:
         self._host = host
         self._limits = limits
         self._clock = clock
         self._ids = ids
-        self._books = Books(clock)
+        self._books = Books(clock, meter or Meter(NoMetrics(), ""))
         self._needs = Needs(
             host, self._books, clock, patience_ms=limits.start_timeout_ms, spawn=self._spawn
         )
@@ -166,8 +169,7 @@ class Fleet:
 
     def running(self) -> dict[str, Any]:
         """The handles of all coordinators, by virtual warehouse."""
-        leads = self._books.leads.items()
-        return {name: lead.process.handle for name, lead in leads if lead.process}
+        return {n: x.process.handle for n, x in self._books.leads.items() if x.process}
 
     async def cancel(self, query_id: str) -> bool:
         """End a query of any virtual warehouse; whether there was one."""
@@ -213,10 +215,15 @@ class Fleet:
     def dismiss(self, leader: str, id: str, why: str) -> None:  # noqa: A002
         """See `FleetPort`."""
         for process in self._lent_by(leader, [id]):
-            action = "worker lost" if why == "died" else "worker replaced"
-            self._books.happened(process.warehouse, action, f"process {process.pid}: {why}")
+            self._books.lost(process, why)
             self._end(process)
         self._reconcile()
+
+    def dropped(self, leader: str) -> None:
+        """See `FleetPort`."""
+        process = self._books.processes.get(leader)
+        if process is not None and self._books.leads_it(process.warehouse, leader) is not None:
+            self._spawn(self.stop(process.warehouse, force=False))
 
     def _lent_by(self, leader: str, ids: Sequence[str]) -> list[Process]:
         """Those of the workers that this coordinator has: one that was replaced has none."""
@@ -441,9 +448,7 @@ class Fleet:
         if process.state == "leading":
             self._lost_coordinator(process)
         elif process.state == "lent":
-            self._books.happened(
-                process.warehouse, "worker lost", f"process {process.pid} is gone"
-            )  # fmt: skip
+            self._books.lost(process, "died")
             self._reconcile()
             lead = self._books.leads.get(process.warehouse)
             if lead is not None and lead.process is not None:
@@ -462,6 +467,7 @@ class Fleet:
             await self._clock.sleep_ms(TEND_MS)
             with contextlib.suppress(Exception):  # what failed is tried again in a second
                 self._reconcile()
+                self._books.count()
                 await self._needs.look_for_shortages()
 
     async def _of_all(

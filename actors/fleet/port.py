@@ -58,6 +58,10 @@ class FleetPort(Protocol):
         """This worker is dead, or shall be: "died", "out of memory", "cancelled"."""
         ...
 
+    def dropped(self, leader: str) -> None:
+        """The catalogue no longer has its virtual warehouse: end it, once its queries are over."""
+        ...
+
 
 class CoordinatorHandle(Protocol):
     """A coordinator as the fleet sees it. Every call raises `WorkerLost` if its process is gone."""

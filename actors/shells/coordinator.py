@@ -18,10 +18,12 @@ from actors.loop import LoopThread
 from actors.messages import Lookup, QueryReply, Statement
 from actors.observed import Observed
 from actors.planner import Planner
+from actors.ray_metrics import RayMetrics
 from actors.settings import NodeSettings
 from actors.shells.fleet_calls import RayFleet, observed_by_fleet
 from actors.shells.handles import RayWorker, share_rows
 from actors.shells.opening import StreamingShell, node_address
+from actors.virtual_warehouse.metrics import Meter
 from storage.clock import SystemClock
 from storage.errors import Unavailable
 from storage.ids import RandomIds
@@ -76,9 +78,11 @@ class CoordinatorShell(StreamingShell):
                 leader=leader,
                 fleet=RayFleet(lambda: self._find_fleet(self._node)),
                 observe=self._observe,
+                meter=Meter(RayMetrics(), self._node.root),
                 clock=SystemClock(),
                 ids=RandomIds(),
                 share=share_rows,
+                node_types=self._node.settings.ray.node_types,
             )
         )
         self._warehouse = warehouse

@@ -38,6 +38,10 @@ class RayFleet:
         if (fleet := self._find()) is not None:
             fleet.dismiss.remote(leader, id, why)
 
+    def dropped(self, leader: str) -> None:
+        if (fleet := self._find()) is not None:
+            fleet.dropped.remote(leader)
+
 
 async def observed_by_fleet(fleet: Any | None, kind: str) -> Sequence[Observed]:
     """What the fleet has to show; nothing if it does not run or does not answer."""

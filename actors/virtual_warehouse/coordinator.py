@@ -42,8 +42,6 @@ class Coordinator:
         self.queries = queries
         self._follower = follower
         self._runner = runner
-        self._seen = follower.snapshot
-        self.dropped = False
 
     async def query(self, statement: Statement) -> QueryReply:
         """Rows of a read.
@@ -93,16 +91,17 @@ class Coordinator:
 
     async def refresh(self) -> None:
         """Look for new settings now."""
-        self.follow(await self._follower.advance())
+        await self._follower.advance()
 
-    def follow(self, snapshot: Snapshot) -> None:
-        """Take over the settings of a snapshot."""
+    def follow(self, snapshot: Snapshot) -> bool:
+        """Take over the settings of a snapshot; whether the catalogue has it still."""
         found = snapshot.virtual_warehouses.get(self.settings.name)
         if found is None:
-            self.dropped = True
-        elif found != self.settings:
+            return False
+        if found != self.settings:
             self.settings = found
             self.workers.change(found)
+        return True
 
     def status(self) -> dict[str, Any]:
         """What `VirtualWarehouse.status` shows of it."""

@@ -228,8 +228,8 @@ class ElasticWorkers:
             return
         self._meter.ended(self._clock.monotonic_ms(), None)
         self._clusters.remove(member.id)
+        self._fleet.dismiss(self._leader, member.id, why)  # before it sees the death
         worker.kill()
-        self._fleet.dismiss(self._leader, member.id, why)
         self._serve_somehow()
         self._tell()
 
