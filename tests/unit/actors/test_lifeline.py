@@ -89,8 +89,8 @@ def test_closing_is_nobodys_end() -> None:
     async def test(stage: Stage) -> None:
         line = await stage.hold("s")
         line.settimeout(10)
-        while not stage.lines._lines:
-            await asyncio.sleep(0)
+        (await stage.hold("other")).close()
+        assert await stage.gone.get() == "other"  # so the first is known as well
         await stage.lines.close()
         assert await asyncio.to_thread(line.recv, 1) == b""
         line.close()

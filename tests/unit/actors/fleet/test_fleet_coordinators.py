@@ -211,6 +211,21 @@ def test_a_virtual_warehouse_that_was_dropped_is_not_opened_again() -> None:
     playing(test)
 
 
+def test_one_that_finds_itself_dropped_drains_and_ends() -> None:
+    async def test(stage: Stage) -> None:
+        a = await stage.served("a", 1)
+        stage.fleet.dropped("nobody")
+        stage.fleet.dropped(a.id)
+        await settle()
+        assert a.alive
+        stage.host.drained.set()
+        await settle()
+        assert a.closed == [False]
+        assert stage.fleet.status()["warehouses"] == []
+
+    playing(test)
+
+
 # --- stopping -------------------------------------------------------------------------------------
 
 

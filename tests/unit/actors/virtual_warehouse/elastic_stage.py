@@ -140,6 +140,9 @@ class Stage:
         self.lent.pop(id, None)  # if it died the fleet may know
         self.dismissed.append((id, why))
 
+    def dropped(self, leader: str) -> None:
+        raise AssertionError("nobody has dropped it")
+
     @property
     def wished(self) -> int:
         return self.wishes[-1].workers if self.wishes else 0
