@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -37,10 +38,12 @@ class Stage:
 
 def run(test: Callable[[Stage], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        stage = Stage()
+        stage, failures = Stage(), list[dict[str, Any]]()
+        asyncio.get_running_loop().set_exception_handler(lambda _, found: failures.append(found))
         async with asyncio.timeout(10):
             await test(stage)
             await stage.lines.close()
+        assert failures == []
 
     asyncio.run(bounded())
 
