@@ -41,6 +41,8 @@ __all__ = ["batches", "execute", "export", "optimizations"]
 
 BATCH_ROWS = 32_768
 BATCH_BYTES = 16 << 20
+SHARED_FACTOR_MAX = 2
+SHARED_BYTES = 16 << 10  # so little more is not worth a copy
 
 
 def execute(
@@ -141,7 +143,18 @@ def _frame(
 
 
 def _nameless(rows: pa.Table) -> pa.Table:
-    return rows.rename_columns([f"o{i}" for i in range(rows.num_columns)])
+    return _own(rows).rename_columns([f"o{i}" for i in range(rows.num_columns)])
+
+
+def _own(rows: pa.Table) -> pa.Table:
+    """The same rows without the others that share their buffers: those would travel with them. A row
+    that a filter has left of a file holds on to a whole morsel."""
+    if rows.get_total_buffer_size() <= SHARED_FACTOR_MAX * max(rows.nbytes, SHARED_BYTES):
+        return rows
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:  # leaves out what no row refers to
+        writer.write_table(rows)
+    return pa.ipc.open_stream(sink.getvalue()).read_all()
 
 
 def _batch_rows(rows: pa.Table) -> int:
