@@ -68,6 +68,10 @@ class WarehouseClient(Protocol):
         """Take workers; returns when the first of them serves. Raises Unavailable."""
         ...
 
+    def refresh(self) -> None:
+        """Have it look for new settings now."""
+        ...
+
     def status(self) -> dict[str, Any]: ...
 
 

@@ -6,27 +6,33 @@ Assembled from the plain parts, the same for every engine; `service.py` does so 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
-from actors.compute.pool import WorkerHandle, WorkerPool
+from actors.compute.queries import QueryLog
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
+from actors.compute.workers import WorkerHandle
+from actors.fleet.port import FleetPort, Observation
+from actors.fleet.shapes import WorkerShape
 from actors.messages import Lookup, QueryReply, Statement
+from actors.observed import Observe, nothing_observed
 from actors.planner import Planner
+from actors.primary.warehouses import find_warehouse
 from actors.settings import NodeSettings
 from actors.virtual_warehouse.coordinator import Coordinator
+from actors.virtual_warehouse.elastic import ElasticWorkers
 from actors.virtual_warehouse.follower import Follower
 from storage.clock import Clock
-from storage.errors import UnknownObject
+from storage.errors import InvalidRequest
 from storage.ids import Ids
 from storage.log.reader import LogReader
 from storage.nearest import nearest
 from storage.objects import CountingStore, open_store
 from storage.snapshot.changes import VirtualWarehouse
-from storage.snapshot.model import Snapshot
 
 __all__ = ["CoordinatorService", "open_branch"]
 
@@ -37,28 +43,23 @@ def open_branch(node: NodeSettings, clock: Clock) -> tuple[CountingStore, LogRea
     return store, LogReader(store, node.database_id, node.branch)
 
 
-def _find(snapshot: Snapshot, name: str) -> VirtualWarehouse:
-    warehouse = snapshot.virtual_warehouses.get(name)
-    if warehouse is None:
-        hint = nearest(name, snapshot.virtual_warehouses)
-        raise UnknownObject(f"virtual warehouse {name} does not exist{hint}")
-    return warehouse
-
-
 class CoordinatorService:
-    """A virtual warehouse's coordinator and its background reading, as clients call it."""
+    """A virtual warehouse's coordinator and its background work, as others call it."""
 
     def __init__(
-        self,
-        coordinator: Coordinator,
-        pool: WorkerPool,
-        store: CountingStore,
-        following: asyncio.Task[None],
+        self, coordinator: Coordinator, follower: Follower, store: CountingStore, fleet: FleetPort
     ) -> None:
         self._coordinator = coordinator
-        self._pool = pool
+        self._workers = coordinator.workers
+        self._queries = coordinator.queries
+        self._follower = follower
         self._store = store
-        self._following = following
+        self._fleet = fleet
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(follower.run()),
+            loop.create_task(self._workers.run_scaling()),
+        ]
 
     @classmethod
     async def open(
@@ -67,40 +68,59 @@ class CoordinatorService:
         planner: Planner,
         *,
         warehouse: str | VirtualWarehouse,
+        leader: str,
+        fleet: FleetPort,
         clock: Clock,
         ids: Ids,
-        start_worker: Callable[[VirtualWarehouse], Awaitable[WorkerHandle]],
         share: Callable[[pa.Table], Any],
+        observe: Observe = nothing_observed,
     ) -> CoordinatorService:
-        """Open a snapshot from the store alone and start all workers.
+        """Open a snapshot from the store alone. It sleeps until the first query, or `resume`.
 
         Args:
             warehouse: the name of one in the catalogue, or settings of one that is not.
+            leader: what the fleet calls this process.
+            observe: what runs of the database, as far as the fleet knows.
         Raises:
             UnknownObject: the catalogue has no virtual warehouse of that name.
         """
         store, reader = open_branch(node, clock)
         try:
             snapshot = await reader.open()
-            found = _find(snapshot, warehouse) if isinstance(warehouse, str) else warehouse
-            pool = WorkerPool(found.size, lambda: start_worker(found), clock)
-            await pool.warm()
+            found = warehouse
+            if isinstance(found, str):
+                found = find_warehouse(found, snapshot)
+                _check_node_type(found, node)
         except BaseException:
             await store.close()
             raise
-        follower = Follower(reader, snapshot, clock, node.settings.poll_ms)
+        follower = Follower(
+            reader,
+            snapshot,
+            clock,
+            node.settings.poll_ms,
+            lambda newer: coordinator.follow(newer) if isinstance(warehouse, str) else None,
+        )
+        queries = QueryLog(found.name, clock, ids)
+        workers = ElasticWorkers(
+            found, leader, fleet, clock=clock, queries=queries, rest=follower.rest
+        )
         runner = QueryRunner(
             planner=planner,
             reader=reader,
             latest=follower.latest,
-            pool=pool,
+            pool=workers,
             share=share,
             clock=clock,
             ids=ids,
+            queries=queries,
+            memory_bytes=lambda: coordinator.settings.worker_memory_bytes,
+            observe=observe,
         )
-        following = asyncio.get_running_loop().create_task(follower.run())
-        coordinator = Coordinator(found, follower, runner, pool)
-        return cls(coordinator, pool, store, following)
+        coordinator = Coordinator(found, follower, runner, workers, queries)
+        return cls(coordinator, follower, store, fleet)
+
+    # --- clients ----------------------------------------------------------------------------------
 
     async def query(self, statement: Statement) -> QueryReply:
         """See `Coordinator.query`."""
@@ -114,9 +134,27 @@ class CoordinatorService:
         """See `Coordinator.get`."""
         return await self._coordinator.get(lookup)
 
-    def hint(self, lsn: int) -> None:
-        """See `Coordinator.hint`."""
-        self._coordinator.hint(lsn)
+    def cancel(self, query_id: str, why: str = "it was cancelled") -> bool:
+        """See `QueryLog.cancel`."""
+        return self._queries.cancel(query_id, why)
+
+    def cancel_session(self, session_id: str, why: str) -> int:
+        """See `QueryLog.cancel_session`."""
+        return self._queries.cancel_session(session_id, why)
+
+    async def resume(self) -> None:
+        """Wake up, and wait for the first worker. Raises Unavailable."""
+        await self._coordinator.refresh()
+        self._workers.resume()
+        await self._workers.awake()
+
+    async def suspend(self, *, force: bool) -> None:
+        """See `ElasticWorkers.suspend`."""
+        await self._workers.suspend(force=force)
+
+    async def refresh(self) -> None:
+        """See `Coordinator.refresh`."""
+        await self._coordinator.refresh()
 
     def status(self) -> dict[str, Any]:
         """See `Coordinator.status`; with the requests and bytes of its own reading."""
@@ -127,9 +165,58 @@ class CoordinatorService:
             "read_bytes": counts.read_bytes,
         }
 
-    async def close(self) -> None:
-        """End the workers and stop following."""
-        self._following.cancel()
-        await asyncio.gather(self._following, return_exceptions=True)
-        await self._pool.close()
+    # --- the primary and the fleet ----------------------------------------------------------------
+
+    def hint(self, lsn: int) -> None:
+        """See `Coordinator.hint`."""
+        self._coordinator.hint(lsn)
+
+    def take_over(self, workers: int) -> None:
+        """See `ElasticWorkers.take_over`."""
+        self._workers.take_over(workers)
+
+    def join(self, id: str, worker: WorkerHandle, shape: WorkerShape) -> None:  # noqa: A002
+        """See `ElasticWorkers.join`."""
+        self._workers.join(id, worker, shape)
+
+    def left(self, id: str) -> None:  # noqa: A002
+        """See `ElasticWorkers.left`."""
+        self._workers.left(id)
+
+    def shortage(self, text: str | None) -> None:
+        """See `ElasticWorkers.short`."""
+        self._workers.short(text)
+
+    @property
+    def cache_bytes(self) -> int:
+        """The file cache of each of its workers."""
+        return self._coordinator.settings.cache_bytes
+
+    def observe(self, *, queries: bool) -> Observation:
+        """See `Observation`."""
+        counts = self._store.counts()
+        return Observation(
+            warehouse=self._coordinator.record(
+                requests=counts.requests, read_bytes=counts.read_bytes, pid=os.getpid()
+            ),
+            queries=tuple(self._queries.records()) if queries else (),
+        )
+
+    async def close(self, *, force: bool = True) -> None:
+        """Let queries end (at once with `force`), give the workers back and stop following."""
+        await self._workers.stop(force=force)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._store.close()
+
+
+def _check_node_type(warehouse: VirtualWarehouse, node: NodeSettings) -> None:
+    types = node.settings.ray.node_types
+    if warehouse.node_type not in types:
+        raise InvalidRequest(
+            f"virtual warehouse {warehouse.name}: node_type {warehouse.node_type} is not one of "
+            f"RaySettings.node_types{nearest(warehouse.node_type, types)}; they are "
+            f"{', '.join(sorted(types))}",
+            "22023",
+        )

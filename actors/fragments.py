@@ -17,7 +17,16 @@ from storage.schema import Column
 from storage.snapshot.ranges import ColumnRange
 from storage.sources_scan import SourceScan
 
-__all__ = ["DeltaRun", "FileInput", "Fragment", "FragmentResult", "Output", "ScanInput"]
+__all__ = [
+    "DeltaRun",
+    "FileInput",
+    "Fragment",
+    "FragmentResult",
+    "HotFile",
+    "Output",
+    "ScanInput",
+    "Warmed",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +103,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """What one worker runs: a program (`actors.planner.Program`) over named inputs."""
+    """What one worker runs: a program (`actors.planner.Program`) over named inputs.
+
+    Attributes:
+        memory_bytes: what the worker's process may take; None: it is not limited.
+        spill: keep what can be kept on disk there: in memory it did not fit.
+        priority, queue_timeout_ms: see `messages.Statement`.
+    """
 
     query_id: str
     attempt: int
@@ -102,6 +117,9 @@ class Fragment:
     inputs: tuple[ScanInput, ...]
     output: Output = Output()
     memory_bytes: int | None = None
+    spill: bool = False
+    priority: int = 0
+    queue_timeout_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,3 +128,21 @@ class FragmentResult:
 
     rows: Any  # pa.Table, or on Ray a reference to one
     stats: QueryStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotFile:
+    """A file, as a worker's cache needs it to fetch it."""
+
+    name: str
+    checksum: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warmed:
+    """Files that were fetched ahead of the queries that will read them."""
+
+    files: int
+    requests: int
+    read_bytes: int

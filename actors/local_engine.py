@@ -10,15 +10,16 @@ import dataclasses
 import os
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
 from actors.coordinator_service import CoordinatorService
-from actors.fragments import Fragment, FragmentResult
+from actors.fleet.fleet import Fleet, FleetLimits
+from actors.local_fleet import LocalCoordinator, LocalFleetPort, LocalHost, LocalWorker
 from actors.loop import LoopThread
 from actors.messages import (
     CommitReply,
@@ -30,6 +31,7 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
+from actors.observed import Observed, QueryRecord, WarehouseRecord
 from actors.planner import Planner
 from actors.service import PrimaryService, open_worker
 from actors.settings import NodeSettings
@@ -42,25 +44,7 @@ __all__ = ["LocalEngine"]
 
 _OWN = "(this process)"
 
-
-class _LocalWorker:
-    """A `WorkerHandle` onto a worker in this process."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    @property
-    def pid(self) -> int:
-        return os.getpid()
-
-    async def execute(self, fragment: Fragment) -> FragmentResult:
-        return await self._worker.execute(fragment)
-
-    def stream(self, fragment: Fragment) -> AsyncGenerator[pa.RecordBatch, None]:
-        return self._worker.stream(fragment)
-
-    async def close(self) -> None:
-        await self._worker.close()
+T = TypeVar("T")
 
 
 class LocalEngine(StoreClient):
@@ -72,7 +56,7 @@ class LocalEngine(StoreClient):
         self._opening_primary = threading.Lock()
         self._opening = threading.Lock()
         self._primary: PrimaryService | None = None
-        self._warehouses: dict[str, CoordinatorService] = {}
+        self._fleet: Fleet | None = None
         self._workers_started = 0
 
     def execute(self, statement: Statement) -> QueryReply | CommitReply:
@@ -105,31 +89,33 @@ class LocalEngine(StoreClient):
         return self._loop.run(self._writer().reserve(sequence_id, count))
 
     def start_warehouse(self, name: str) -> LocalWarehouse:
-        self._warehouse(name, name)
+        self.coordinator(name)
         return LocalWarehouse(self, name)
 
-    def stop_warehouse(self, name: str) -> None:
-        with self._opening:
-            service = self._warehouses.pop(name, None)
-        if service is not None:
-            self._loop.run(service.close())
+    def stop_warehouse(self, name: str, *, force: bool = False) -> None:
+        if (fleet := self._fleet) is not None:
+            self._loop.run(fleet.stop(name, force=force))
 
-    def get_on(self, name: str, lookup: Lookup) -> QueryReply:
-        """A lookup on a virtual warehouse of this process."""
-        return self._loop.run(self._warehouse(name, name).get(lookup))
+    def coordinator(self, name: str) -> CoordinatorService:
+        """The coordinator of a virtual warehouse, found or started."""
+        handle = self._loop.run(self._opened_fleet().coordinator(name))
+        assert isinstance(handle, LocalCoordinator)
+        return handle.service
 
-    def query(self, name: str, statement: Statement) -> QueryReply:
-        """A read on a virtual warehouse of this process."""
-        return self._loop.run(self._warehouse(name, name).query(statement))
+    def cancel(self, query_id: str) -> bool:
+        async def end() -> bool:
+            found = self._primary is not None and self._primary.cancel(query_id)
+            return found or (self._fleet is not None and await self._fleet.cancel(query_id))
 
-    def stream_on(self, name: str, statement: Statement) -> LocalStream:
-        """The same, its rows as they come."""
-        opening = self._warehouse(name, name).stream(statement)
+        return self._loop.run(end())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something of a coordinator's."""
+        return self._loop.run(work)
+
+    def stream_of(self, opening: Coroutine[Any, Any, BatchStream]) -> LocalStream:
+        """A stream that is opened here."""
         return LocalStream(self._loop, self._loop.run(opening))
-
-    def warehouse_status(self, name: str) -> dict[str, Any]:
-        """See `Coordinator.status`."""
-        return self._warehouse(name, name).status()
 
     def status(self) -> dict[str, Any]:
         return self._primary.status() if self._primary is not None else {}
@@ -139,8 +125,10 @@ class LocalEngine(StoreClient):
         self.close()
 
     def close(self) -> None:
-        for name in list(self._warehouses):
-            self.stop_warehouse(name)
+        with self._opening:
+            fleet, self._fleet = self._fleet, None
+        if fleet is not None:
+            self._loop.run(fleet.close())
         with self._opening_primary:
             primary, self._primary = self._primary, None
         if primary is not None:
@@ -167,51 +155,77 @@ class LocalEngine(StoreClient):
             owner=owner,
             clock=self._clock,
             ids=self._ids,
-            start_worker=lambda: self._start_worker(self._node.settings.cache_bytes),
+            start_worker=self._start_own,
             share=_same,
             fetch_rows=_fetched,
+            observe=self._observe,
             silent_ms=0,  # sessions of a local primary lived in its process
         )
 
     def _hint(self, lsn: int) -> None:
-        for service in list(self._warehouses.values()):
-            service.hint(lsn)
+        if self._fleet is not None:
+            for handle in self._fleet.running().values():
+                handle.service.hint(lsn)
 
     def _own_reader(self) -> CoordinatorService:
-        settings = VirtualWarehouse(
-            name=_OWN, size=1, worker_cpus=1, cache_bytes=self._node.settings.cache_bytes
-        )
-        return self._warehouse(_OWN, settings)
+        """For reads before the first write: as a virtual warehouse that is in no catalogue."""
+        return self.coordinator(_OWN)
 
-    def _warehouse(self, name: str, warehouse: str | VirtualWarehouse) -> CoordinatorService:
+    def _opened_fleet(self) -> Fleet:
         with self._opening:
-            if name not in self._warehouses:
-                self._warehouses[name] = self._loop.run(self._open_warehouse(warehouse))
-            return self._warehouses[name]
+            if self._fleet is None:
+                self._fleet = self._loop.run(self._open_fleet())
+            return self._fleet
 
-    async def _open_warehouse(self, warehouse: str | VirtualWarehouse) -> CoordinatorService:
-        node = self._node
-        if not isinstance(warehouse, str):  # our own reader always looks before it answers
+    async def _open_fleet(self) -> Fleet:
+        host = LocalHost(self._worker, self._open_service, self._primary_queries)
+        fleet = Fleet(host, FleetLimits(), self._clock, self._ids)
+        await fleet.open()
+        return fleet
+
+    async def _open_service(self, name: str, leader: str) -> CoordinatorService:
+        node, warehouse = self._node, name if name != _OWN else self._own_settings()
+        if name == _OWN:  # it always looks before it answers
             node = dataclasses.replace(node, settings=dataclasses.replace(node.settings, poll_ms=0))
         return await CoordinatorService.open(
             node,
             self._planner,
             warehouse=warehouse,
+            leader=leader,
+            fleet=LocalFleetPort(self._opened_fleet_now),
+            observe=self._observe,
             clock=self._clock,
             ids=self._ids,
-            start_worker=lambda found: self._start_worker(found.cache_bytes),
             share=_same,
         )
 
-    async def _start_worker(self, cache_bytes: int) -> _LocalWorker:
+    def _own_settings(self) -> VirtualWarehouse:
+        return VirtualWarehouse(
+            name=_OWN, size=1, worker_cpus=1, cache_bytes=self._node.settings.cache_bytes
+        )
+
+    def _opened_fleet_now(self) -> Fleet | None:
+        return self._fleet
+
+    def _primary_queries(self) -> Sequence[QueryRecord]:
+        return self._primary.queries() if self._primary is not None else ()
+
+    async def _observe(self, kind: str) -> Sequence[Observed]:
+        found = await self._fleet.observe(kind) if self._fleet is not None else ()
+        own = [r for r in found if isinstance(r, WarehouseRecord) and r.name == _OWN]
+        return [record for record in found if record not in own]
+
+    def _worker(self) -> Worker:
         self._workers_started += 1
-        worker = open_worker(
+        return open_worker(
             self._node,
             name=f"{self._workers_started}-{self._ids.new()[:8]}",
-            cache_bytes=cache_bytes,
+            cache_bytes=self._node.settings.cache_bytes,
             clock=self._clock,
         )
-        return _LocalWorker(worker)
+
+    async def _start_own(self) -> LocalWorker:
+        return LocalWorker(self._worker())
 
 
 def _same(rows: pa.Table) -> pa.Table:
@@ -245,14 +259,26 @@ class LocalWarehouse:
         self._engine = engine
         self._name = name
 
+    def _service(self) -> CoordinatorService:
+        return self._engine.coordinator(self._name)
+
     def get(self, lookup: Lookup) -> QueryReply:
-        return self._engine.get_on(self._name, lookup)
+        return self._engine.run(self._service().get(lookup))
 
     def query(self, statement: Statement) -> QueryReply:
-        return self._engine.query(self._name, statement)
+        return self._engine.run(self._service().query(statement))
 
     def stream(self, statement: Statement) -> LocalStream:
-        return self._engine.stream_on(self._name, statement)
+        return self._engine.stream_of(self._service().stream(statement))
+
+    def suspend(self, *, force: bool = False) -> None:
+        self._engine.run(self._service().suspend(force=force))
+
+    def resume(self) -> None:
+        self._engine.run(self._service().resume())
+
+    def refresh(self) -> None:
+        self._engine.run(self._service().refresh())
 
     def status(self) -> dict[str, Any]:
-        return self._engine.warehouse_status(self._name)
+        return self._service().status()

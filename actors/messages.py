@@ -191,6 +191,7 @@ class QueryStats:
     plan_ms: float = 0.0
     execute_ms: float = 0.0
     attempts: int = 1
+    worker_seconds: float = 0.0
     peak_memory_bytes: int = 0
     spilled_bytes: int = 0
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["OBSERVED", "Observe", "Observed", "QueryRecord", "ScalingEvent", "WarehouseRecord"]
+__all__ = [
+    "OBSERVED",
+    "Observe",
+    "Observed",
+    "QueryRecord",
+    "ScalingEvent",
+    "WarehouseRecord",
+    "nothing_observed",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,3 +137,8 @@ OBSERVED: dict[str, type[Observed]] = {
     "scaling_events": ScalingEvent,
 }
 Observe = Callable[[str], Awaitable[Sequence[Observed]]]  # a name of `OBSERVED` -> its records
+
+
+async def nothing_observed(name: str) -> Sequence[Observed]:
+    """An `Observe` where nothing runs that could be seen."""
+    return ()

@@ -8,7 +8,7 @@ resolves those versions against the log, and `plan` turns the statement into one
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from actors.messages import QueryStats, Statement
+from actors.observed import Observed
 from actors.operations import NewTable, Operation
 from storage.errors import MobulaError
 from storage.exports import ExportTarget
@@ -88,6 +89,7 @@ class Parsed:
         opens_files: planning it looks at files of users, which may take a while.
         versions: the snapshots that `plan` wants; always contains `Latest()`.
         tree: the planner's own form of the statement.
+        observes: names of `observed.OBSERVED`, whose records `plan` wants.
     """
 
     statement: Statement
@@ -95,6 +97,7 @@ class Parsed:
     versions: frozenset[Version]
     tree: Any
     opens_files: bool = False
+    observes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,13 +372,27 @@ class Planner(Protocol):
         """Raises SqlSyntaxError (with position), InvalidRequest, NotYet."""
         ...
 
-    def plan(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> Plan:
-        """Bind against the snapshots and plan. Raises UnknownObject, InvalidRequest, NotYet."""
+    def plan(
+        self,
+        parsed: Parsed,
+        snapshots: Mapping[Version, Snapshot],
+        observed: Mapping[str, Sequence[Observed]] | None = None,
+    ) -> Plan:
+        """Bind against the snapshots and plan.
+
+        Args: observed: the records that the statement wants, by name; None where it wants none.
+        Raises UnknownObject, InvalidRequest, NotYet.
+        """
         ...
 
     def rules(self, table: TableState, snapshot: Snapshot) -> RowRules | None:
         """The DEFAULT values and CHECK constraints of a table, for one statement that writes to it
         now; None if it has none. Can be pickled."""
+        ...
+
+    def rehearsal(self) -> QueryPlan:
+        """A small query over nothing but constants. Who plans it and who runs it has loaded by then
+        what the first query of a user would have to wait for."""
         ...
 
     def explain(self, plan: ExplainPlan, stats: QueryStats | None) -> pa.Table:

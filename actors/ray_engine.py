@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -19,11 +20,13 @@ import tenacity
 
 from actors import spawn
 from actors.compute.streams import KEEP_MS
+from actors.lifeline import hold_lifeline
 from actors.loop import LoopThread
 from actors.messages import (
     CommitReply,
     Lookup,
     QueryReply,
+    Session,
     Statement,
     TableInfo,
     Transaction,
@@ -36,6 +39,7 @@ from actors.settings import NodeSettings
 from actors.store_client import StoreClient
 from storage.clock import SystemClock
 from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
+from storage.ids import RandomIds
 from storage.snapshot.model import Receipt
 
 __all__ = ["RayEngine", "ensure_ray"]
@@ -113,24 +117,40 @@ class RayEngine(StoreClient):
         self._make_planner = make_planner
         self._start_s = node.settings.ray.start_timeout_s
         self._primary: Any = None
+        self._lifelines: dict[Any, socket.socket | None] = {}
 
     def execute(self, statement: Statement) -> QueryReply | CommitReply:
+        statement = _named(statement)
         timeout_s = statement.timeout_ms / 1000 + GRACE_S
-        reply: QueryReply | CommitReply = self._repeated(
-            lambda primary: _get(primary.execute.remote(statement), timeout_s, "the primary")
-        )
+
+        def once(primary: Any) -> Any:
+            self.hold_lifeline(primary, statement.session)
+            return _get(primary.execute.remote(statement), timeout_s, "the primary")
+
+        try:
+            reply: QueryReply | CommitReply = self._repeated(once)
+        except KeyboardInterrupt:
+            if self._primary is not None:  # a read ends; a write may have happened
+                self._primary.cancel.remote(statement.query_id)
+            raise
         return _with_rows(reply)
 
     def stream(self, statement: Statement) -> RayStream:
         timeout_s = statement.timeout_ms / 1000 + GRACE_S
 
         def opened(primary: Any) -> RayStream:
+            self.hold_lifeline(primary, statement.session)
             key, schema = _get(primary.stream.remote(statement), timeout_s, "the primary")
-            return RayStream(primary, key, schema, timeout_s, self._loop)
+            return self.stream_of(primary, key, schema, statement)
 
         found = self._repeated(opened)
         assert isinstance(found, RayStream)
         return found
+
+    def stream_of(self, actor: Any, key: str, schema: pa.Schema, statement: Statement) -> RayStream:
+        """A stream that this actor has opened."""
+        timeout_s = statement.timeout_ms / 1000 + GRACE_S
+        return RayStream(actor, key, schema, timeout_s, self._loop)
 
     def submit(self, transaction: Transaction) -> Receipt:
         receipt = self._repeated(
@@ -171,23 +191,31 @@ class RayEngine(StoreClient):
         return first
 
     def start_warehouse(self, name: str) -> RayWarehouse:
-        actor = spawn.start_warehouse(self._node, self._make_planner, name)
-        try:
-            _patiently(
-                lambda: _get(actor.ready.remote(), self._start_s, f"warehouse {name}"),
-                self._start_s,
-                f"warehouse {name}",
-            )
-        except MobulaError:
-            ray.kill(actor)
-            raise
-        if (primary := spawn.find_primary(self._node)) is not None:
-            primary.greet.remote(name)
-        return RayWarehouse(name, actor, self._loop)
+        return RayWarehouse(name, self, self.coordinator(name))
 
-    def stop_warehouse(self, name: str) -> None:
-        if (actor := spawn.find_warehouse(self._node, name)) is not None:
-            _end(actor)
+    def coordinator(self, name: str) -> Any:
+        """The actor that coordinates a virtual warehouse, found or started by the fleet."""
+        what = f"virtual warehouse {name}"
+        limit_s = self._start_s + GRACE_S  # the fleet itself says what is missing after the first
+
+        def once() -> Any:
+            fleet = spawn.start_fleet(self._node, self._make_planner)
+            return _get(fleet.coordinator.remote(name), limit_s, what)
+
+        return _patiently(once, limit_s, what)
+
+    def stop_warehouse(self, name: str, *, force: bool = False) -> None:
+        if (fleet := spawn.find_fleet(self._node)) is not None:
+            with contextlib.suppress(_ActorGone):
+                _get(fleet.stop.remote(name, force), None, f"stopping virtual warehouse {name}")
+
+    def cancel(self, query_id: str) -> bool:
+        found = False
+        for actor in (spawn.find_fleet(self._node), spawn.find_primary(self._node)):
+            if actor is not None:
+                with contextlib.suppress(_ActorGone):
+                    found |= bool(_get(actor.cancel.remote(query_id), GRACE_S, "ending a query"))
+        return found
 
     def status(self) -> dict[str, Any]:
         primary = spawn.find_primary(self._node)
@@ -201,11 +229,28 @@ class RayEngine(StoreClient):
         return found
 
     def shutdown(self) -> None:
-        for name in self.snapshot().virtual_warehouses:
-            self.stop_warehouse(name)
+        if (fleet := spawn.find_fleet(self._node)) is not None:
+            _end(fleet)
         if (primary := spawn.find_primary(self._node)) is not None:
             _end(primary)
         self.close()
+
+    def close(self) -> None:
+        for line in self._lifelines.values():
+            if line is not None:
+                line.close()
+        self._lifelines.clear()
+        super().close()
+
+    def hold_lifeline(self, actor: Any, session: Session) -> None:
+        """Let an actor that works for a session know when this process is gone."""
+        key = actor._actor_id, session.id
+        if key in self._lifelines or not session.id:
+            return
+        self._lifelines[key] = None
+        with contextlib.suppress(MobulaError, _ActorGone):
+            address = _get(actor.hello.remote(), self._start_s, "a lifeline")
+            self._lifelines[key] = hold_lifeline(address, session.id)
 
     def _handle(self) -> Any:
         if self._primary is None:
@@ -239,6 +284,11 @@ def _patiently(call: Callable[[], Any], limit_s: float, what: str) -> Any:
         raise Unavailable(f"{what} stays unreachable after {limit_s:g} s: {error}") from error
 
 
+def _named(asked: Any) -> Any:
+    """The same with an id, so that it can be ended."""
+    return asked if asked.query_id else dataclasses.replace(asked, query_id=RandomIds().new())
+
+
 def _end(actor: Any) -> None:
     """Let an actor close what it holds, then end its process for good."""
     with contextlib.suppress(MobulaError, _ActorGone):
@@ -247,48 +297,72 @@ def _end(actor: Any) -> None:
 
 
 class RayWarehouse:
-    """`WarehouseClient` of a virtual warehouse on the cluster."""
+    """`WarehouseClient` of a virtual warehouse on the cluster. Its coordinator may be replaced:
+    then a read is sent again, to the next one."""
 
-    def __init__(self, name: str, actor: Any, loop: LoopThread) -> None:
+    def __init__(self, name: str, engine: RayEngine, actor: Any) -> None:
         self._name = name
-        self._actor = actor
-        self._loop = loop
+        self._engine = engine
+        self._actor: Any = actor
 
     def query(self, statement: Statement) -> QueryReply:
-        what = f"virtual warehouse {self._name}"
-        timeout_s = statement.timeout_ms / 1000 + GRACE_S
-
-        def once() -> Any:
-            return _get(self._actor.query.remote(statement), timeout_s, what)
-
-        reply: QueryReply = _patiently(once, GRACE_S, what)
+        reply: QueryReply = self._asked("query", statement)
         return _with_rows(reply)
 
     def get(self, lookup: Lookup) -> QueryReply:
-        what = f"virtual warehouse {self._name}"
-        timeout_s = lookup.timeout_ms / 1000 + GRACE_S
-
-        def once() -> Any:
-            return _get(self._actor.get.remote(lookup), timeout_s, what)
-
-        reply: QueryReply = _patiently(once, GRACE_S, what)
+        reply: QueryReply = self._asked("get", lookup)
         return _with_rows(reply)
 
     def stream(self, statement: Statement) -> RayStream:
-        what = f"virtual warehouse {self._name}"
-        timeout_s = statement.timeout_ms / 1000 + GRACE_S
+        key, schema = self._asked("stream", statement)
+        return self._engine.stream_of(self._actor, key, schema, statement)
 
-        def once() -> Any:
-            return _get(self._actor.stream.remote(statement), timeout_s, what)
+    def suspend(self, *, force: bool = False) -> None:
+        self._called("suspend", None, force)
 
-        key, schema = _patiently(once, GRACE_S, what)
-        return RayStream(self._actor, key, schema, timeout_s, self._loop)
+    def resume(self) -> None:
+        self._called("resume", None)
+
+    def refresh(self) -> None:
+        self._called("refresh", GRACE_S)
 
     def status(self) -> dict[str, Any]:
-        what = f"virtual warehouse {self._name}"
-        found = _patiently(lambda: _get(self._actor.status.remote(), GRACE_S, what), GRACE_S, what)
+        found = self._called("status", GRACE_S)
         assert isinstance(found, dict)
         return found
+
+    def _asked(self, method: str, asked: Statement | Lookup) -> Any:
+        asked = _named(asked)
+        timeout_s = asked.timeout_ms / 1000 + GRACE_S
+        with self._ends_with_us(asked.query_id):
+            return self._called(method, timeout_s, asked)
+
+    def _called(self, method: str, timeout_s: float | None, *arguments: Any) -> Any:
+        what = f"virtual warehouse {self._name}"
+
+        def once() -> Any:
+            if self._actor is None:
+                self._actor = self._engine.coordinator(self._name)
+            if arguments and isinstance(arguments[0], Statement | Lookup):
+                self._engine.hold_lifeline(self._actor, arguments[0].session)
+            try:
+                return _get(getattr(self._actor, method).remote(*arguments), timeout_s, what)
+            except _ActorGone:
+                self._actor = None
+                raise
+
+        return _patiently(once, GRACE_S, what)
+
+    @contextlib.contextmanager
+    def _ends_with_us(self, query_id: str) -> Iterator[None]:
+        """Who gives up, by Ctrl-C or because no answer comes, ends the query too."""
+        try:
+            yield
+        except BaseException as error:
+            gave_up = not isinstance(error, Exception) or isinstance(error, Unavailable)
+            if gave_up and self._actor is not None and ray.is_initialized():
+                self._actor.cancel.remote(query_id)
+            raise
 
 
 class RayStream:

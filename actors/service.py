@@ -20,10 +20,12 @@ from typing import Any
 import pyarrow as pa
 
 from actors.changes import Changes, StoredRowWrites
-from actors.compute.pool import WorkerHandle, WorkerPool
+from actors.compute.pool import WorkerPool
+from actors.compute.queries import QueryLog
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.compute.workers import WorkerHandle
 from actors.coordinator_service import open_branch
 from actors.ingest import Ingest, OwnIngest
 from actors.loads import numbered_sources
@@ -39,6 +41,7 @@ from actors.messages import (
     TransactionReply,
 )
 from actors.numbering import with_numbers
+from actors.observed import Observe, QueryRecord, nothing_observed
 from actors.operations import Operation, WriteOperation, WriteRows
 from actors.planner import (
     CallPlan,
@@ -69,6 +72,7 @@ from storage.errors import (
 )
 from storage.ids import Ids
 from storage.log.epoch import Owner
+from storage.log.takeover import Reign
 from storage.nearest import nearest
 from storage.objects import CountingStore, HeldLock, open_store
 from storage.snapshot.model import Receipt, Snapshot
@@ -116,6 +120,7 @@ class PrimaryService:
         primary: Primary,
         runner: QueryRunner,
         pool: WorkerPool,
+        queries: QueryLog,
         store: CountingStore,
         ingest: Ingest,
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
@@ -128,6 +133,7 @@ class PrimaryService:
         self._primary = primary
         self._runner = runner
         self._pool = pool
+        self._queries = queries
         self._store = store
         self._fetch_rows = fetch_rows
         self._ingest = ingest
@@ -155,6 +161,7 @@ class PrimaryService:
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
         silent_ms: int = SILENT_MS,
         make_ingest: Callable[[Ingest], Ingest] = lambda own: own,
+        observe: Observe = nothing_observed,
     ) -> PrimaryService:
         """Take over and serve.
 
@@ -162,21 +169,15 @@ class PrimaryService:
             silent_ms: sessions that have not written for so long are taken as ended, and their
                 temporary tables dropped; 0 where no session outlives its primary.
             make_ingest: where many rows become files, given how this process does it.
+            observe: see `QueryRunner`.
         Raises:
             Unavailable: another primary is alive; names it.
         """
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids)
-        primary = Primary(
-            reign,
-            store=store,
-            clock=clock,
-            ids=ids,
-            policy=node.settings.checkpoints,
-            limits=node.settings.sequencer,
-            keyed=node.settings.keyed,
-        )
-        pool = WorkerPool(1, start_worker, clock)
+        primary = _primary(node, reign, store, clock, ids)
+        queries = QueryLog("", clock, ids)
+        pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
             planner=planner,
             reader=reader,
@@ -185,6 +186,8 @@ class PrimaryService:
             share=share,
             clock=clock,
             ids=ids,
+            queries=queries,
+            observe=queries.seen_first(observe),
         )
         primary.start()
         service = cls(
@@ -193,6 +196,7 @@ class PrimaryService:
             primary=primary,
             runner=runner,
             pool=pool,
+            queries=queries,
             store=store,
             ingest=make_ingest(OwnIngest(store, node, ids)),
             fetch_rows=fetch_rows,
@@ -218,8 +222,23 @@ class PrimaryService:
         async with self._inside(transaction.session) as open_transaction:
             return await self._written(open_transaction, transaction.operations)
 
+    def cancel(self, query_id: str, why: str = "it was cancelled") -> bool:
+        """See `QueryLog.cancel`: reads on the primary's own compute."""
+        return self._queries.cancel(query_id, why)
+
+    def cancel_session(self, session_id: str, why: str) -> int:
+        """See `QueryLog.cancel_session`."""
+        return self._queries.cancel_session(session_id, why)
+
+    def queries(self) -> list[QueryRecord]:
+        """Of its own compute: see `QueryLog.records`."""
+        return self._queries.records()
+
     async def get(self, lookup: Lookup) -> QueryReply:
         """Rows by primary key, as the transaction that is open sees them, or the newest."""
+        return await self._queries.answered(lookup, self._get)
+
+    async def _get(self, lookup: Lookup) -> QueryReply:
         if not lookup.session.transaction:
             state = self._primary.newest()
             known = partial(self._primary.files_with, state)
@@ -269,9 +288,12 @@ class PrimaryService:
                 return await self._write(parsed, newest)
         parsed = self._runner.parse(statement)
         if not parsed.writes:
-            return await self._runner.answer(parsed)
+            return await self._queries.answered(statement, self._read)
         with self._primary.reading() as newest:
             return await self._write(parsed, newest)
+
+    async def _read(self, statement: Statement) -> QueryReply:
+        return await self._runner.answer(self._runner.parse(statement))
 
     async def _write(self, parsed: Parsed, newest: Snapshot) -> QueryReply | CommitReply:
         """A statement that writes, having read `newest`."""
@@ -303,9 +325,12 @@ class PrimaryService:
         if parsed.writes:
             raise InvalidRequest("only queries are streamed; run what writes with sql()")
         if not statement.session.transaction:
-            return await self._runner.stream(parsed)
+            return await self._queries.streamed(statement, self._open_stream)
         async with self._inside(statement.session) as open_transaction:
             return await self._runner.stream(parsed, await open_transaction.snapshot())
+
+    async def _open_stream(self, statement: Statement) -> BatchStream:
+        return await self._runner.stream(self._runner.parse(statement))
 
     async def reserve(self, sequence_id: int, count: int) -> int:
         """See `Reservations.reserve`."""
@@ -438,6 +463,21 @@ class PrimaryService:
 
     def _receipt(self, lsn: int) -> Receipt:
         return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
+
+
+def _primary(
+    node: NodeSettings, reign: Reign, store: CountingStore, clock: Clock, ids: Ids
+) -> Primary:
+    settings = node.settings
+    return Primary(
+        reign,
+        store=store,
+        clock=clock,
+        ids=ids,
+        policy=settings.checkpoints,
+        limits=settings.sequencer,
+        keyed=settings.keyed,
+    )
 
 
 def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]]:

@@ -1,9 +1,11 @@
 """The one module that applies `ray.remote`: names, namespaces, resources and restarts of actors.
 
-    primary-{branch}        named, detached, restarted for ever
-    vw-{branch}-{name}      named, detached, restarted for ever
-    workers                 nameless, owned by the coordinator (or primary) that started them: they
-                            end with it, and it replaces those that die
+    primary-{branch}            named, detached, restarted for ever
+    fleet-{branch}              named, detached, restarted for ever
+    coordinator-{branch}-{id}   a process of the fleet: named, so that a fleet that was restarted
+    worker-{branch}-{id}        finds it; detached, so that it outlives the fleet; not restarted by
+                                Ray, but replaced by the fleet
+    the primary's own worker    nameless, owned by the primary: it ends with it
 
 All in the namespace `mobula-{database id}`, so several databases share a cluster.
 """
@@ -11,47 +13,48 @@ All in the namespace `mobula-{database id}`, so several databases share a cluste
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import ray
+import ray.util
 
+from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.planner import Planner
 from actors.ray_ingest import IngestTasks
 from actors.settings import NodeSettings
-from actors.shells import CoordinatorShell, PrimaryShell, WorkerShell, load_source, write_slice
-from storage.snapshot.changes import VirtualWarehouse
+from actors.shells.coordinator import CoordinatorShell
+from actors.shells.fleet import ClusterCalls, FleetShell
+from actors.shells.primary import PrimaryShell
+from actors.shells.tasks import load_source, write_slice
+from actors.shells.worker import WorkerShell
+from storage.errors import InvalidRequest
+from storage.nearest import nearest
 from storage.sources_format import SourceReading
 from storage.target import IngestTarget
 
 __all__ = [
     "INGEST_TASKS",
+    "find_fleet",
     "find_primary",
-    "find_warehouse",
     "namespace",
     "start_compute_worker",
+    "start_fleet",
     "start_load",
     "start_primary",
+    "start_process",
     "start_slice",
-    "start_warehouse",
-    "start_worker",
 ]
 
 CALLS_MAX = 1000  # concurrent calls of one actor; past it calls queue
 FOREVER = -1
+FLEET_CPUS = 0.01  # actors without CPUs are lost when a cluster shrinks
 
 
 def namespace(node: NodeSettings) -> str:
     """Where a database's actors live."""
     return f"mobula-{node.database_id}"
-
-
-def _primary_name(node: NodeSettings) -> str:
-    return f"primary-{node.branch}"
-
-
-def _warehouse_name(node: NodeSettings, name: str) -> str:
-    return f"vw-{node.branch}-{name}"
 
 
 def _find(node: NodeSettings, name: str) -> Any | None:
@@ -63,12 +66,12 @@ def _find(node: NodeSettings, name: str) -> Any | None:
 
 def find_primary(node: NodeSettings) -> Any | None:
     """The running primary, or None."""
-    return _find(node, _primary_name(node))
+    return _find(node, f"primary-{node.branch}")
 
 
-def find_warehouse(node: NodeSettings, name: str) -> Any | None:
-    """The running coordinator of a virtual warehouse, or None."""
-    return _find(node, _warehouse_name(node, name))
+def find_fleet(node: NodeSettings) -> Any | None:
+    """The running fleet, or None."""
+    return _find(node, f"fleet-{node.branch}")
 
 
 def start_primary(node: NodeSettings, make_planner: Callable[[], Planner]) -> Any:
@@ -77,7 +80,7 @@ def start_primary(node: NodeSettings, make_planner: Callable[[], Planner]) -> An
     return (
         ray.remote(PrimaryShell)
         .options(
-            name=_primary_name(node),
+            name=f"primary-{node.branch}",
             namespace=namespace(node),
             lifetime="detached",
             get_if_exists=True,
@@ -86,59 +89,132 @@ def start_primary(node: NodeSettings, make_planner: Callable[[], Planner]) -> An
             num_cpus=settings.primary_cpus,
             resources=settings.primary_resources,
         )
-        .remote(node, make_planner, start_compute_worker, find_warehouse, INGEST_TASKS)
+        .remote(node, make_planner, start_compute_worker, find_fleet, INGEST_TASKS)
     )
 
 
-def start_warehouse(node: NodeSettings, make_planner: Callable[[], Planner], name: str) -> Any:
-    """The coordinator's actor of a virtual warehouse, found or made."""
-    settings = node.settings.ray
+def start_fleet(node: NodeSettings, make_planner: Callable[[], Planner]) -> Any:
+    """The fleet's actor, found or made."""
+    calls = ClusterCalls(
+        start=partial(start_process, node, make_planner),
+        list_processes=partial(_processes, node),
+        find_primary=partial(find_primary, node),
+        bundle=partial(_bundle, node),
+    )
     return (
-        ray.remote(CoordinatorShell)
+        ray.remote(FleetShell)
         .options(
-            name=_warehouse_name(node, name),
+            name=f"fleet-{node.branch}",
             namespace=namespace(node),
             lifetime="detached",
             get_if_exists=True,
             max_restarts=FOREVER,
             max_concurrency=CALLS_MAX,
+            num_cpus=FLEET_CPUS,
+            resources=node.settings.ray.coordinator_resources,
+        )
+        .remote(node, calls)
+    )
+
+
+# --- processes of the fleet -----------------------------------------------------------------------
+
+
+def start_process(
+    node: NodeSettings,
+    make_planner: Callable[[], Planner],
+    id: str,  # noqa: A002
+    shape: Shape,
+) -> Any:
+    """A process of the fleet; returns before it is there."""
+    if isinstance(shape, WorkerShape):
+        return (
+            ray.remote(WorkerShell)
+            .options(
+                name=f"worker-{node.branch}-{id}",
+                namespace=namespace(node),
+                lifetime="detached",
+                max_restarts=0,
+                max_concurrency=CALLS_MAX,
+                **_worker_options(node, shape),
+            )
+            .remote(node, node.settings.cache_bytes, make_planner, shape)
+        )
+    settings = node.settings.ray
+    return (
+        ray.remote(CoordinatorShell)
+        .options(
+            name=f"coordinator-{node.branch}-{id}",
+            namespace=namespace(node),
+            lifetime="detached",
+            max_restarts=0,
+            max_concurrency=CALLS_MAX,
             num_cpus=settings.coordinator_cpus,
             resources=settings.coordinator_resources,
         )
-        .remote(node, make_planner, name, start_worker)
+        .remote(node, make_planner, find_fleet, find_primary)
     )
 
 
-def start_worker(node: NodeSettings, warehouse: VirtualWarehouse) -> Any:
-    """A worker of a virtual warehouse."""
-    return _worker(
-        node,
-        warehouse.worker_cpus,
-        warehouse.cache_bytes,
-        node.settings.ray.node_types[warehouse.node_type].resources,
-    )
+def _worker_options(node: NodeSettings, shape: WorkerShape) -> dict[str, Any]:
+    types = node.settings.ray.node_types
+    if shape.node_type not in types:
+        raise InvalidRequest(
+            f"node type {shape.node_type} is not one of RaySettings.node_types"
+            f"{nearest(shape.node_type, types)}",
+            "22023",
+        )
+    memory = {} if shape.memory_bytes is None else {"memory": shape.memory_bytes}
+    return {
+        "num_cpus": shape.cpus,
+        "resources": types[shape.node_type].resources,
+        "runtime_env": _threads(shape.cpus),
+        **memory,
+    }
 
 
-def start_compute_worker(node: NodeSettings) -> Any:
+def _threads(cpus: float) -> dict[str, Any]:
+    return {"env_vars": {"POLARS_MAX_THREADS": str(max(1, math.ceil(cpus)))}}
+
+
+def _bundle(node: NodeSettings, shape: Shape) -> Mapping[str, float]:
+    settings = node.settings.ray
+    if not isinstance(shape, WorkerShape):
+        return {"CPU": settings.coordinator_cpus, **settings.coordinator_resources}
+    kind = settings.node_types.get(shape.node_type)
+    memory = {} if shape.memory_bytes is None else {"memory": float(shape.memory_bytes)}
+    return {"CPU": shape.cpus, **memory, **(kind.resources if kind is not None else {})}
+
+
+def _processes(node: NodeSettings) -> list[tuple[str, Any]]:
+    """(id, actor) of the processes that a fleet of this branch has started."""
+    prefixes = tuple(f"{role}-{node.branch}-" for role in (COORDINATOR, "worker"))
+    found = []
+    for entry in ray.util.list_named_actors(all_namespaces=True):
+        name = entry["name"]
+        if entry["namespace"] == namespace(node) and name.startswith(prefixes):
+            actor = _find(node, name)
+            if actor is not None:
+                found.append((name.rpartition("-")[2], actor))
+    return found
+
+
+def start_compute_worker(node: NodeSettings, make_planner: Callable[[], Planner]) -> Any:
     """The worker of the primary's own compute."""
     settings = node.settings
-    return _worker(
-        node, settings.ray.compute_cpus, settings.cache_bytes, settings.ray.primary_resources
-    )
-
-
-def _worker(node: NodeSettings, cpus: float, cache_bytes: int, resources: dict[str, float]) -> Any:
-    threads = max(1, math.ceil(cpus))
     return (
         ray.remote(WorkerShell)
         .options(
-            num_cpus=cpus,
-            resources=resources,
+            num_cpus=settings.ray.compute_cpus,
+            resources=settings.ray.primary_resources,
             max_restarts=0,
-            runtime_env={"env_vars": {"POLARS_MAX_THREADS": str(threads)}},
+            runtime_env=_threads(settings.ray.compute_cpus),
         )
-        .remote(node, cache_bytes)
+        .remote(node, settings.cache_bytes, make_planner)
     )
+
+
+# --- tasks ----------------------------------------------------------------------------------------
 
 
 def start_load(node: NodeSettings, info: Any, url: str, reading: SourceReading) -> Any:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from actors.compute.deltas import DeltaStage
 from actors.compute.inputs import scan_input, source_input
 from actors.compute.lookup import chosen_rows, looked_up, whole_table
-from actors.compute.pool import WorkerPool
+from actors.compute.queries import Asked, QueryLog
 from actors.compute.streams import BatchStream, listed
-from actors.fragments import DeltaRun, Fragment, Output, ScanInput
+from actors.fragments import DeltaRun, Fragment, FragmentResult, Output, ScanInput
 from actors.messages import Lookup, QueryReply, QueryStats, Statement
+from actors.observed import Observe, nothing_observed
 from actors.planner import (
     AtLsn,
     AtTimestamp,
@@ -47,6 +48,14 @@ GATHER = Output()
 HISTORY_MAX = 16  # snapshots of earlier LSNs kept for AS OF
 
 
+class FragmentPool(Protocol):
+    """What runs fragments; see `Supervisor`."""
+
+    async def run(self, fragment: Fragment) -> FragmentResult: ...
+
+    def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]: ...
+
+
 class QueryRunner:
     """Plans and runs reads. `latest` gives the newest snapshot, at least at a given LSN."""
 
@@ -56,15 +65,21 @@ class QueryRunner:
         planner: Planner,
         reader: LogReader,
         latest: Callable[[int | None, int], Awaitable[Snapshot]],
-        pool: WorkerPool,
+        pool: FragmentPool,
         share: Callable[[pa.Table], object],
         clock: Clock,
         ids: Ids,
+        queries: QueryLog,
+        memory_bytes: Callable[[], int | None] = lambda: None,
+        observe: Observe = nothing_observed,
     ) -> None:
         """Args:
         latest: (min_lsn, timeout_ms) -> snapshot; raises Unavailable when the LSN is not
             reached in time.
         share: see `DeltaStage`.
+        queries: hears when a plan is made.
+        memory_bytes: what a worker's process may take; None: it is not limited.
+        observe: gives the records of statements that ask what the database does.
         """
         self._planner = planner
         self._reader = reader
@@ -74,6 +89,9 @@ class QueryRunner:
         self._share = share
         self._clock = clock
         self._ids = ids
+        self._queries = queries
+        self._memory_bytes = memory_bytes
+        self._observe = observe
         self._history: dict[int, Snapshot] = {}
 
     def parse(self, statement: Statement) -> Parsed:
@@ -90,26 +108,40 @@ class QueryRunner:
             newest = await self._latest(statement.min_lsn, statement.timeout_ms)
         snapshots = {v: await self._snapshot(v, newest) for v in parsed.versions}
         snapshots[Latest()] = newest
+        observed = {name: await self._observe(name) for name in sorted(parsed.observes)}
         if parsed.opens_files:
-            return await asyncio.to_thread(self._planner.plan, parsed, snapshots), newest
-        return self._planner.plan(parsed, snapshots), newest
+            plan = await asyncio.to_thread(self._planner.plan, parsed, snapshots, observed)
+            return plan, newest
+        return self._planner.plan(parsed, snapshots, observed), newest
 
     async def run(
-        self, plan: Plan, snapshot: Snapshot, plan_ms: float, given: pa.Table | None = None
+        self,
+        plan: Plan,
+        snapshot: Snapshot,
+        plan_ms: float,
+        given: pa.Table | None = None,
+        asked: Asked | None = None,
     ) -> QueryReply:
-        """Rows of a reading plan. Args: given: the rows that a query plan asks for, if it does."""
+        """Rows of a reading plan.
+
+        Args:
+            given: the rows that a query plan asks for, if it does.
+            asked: what it is the plan of, if that can be ended by its id.
+        """
+        if asked is not None:
+            self._queries.planned(asked.query_id, snapshot.lsn)
         base = QueryStats(snapshot_lsn=snapshot.lsn, plan_ms=plan_ms)
         match plan:
             case RowsPlan(rows=rows):
                 return QueryReply(rows=rows, stats=base)
             case QueryPlan():
-                return await self._query(plan, base, given=given)
+                return await self._query(plan, base, asked, given=given)
             case CopyToPlan():
-                return await self._copy_to(plan, base)
+                return await self._copy_to(plan, base, asked)
             case ExplainPlan(analyze=False):
                 return QueryReply(rows=self._planner.explain(plan, None), stats=base)
             case ExplainPlan(query=query):
-                reply = await self._query(query, base)
+                reply = await self._query(query, base, asked)
                 return QueryReply(rows=self._planner.explain(plan, reply.stats), stats=reply.stats)
             case _:
                 raise InternalError(f"{type(plan).__name__} is no reading plan")
@@ -123,7 +155,7 @@ class QueryRunner:
         async with _in_time(parsed.statement):
             plan, snapshot = await self.plan(parsed, newest)
             plan_ms = self._clock.monotonic_ms() - started_ms
-            return await self.run(plan, snapshot, plan_ms)
+            return await self.run(plan, snapshot, plan_ms, asked=parsed.statement)
 
     async def get(
         self,
@@ -148,7 +180,8 @@ class QueryRunner:
             chosen = chosen_rows(lookup, table)
             known = None if files is None else await files(table, chosen)
             plan_ms = self._clock.monotonic_ms() - started_ms
-            return await self.run(looked_up(plan, chosen, known), snapshot, plan_ms)
+            found = looked_up(plan, chosen, known)
+            return await self.run(found, snapshot, plan_ms, asked=lookup)
 
     async def stream(self, parsed: Parsed, newest: Snapshot | None = None) -> BatchStream:
         """Plan a read and give its rows as they come; a worker is taken with the first of them.
@@ -160,22 +193,31 @@ class QueryRunner:
         async with _in_time(parsed.statement):
             plan, snapshot = await self.plan(parsed, newest)
             if isinstance(plan, QueryPlan):
-                batches = self._pool.stream(self._fragment(plan))
+                self._queries.planned(parsed.statement.query_id, snapshot.lsn)
+                batches = self._pool.stream(self._fragment(plan, parsed.statement))
                 return BatchStream(plan.program.schema(), batches, timeout_ms)
             rows = (await self.run(plan, snapshot, 0.0)).rows
         return BatchStream(rows.schema, listed(rows.to_batches()), timeout_ms)
 
-    async def _copy_to(self, plan: CopyToPlan, base: QueryStats) -> QueryReply:
+    async def _copy_to(self, plan: CopyToPlan, base: QueryStats, asked: Asked | None) -> QueryReply:
         output = Output(kind="export", export=plan.target)
-        reply = await self._query(plan.query, base, output)
+        reply = await self._query(plan.query, base, asked, output)
         count = reply.rows.column(0)[0].as_py()
         return QueryReply(rows=pa.table({}), stats=reply.stats, tag=f"COPY {count}")
 
     def _fragment(
-        self, plan: QueryPlan, output: Output = GATHER, given: pa.Table | None = None
+        self,
+        plan: QueryPlan,
+        asked: Asked | None,
+        output: Output = GATHER,
+        given: pa.Table | None = None,
     ) -> Fragment:
+        named = asked is not None and asked.query_id
         return Fragment(
-            query_id=self._ids.new(),
+            query_id=asked.query_id if asked is not None and named else self._ids.new(),
+            priority=asked.priority if asked is not None else 0,
+            queue_timeout_ms=asked.queue_timeout_ms if asked is not None else None,
+            memory_bytes=self._memory_bytes(),
             attempt=1,
             program=plan.program,
             inputs=(
@@ -190,10 +232,11 @@ class QueryRunner:
         self,
         plan: QueryPlan,
         base: QueryStats,
+        asked: Asked | None = None,
         output: Output = GATHER,
         given: pa.Table | None = None,
     ) -> QueryReply:
-        fragment = self._fragment(plan, output, given)
+        fragment = self._fragment(plan, asked, output, given)
         started_ms = self._clock.monotonic_ms()
         result = await self._pool.run(fragment)
         elapsed_ms = self._clock.monotonic_ms() - started_ms

@@ -7,25 +7,29 @@ parallel into a local directory with a byte budget, and stay there for the next 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
 from actors.compute.execution import batches, execute, export
 from actors.compute.streams import stepwise
-from actors.fragments import FileInput, Fragment, FragmentResult
+from actors.fragments import FileInput, Fragment, FragmentResult, HotFile, Warmed
 from actors.messages import QueryStats
 from storage.cache import FileCache
 from storage.clock import Clock
-from storage.errors import NotYet
+from storage.errors import MobulaError, NotYet
 from storage.objects import CountingStore
 
 __all__ = ["Worker"]
 
 FETCHES_MAX = 16  # objects fetched at once
+
+T = TypeVar("T")
 
 
 class Worker:
@@ -51,6 +55,7 @@ class Worker:
         self._cache = FileCache(cache_directory, cache_bytes, store)
         self._resolve_rows = resolve_rows
         self._turn = asyncio.Lock()
+        self._stepping = False  # in a thread
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
         """Run a fragment. Raises the errors of the store, InvalidRequest, NotYet, CorruptData."""
@@ -85,10 +90,50 @@ class Worker:
         async with self._turn, AsyncExitStack() as leases:
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
             paths, _ = await self._fetch(list(files.values()), leases)
-            made = stepwise(batches(fragment, paths, self._resolve_rows))
+            made = stepwise(self._counted(batches(fragment, paths, self._resolve_rows)))
             async with aclosing(made):
                 async for batch in made:
                     yield batch
+
+    async def warm(self, files: Sequence[HotFile]) -> Warmed:
+        """Fetch files into the cache, so that queries find them there. What cannot be fetched is
+        left to them."""
+        before = self._store.counts()
+        gate = asyncio.Semaphore(FETCHES_MAX)
+
+        async def one(file: HotFile) -> bool:
+            async with gate:
+                with contextlib.suppress(MobulaError):
+                    (await self._cache.open(file.name, file.checksum, file.size_bytes)).release()
+                    return True
+            return False
+
+        fetched = await asyncio.gather(*(one(file) for file in files))
+        cost = self._store.counts() - before
+        return Warmed(files=sum(fetched), requests=cost.requests, read_bytes=cost.read_bytes)
+
+    def resize_cache(self, cache_bytes: int) -> None:
+        """Another budget of the cache directory."""
+        self._cache.resize(cache_bytes)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it works on a fragment, or still does on one that nobody waits for any more."""
+        return self._turn.locked() or self._stepping
+
+    def _counted(self, steps: Generator[T, None, None]) -> Generator[T, None, None]:
+        """The same; it is known while one of them is made."""
+        try:
+            while True:
+                self._stepping = True
+                step = next(steps, None)
+                self._stepping = False
+                if step is None:
+                    return
+                yield step
+        finally:
+            self._stepping = False
+            steps.close()
 
     async def close(self) -> None:
         """Release the store and the cache directory."""
@@ -118,5 +163,5 @@ def _outside_bytes(fragment: Fragment) -> int:
 
 
 def _check(fragment: Fragment) -> None:
-    if fragment.output.kind not in ("gather", "export") or fragment.memory_bytes is not None:
-        raise NotYet("fragments with a partitioned output or a memory budget are not there yet")
+    if fragment.output.kind not in ("gather", "export"):
+        raise NotYet("fragments with a partitioned output are not there yet")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from storage.clock import Clock
 from storage.errors import MobulaError, Unavailable
@@ -22,7 +23,15 @@ WAIT_STEP_MS_MAX = 50
 class Follower:
     """Follows one branch's log. `run` it in a task; ask `latest` from others."""
 
-    def __init__(self, reader: LogReader, snapshot: Snapshot, clock: Clock, poll_ms: int) -> None:
+    def __init__(
+        self,
+        reader: LogReader,
+        snapshot: Snapshot,
+        clock: Clock,
+        poll_ms: int,
+        changed: Callable[[Snapshot], None] = lambda snapshot: None,
+    ) -> None:
+        """Args: changed: hears of every newer snapshot."""
         self._reader = reader
         self._snapshot = snapshot
         self._clock = clock
@@ -30,6 +39,8 @@ class Follower:
         self._turn = asyncio.Lock()
         self._hint = asyncio.Event()
         self._looked_ms = clock.monotonic_ms()
+        self._changed = changed
+        self._resting = False
         self.last_error: MobulaError | None = None  # of the newest look in `run`
 
     @property
@@ -47,11 +58,17 @@ class Follower:
                 async with asyncio.timeout(self._poll_ms / 1000):
                     await self._hint.wait()
             self._hint.clear()
+            if self._resting:
+                continue
             try:
                 await self.advance()
                 self.last_error = None
             except MobulaError as error:
                 self.last_error = error
+
+    def rest(self, resting: bool) -> None:
+        """Whether nobody asks for a while: then it does not look by itself."""
+        self._resting = resting
 
     def hint(self, lsn: int) -> None:
         """Somebody says that `lsn` is committed: look soon."""
@@ -61,8 +78,11 @@ class Follower:
     async def advance(self) -> Snapshot:
         """Look now. 1 GET when nothing is new."""
         async with self._turn:
-            self._snapshot = await self._reader.follow(self._snapshot)
+            known = self._snapshot
+            self._snapshot = await self._reader.follow(known)
             self._looked_ms = self._clock.monotonic_ms()
+            if self._snapshot.lsn != known.lsn:
+                self._changed(self._snapshot)
             return self._snapshot
 
     async def latest(self, min_lsn: int | None, timeout_ms: int) -> Snapshot:

@@ -105,6 +105,11 @@ class FileCache:
     def budget_bytes(self) -> int:
         return self._budget_bytes
 
+    def resize(self, budget_bytes: int) -> None:
+        """Another budget, from now on."""
+        self._budget_bytes = budget_bytes
+        self._shrink()
+
     async def open(self, name: str, checksum: str, size_bytes: int) -> Lease:
         """A local file with the object's bytes, fetched unless it is here.
 

@@ -28,6 +28,7 @@ from warehouse.binder.types import common_type, resolve_type
 from warehouse.binder.windows import WindowBinder
 from warehouse.functions.registry import Function, functions_named
 from warehouse.syntax import tree
+from warehouse.syntax.keywords import own_function
 
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Relation
@@ -146,8 +147,10 @@ class CallBinder(WindowBinder):
     def _plain_name(self, node: tree.FuncCall) -> str:
         if len(node.name) == 1 or node.name[0] in ("pg_catalog", "information_schema"):
             return node.name[-1]
+        hint = "; functions of this schema stand in FROM" if own_function(node.name) else ""
         raise UnknownObject(
-            f"function {'.'.join(node.name)} does not exist{self.binding.place(node)}", "42883"
+            f"function {'.'.join(node.name)} does not exist{self.binding.place(node)}{hint}",
+            "42883",
         )
 
     def _refuse_clauses(self, name: str, node: tree.FuncCall, kinds: set[str]) -> None:

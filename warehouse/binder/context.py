@@ -58,6 +58,10 @@ class Catalogue(Protocol):
         """Files as a table: `read_parquet`, `read_csv`, `read_ndjson`."""
         ...
 
+    def observed_table(self, name: str) -> TableSource:
+        """What a function of the schema `mobula` gives. Raises UnknownObject (42883)."""
+        ...
+
     def udf(self, name: str) -> tuple[tuple[AnyType, ...], AnyType] | None:
         """Argument types and result type of a Python function of the session."""
         ...

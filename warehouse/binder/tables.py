@@ -42,7 +42,7 @@ from warehouse.binder.scope import Scope, ScopeColumn, ScopeTable
 from warehouse.binder.types import common_type
 from warehouse.functions.registry import functions_named
 from warehouse.syntax import tree
-from warehouse.syntax.keywords import FILE_FUNCTIONS
+from warehouse.syntax.keywords import FILE_FUNCTIONS, own_function
 
 __all__ = ["KnownCte", "TableBinder"]
 
@@ -230,9 +230,10 @@ class TableBinder:
 
     def _functions(self, node: tree.FunctionRef, visible: list[ScopeTable]) -> Bound:
         first = node.calls[0].name[-1]
-        if first in FILE_FUNCTIONS:
+        ours = [call for call in node.calls if own_function(call.name)]
+        if first in FILE_FUNCTIONS and not ours:
             return self._files(node, first)
-        if node.definitions and first in _RECORDS and len(node.calls) == 1:
+        if node.definitions and not ours and first in _RECORDS and len(node.calls) == 1:
             return self._records(node, visible)
         if node.definitions:
             raise InvalidRequest(
@@ -240,6 +241,8 @@ class TableBinder:
                 f"{self._binding.place(node)}",
                 "42601",
             )
+        if ours:
+            return self._observed(node, ours[0])
         binder = self._expressions(_scope(visible, self._outer), "functions in FROM")
         items: list[tuple[tuple[ColumnRef, ...], Expr]] = []
         names: list[str] = []
@@ -313,10 +316,27 @@ class TableBinder:
         outputs = tuple(self._binding.column(kind, label) for label, kind in fields)
         return outputs, array, [label for label, _ in fields]
 
-    def _files(self, node: tree.FunctionRef, name: str) -> Bound:
+    def _observed(self, node: tree.FunctionRef, call: tree.FuncCall) -> Bound:
+        """`mobula.queries()` and its like: a table of what runs."""
+        name = call.name[-1]
+        source = self._binding.catalogue.observed_table(name)
+        self._refuse_rows_of_several(node, f"mobula.{name}()")
+        if call != tree.FuncCall(call.at, call.name):
+            raise UnknownObject(
+                f"mobula.{name}() takes nothing between its parentheses or behind them"
+                f"{self._binding.place(call)}; write WHERE",
+                "42883",
+            )
+        reference = tree.TableRef(node.at, (name,), node.alias, node.columns)
+        return self._scan(source, reference, node.alias or name)
+
+    def _refuse_rows_of_several(self, node: tree.FunctionRef, name: str) -> None:
         if node.ordinality or len(node.calls) > 1:
             what = "WITH ORDINALITY" if node.ordinality else "ROWS FROM"
             raise NotYet(f"{what} of {name} is not available{self._binding.place(node)}")
+
+    def _files(self, node: tree.FunctionRef, name: str) -> Bound:
+        self._refuse_rows_of_several(node, name)
         binder = self._expressions(Scope(parent=None), name)
         arguments: list[Any] = []
         options: dict[str, Any] = {}

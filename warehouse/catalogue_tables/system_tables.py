@@ -15,14 +15,14 @@ import zstandard
 
 from actors.messages import Session
 from storage.errors import NotYet
-from storage.schema import TableSchema
+from storage.schema import Column, TableSchema
 from storage.snapshot.model import Delta, Snapshot, TableState
 from warehouse.catalogue_tables import information, keys, objects, routines, server, types
 from warehouse.catalogue_tables.definitions import definitions_of
 from warehouse.catalogue_tables.relations import SystemRelation
 from warehouse.catalogue_tables.rows import Builder, Rows, Subject
 
-__all__ = ["system_table"]
+__all__ = ["system_table", "table_of"]
 
 _BUILDERS: dict[str, Builder] = {
     **information.BUILDERS,
@@ -73,16 +73,25 @@ def system_table(relation: SystemRelation, snapshot: Snapshot, session: Session)
 
 
 def _table(relation: SystemRelation, rows: Rows) -> TableState:
-    columns = relation.stored
+    return table_of(-relation.oid, relation.name, relation.stored, rows.table(relation))
+
+
+def table_of(number: int, name: str, columns: tuple[Column, ...], rows: pa.Table) -> TableState:
+    """A table of one delta, with these rows.
+
+    Args:
+        number: its id, negative.
+        rows: in `arrow_schema(columns)`.
+    """
     deltas: tuple[Delta, ...] = ()
-    if rows.count:
-        data = _encoded(rows.table(relation))
-        number = int.from_bytes(hashlib.blake2b(data, digest_size=7).digest(), "big")
-        deltas = (Delta(id=number, lsn=0, schema_version=1, row_count=rows.count, rows=data),)
+    if rows.num_rows:
+        data = _encoded(rows)
+        delta = int.from_bytes(hashlib.blake2b(data, digest_size=7).digest(), "big")
+        deltas = (Delta(id=delta, lsn=0, schema_version=1, row_count=rows.num_rows, rows=data),)
     return TableState(
-        id=-relation.oid,
+        id=number,
         schema_id=0,
-        name=relation.name,
+        name=name,
         schemas=(TableSchema(version=1, columns=columns),),
         next_column_id=len(columns) + 1,
         deltas=deltas,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.messages import Session
+from actors.observed import Observed
 from actors.planner import Latest, Version
 from actors.temporary import TEMPORARY, is_foreign, temporary_schema
 from storage.errors import InvalidRequest, NotYet, UnknownObject
@@ -19,11 +20,13 @@ from warehouse.binder.context import TableSource
 from warehouse.binder.objects import SystemObjects
 from warehouse.binder.types import resolve_type
 from warehouse.catalogue_tables.functions import SessionObjects
+from warehouse.catalogue_tables.observed import is_observed, observed_table
 from warehouse.catalogue_tables.relations import find_relation
 from warehouse.catalogue_tables.server import DATABASE
 from warehouse.catalogue_tables.system_tables import system_table
 from warehouse.planning.files import FoundFiles, find_files
 from warehouse.planning.versions import Parameters, version_of
+from warehouse.syntax.keywords import OWN_SCHEMA
 from warehouse.syntax.tree import AsOf
 from warehouse.syntax.types import TypeGrammar
 
@@ -70,6 +73,8 @@ def find_table(snapshot: Snapshot, name: tuple[str, ...], session: Session) -> T
     for candidate in path:
         if schema and snapshot.schema_id(schema) is None and schema != temporary_schema(session):
             hint = nearest(schema, visible_schemas(snapshot, session).values())
+            if is_observed(name):
+                hint = f"; {'.'.join(name)}() is a function, with parentheses"
             raise UnknownObject(
                 f"table {'.'.join(name)} does not exist: there is no schema {schema}{hint}", "42P01"
             )
@@ -134,6 +139,7 @@ class SnapshotCatalogue:
     functions: set[str] = field(default_factory=set)
     store: StoreOptions | None = None
     outside: dict[str, FoundFiles] = field(default_factory=dict)
+    observed: Mapping[str, Sequence[Observed]] = field(default_factory=dict)
     _system: SystemObjects | None = None
 
     @property
@@ -158,7 +164,22 @@ class SnapshotCatalogue:
         """The table, its name made an input. Raises UnknownObject, InvalidRequest."""
         version = version_of(as_of, self.parameters)
         snapshot = self.snapshots.get(version) or self.latest
-        source = self._found(name, version, snapshot)
+        return self._input(self._found(name, version, snapshot))
+
+    def observed_table(self, name: str) -> TableSource:
+        """What a function of the schema `mobula` gives. Raises UnknownObject (42883)."""
+        return self._input(
+            Source(
+                table=observed_table(name, self.observed.get(name, ()), self.latest),
+                schema=OWN_SCHEMA,
+                version=Latest(),
+                lsn=self.latest.lsn,
+                name=None,
+            )
+        )
+
+    def _input(self, source: Source) -> TableSource:
+        """A table made an input under a name of its own."""
         schema, state = source.schema, source.table
         wanted, number = state.name, 1
         while wanted in self.sources or wanted == GIVEN:
@@ -287,6 +308,10 @@ class NoTables:
     ) -> TableSource:
         """There are none."""
         raise NotYet(f"{function or 'files in FROM'} is not available here")
+
+    def observed_table(self, name: str) -> TableSource:
+        """There is none."""
+        raise NotYet(f"mobula.{name}() is not available here")
 
     def udf(self, name: str) -> tuple[tuple[AnyType, ...], AnyType] | None:
         """There is none."""

@@ -2,7 +2,8 @@
 
 1. Refuse texts past `TEXT_CHARACTERS_MAX`; scan and parse with `warehouse.syntax`.
 2. Exactly one statement: none, or several, is an InvalidRequest.
-3. Read which snapshots the AS OF clauses want, and whether the statement writes.
+3. Read which snapshots the AS OF clauses want, which records of what runs FROM wants, and whether
+   the statement writes.
 
 Trees are immutable; those of recent texts are kept.
 """
@@ -15,6 +16,7 @@ from threading import Lock
 from typing import Any
 
 from actors.messages import Statement
+from actors.observed import OBSERVED
 from actors.planner import Latest, Parsed
 from storage.errors import InvalidRequest
 from warehouse.planning.versions import version_of
@@ -49,11 +51,13 @@ _WRITES = (
 
 @dataclass(frozen=True, slots=True)
 class ParsedText:
-    """A statement's tree, its AS OF clauses, and whether it names files of users."""
+    """A statement's tree, its AS OF clauses, whether it names files of users, and the records of
+    what runs that it asks for."""
 
     tree: Any
     versions: tuple[AsOf, ...]
     opens_files: bool = False
+    observes: frozenset[str] = frozenset()
 
 
 class StatementParser:
@@ -82,6 +86,7 @@ class StatementParser:
             versions=versions,
             tree=found.tree,
             opens_files=found.opens_files,
+            observes=found.observes,
         )
 
     def _parsed(self, sql: str) -> ParsedText:
@@ -123,7 +128,10 @@ def parse_text(sql: str) -> ParsedText:
             f"{count} statements in one text; send them one by one (split_statements)", "42601"
         )
     opens_files = grammar.opens_files or isinstance(tree, commands.CopyNode)
-    return ParsedText(tree, tuple(grammar.versions), opens_files)
+    observes = grammar.observes & OBSERVED.keys()
+    if isinstance(tree, commands.Show) and tree.kind == "warehouses":
+        observes = {"warehouses"}
+    return ParsedText(tree, tuple(grammar.versions), opens_files, frozenset(observes))
 
 
 def split_statements(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 import warehouse.functions.all  # noqa: F401 (registers every function)
 from actors.messages import QueryStats, Session, Statement
+from actors.observed import Observed
 from actors.planner import (
     ExplainPlan,
     InsertPlan,
@@ -68,6 +69,15 @@ from warehouse.syntax.tree import QueryNode
 __all__ = ["SqlPlanner", "utc_now"]
 
 RULES_MAX = 256
+# A join, a group, a sort, texts and exact numbers: what most queries are made of.
+_REHEARSAL = """
+SELECT upper(a.name), sum(b.price), count(*)
+FROM (VALUES (1, 'one'), (2, 'two')) AS a (id, name)
+JOIN (VALUES (1, 1.50), (2, 2.25)) AS b (id, price) ON a.id = b.id
+WHERE a.name LIKE '%o%'
+GROUP BY a.name
+ORDER BY 2 DESC
+"""
 EPOCH = datetime.datetime(1970, 1, 1)
 
 _Key = tuple[Any, ...]
@@ -96,15 +106,23 @@ class SqlPlanner:
         """One statement with its parameters. Raises SqlSyntaxError, InvalidRequest, NotYet."""
         return self._parser.parse(statement)
 
-    def plan(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> Plan:
-        """Plan against the snapshots that `parsed.versions` asked for.
+    def plan(
+        self,
+        parsed: Parsed,
+        snapshots: Mapping[Version, Snapshot],
+        observed: Mapping[str, Sequence[Observed]] | None = None,
+    ) -> Plan:
+        """Plan against the snapshots and records that `parsed` asks for.
 
-        Raises UnknownObject, InvalidRequest, NotYet; InternalError when a snapshot is missing.
+        Raises UnknownObject, InvalidRequest, NotYet; InternalError when any of them is missing.
         """
+        observed = observed or {}
         if missing := parsed.versions - snapshots.keys():
             raise InternalError(f"no snapshot was given for {missing}")
+        if unseen := parsed.observes - observed.keys():
+            raise InternalError(f"no records were given of {', '.join(sorted(unseen))}")
         try:
-            return self._plan(parsed, snapshots)
+            return self._plan(parsed, self._queries(parsed, snapshots, observed))
         except RecursionError:
             raise InvalidRequest(
                 "the statement is nested too deeply; simplify it", "54001"
@@ -114,14 +132,20 @@ class SqlPlanner:
         """See `Planner.rules`."""
         return self._rules(table, snapshot, self._now())
 
+    def rehearsal(self) -> QueryPlan:
+        """See `Planner.rehearsal`."""
+        nothing: dict[Version, Snapshot] = {Latest(): Snapshot(database_id="", branch_id="")}
+        plan = self.plan(self.parse(Statement(sql=_REHEARSAL)), nothing)
+        assert isinstance(plan, QueryPlan)
+        return plan
+
     def explain(self, plan: ExplainPlan, stats: QueryStats | None) -> pa.Table:
         """The plan as lines of text in one column, `QUERY PLAN`; with `stats` for ANALYZE."""
         return explain(plan, stats)
 
-    def _plan(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> Plan:
-        tree, latest = parsed.tree, snapshots[Latest()]
-        session = parsed.statement.session
-        queries = self._queries(parsed, snapshots)
+    def _plan(self, parsed: Parsed, queries: QueryPlanner) -> Plan:
+        tree, latest = parsed.tree, queries.snapshots[Latest()]
+        session = queries.session
         match tree:
             case QueryNode():
                 return self._query(parsed, tree, queries)
@@ -132,7 +156,7 @@ class SqlPlanner:
             case commands.Describe():
                 return plan_describe(tree, session, latest)
             case commands.Show():
-                return plan_show(tree, session, latest)
+                return plan_show(tree, session, latest, queries.observed.get("warehouses", ()))
             case commands.CallNode():
                 return plan_call(tree, queries)
             case Insert() | Update() | Delete() | Merge():
@@ -164,11 +188,17 @@ class SqlPlanner:
         queries.check_parameters()
         return plan
 
-    def _queries(self, parsed: Parsed, snapshots: Mapping[Version, Snapshot]) -> QueryPlanner:
+    def _queries(
+        self,
+        parsed: Parsed,
+        snapshots: Mapping[Version, Snapshot],
+        observed: Mapping[str, Sequence[Observed]],
+    ) -> QueryPlanner:
         statement = parsed.statement
         return QueryPlanner(
             text=statement.sql,
             snapshots=snapshots,
+            observed=observed,
             session=statement.session,
             parameters=statement.parameters,
             now=self._now(),
@@ -197,7 +227,7 @@ class SqlPlanner:
         return None if kept[1] is None else dataclasses.replace(kept[1], now=now)
 
     def _query(self, parsed: Parsed, tree: QueryNode, queries: QueryPlanner) -> QueryPlan:
-        if parsed.opens_files:  # they may change at any time
+        if parsed.opens_files or parsed.observes:  # both may change at any time
             return queries.plan(tree)
         statement, session = parsed.statement, parsed.statement.session
         key = (

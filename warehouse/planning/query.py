@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
 from actors.messages import Session
+from actors.observed import Observed
 from actors.planner import GivenRows, PlannedScan, QueryPlan, Version
 from storage.objects.options import StoreOptions
 from storage.snapshot.model import Snapshot, TableState, UserType
@@ -79,7 +80,7 @@ class QueryPlanner:
     """Plans the queries of one statement.
 
     `used`: the parameters that were named so far, for a statement of several queries, which checks
-    them at its end (`check_parameters`); None: the one query does.
+    them at its end (`check_parameters`); None: the one query does. `observed`: see `Planner.plan`.
     """
 
     text: str
@@ -90,6 +91,7 @@ class QueryPlanner:
     store: StoreOptions | None = None
     root: str = ""
     used: set[str] | None = None
+    observed: Mapping[str, Sequence[Observed]] = field(default_factory=dict)
 
     def check_parameters(self) -> None:
         """Raises InvalidRequest (08P01) if a parameter was given that none of the queries used."""
@@ -205,7 +207,13 @@ class QueryPlanner:
         )
 
     def _catalogue(self) -> SnapshotCatalogue:
-        return SnapshotCatalogue(self.snapshots, self.session, self.parameters, store=self.store)
+        return SnapshotCatalogue(
+            self.snapshots,
+            self.session,
+            self.parameters,
+            store=self.store,
+            observed=self.observed,
+        )
 
     def _scan(
         self, name: str, source: Source, used: Sequence[str], conditions: list[Any]

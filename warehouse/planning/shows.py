@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from actors.messages import Session
+from actors.observed import Observed
 from actors.planner import CallPlan, Latest, RowsPlan
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import Column, type_name
+from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Snapshot, TableState
 from warehouse.algebra.expressions import Literal
 from warehouse.binder.context import Binding, Collector
 from warehouse.binder.expressions import ExpressionBinder
 from warehouse.binder.scope import Scope
+from warehouse.catalogue_tables.observed import warehouse_records
 from warehouse.catalogue_tables.server import SETTINGS, setting
 from warehouse.optimizer.fold import folded
 from warehouse.planning.catalogue import SnapshotCatalogue, find_table, visible_schemas
@@ -95,11 +100,17 @@ def _default(column: object) -> str | None:
     return getattr(column, "default", None)
 
 
-def plan_show(tree: commands.Show, session: Session, snapshot: Snapshot) -> RowsPlan:
-    """SHOW TABLES, SCHEMAS or WAREHOUSES, or a setting."""
-    shows = {"tables": _tables, "schemas": _schemas, "warehouses": _warehouses}
+def plan_show(
+    tree: commands.Show, session: Session, snapshot: Snapshot, observed: Sequence[Observed] = ()
+) -> RowsPlan:
+    """SHOW TABLES, SCHEMAS or WAREHOUSES, or a setting. `observed`: the warehouses' records."""
+    shows = {
+        "tables": lambda: _tables(snapshot, session),
+        "schemas": lambda: _schemas(snapshot, session),
+        "warehouses": lambda: _warehouses(snapshot, observed),
+    }
     if tree.kind in shows:
-        return RowsPlan(rows=shows[tree.kind](snapshot, session))
+        return RowsPlan(rows=shows[tree.kind]())
     value = setting(_SPOKEN.get(tree.kind, tree.kind), session)
     if value is None:
         known = [*shows, *SETTINGS, "search_path"]
@@ -146,7 +157,7 @@ def _schemas(snapshot: Snapshot, session: Session) -> pa.Table:
     )
 
 
-def _warehouses(snapshot: Snapshot, session: Session) -> pa.Table:
+def _warehouses(snapshot: Snapshot, observed: Sequence[Observed]) -> pa.Table:
     found = [w for _, w in sorted(snapshot.virtual_warehouses.items())]
     return pa.table(
         {
@@ -156,5 +167,20 @@ def _warehouses(snapshot: Snapshot, session: Session) -> pa.Table:
             "max_clusters": pa.array([w.max_clusters for w in found], pa.int64()),
             "scaling_policy": pa.array([w.scaling_policy for w in found], pa.large_string()),
             "auto_suspend_s": pa.array([w.auto_suspend_s for w in found], pa.int64()),
+            **_live(found, observed),
         }
     )
+
+
+def _live(
+    warehouses: Sequence[VirtualWarehouse], observed: Sequence[Observed]
+) -> dict[str, pa.Array]:
+    """What there is of each of these warehouses now, column by column."""
+    records = warehouse_records(warehouses, observed)
+    return {
+        "state": pa.array([r.state for r in records], pa.large_string()),
+        "clusters": pa.array([r.clusters for r in records], pa.int64()),
+        "workers": pa.array([r.workers for r in records], pa.int64()),
+        "busy": pa.array([r.busy for r in records], pa.int64()),
+        "queued": pa.array([r.queued for r in records], pa.int64()),
+    }

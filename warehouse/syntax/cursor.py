@@ -19,8 +19,8 @@ T = TypeVar("T")
 class Cursor:
     """Position in the tokens of one text.
 
-    `versions` collects the AS OF clauses as they are read; `opens_files` tells that files of users
-    are among what was read.
+    `versions` collects the AS OF clauses as they are read, `observes` the functions of our own
+    schema in FROM; `opens_files` tells that files of users are among what was read.
     """
 
     def __init__(self, text: str) -> None:
@@ -30,6 +30,7 @@ class Cursor:
         self.token: Token = self.tokens[0]
         self.versions: list[AsOf] = []
         self.opens_files = False
+        self.observes: set[str] = set()
 
     # --- looking ----------------------------------------------------------------------------------
 

@@ -7,7 +7,15 @@ that may not stand as a bare output name (`SELECT a word`) need AS.
 
 from __future__ import annotations
 
-__all__ = ["FILE_FUNCTIONS", "NOT_BARE", "NOT_FUNCTIONS", "RESERVED", "TYPE_OR_FUNCTION"]
+__all__ = [
+    "FILE_FUNCTIONS",
+    "NOT_BARE",
+    "NOT_FUNCTIONS",
+    "OWN_SCHEMA",
+    "RESERVED",
+    "TYPE_OR_FUNCTION",
+    "own_function",
+]
 
 RESERVED = frozenset(
     (
@@ -57,3 +65,11 @@ NOT_BARE = frozenset(
 
 # Functions in FROM whose rows come from files; not PostgreSQL's.
 FILE_FUNCTIONS = ("read_parquet", "read_csv", "read_ndjson", "read_json")
+
+OWN_SCHEMA = "mobula"  # its functions in FROM tell what a running database does
+
+
+def own_function(name: tuple[str, ...]) -> str | None:
+    """The function of our own schema that a name means (also behind the name of the database, which
+    is the same); None if it means none."""
+    return name[-1] if name[:-1] in ((OWN_SCHEMA,), (OWN_SCHEMA, OWN_SCHEMA)) else None

@@ -1,7 +1,8 @@
 """Queries: SELECT, VALUES, TABLE, set operations, WITH, FROM and its joins.
 
 Source: PostgreSQL documentation, SELECT. Ours: `AS OF LSN n` and `AS OF TIMESTAMP '…'` between a
-table's name and its alias, and a quoted path in FROM (`FROM 's3://bucket/*.parquet'`).
+table's name and its alias, a quoted path in FROM (`FROM 's3://bucket/*.parquet'`), and functions of
+the schema `mobula` in FROM.
 """
 
 from __future__ import annotations
@@ -9,7 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from warehouse.syntax.expressions import ExpressionGrammar
-from warehouse.syntax.keywords import FILE_FUNCTIONS, NOT_BARE, RESERVED, TYPE_OR_FUNCTION
+from warehouse.syntax.keywords import (
+    FILE_FUNCTIONS,
+    NOT_BARE,
+    RESERVED,
+    TYPE_OR_FUNCTION,
+    own_function,
+)
 from warehouse.syntax.tree import (
     AsOf,
     Constant,
@@ -298,6 +305,7 @@ class QueryGrammar(ExpressionGrammar):
         alias, columns, definitions = self._alias()
         files = any(call.name[-1] in FILE_FUNCTIONS for call in calls)
         self.opens_files |= files
+        self.observes |= {name for call in calls if (name := own_function(call.name))}
         sample = self._sampled() if files else None
         return FunctionRef(at, calls, alias, columns, definitions, ordinality, lateral, sample)
 

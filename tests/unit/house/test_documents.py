@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing
 from pathlib import PurePosixPath
@@ -9,6 +10,7 @@ from pathlib import PurePosixPath
 import msgspec
 import pytest
 
+from actors.observed import OBSERVED
 from storage.container import Section
 from storage.log.epoch import Alive, Owner
 from storage.log.record import GroupHeader, OperationRecord, TransactionRecord
@@ -111,3 +113,10 @@ def test_every_target_of_make_is_listed_with_a_sentence() -> None:
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert "make test" in text("README.md")
     assert "run make test" in text(".ci/run")
+
+
+@pytest.mark.parametrize("name", OBSERVED)
+def test_the_sql_document_has_every_column_of_what_is_observed(name: str) -> None:
+    section = text("docs/sql.md").split(f"`mobula.{name}()`: ")[1].split("`mobula.")[0]
+    columns = [field.name for field in dataclasses.fields(OBSERVED[name])]
+    assert not [column for column in columns if f"`{column}`" not in section]

@@ -20,6 +20,7 @@ MODULES = sources(*PACKAGES)
 RAY_SHELLS = {
     "actors/ray_engine.py",
     "actors/ray_ingest.py",
+    "actors/ray_metrics.py",
     "actors/shells.py",
     "actors/spawn.py",
 }

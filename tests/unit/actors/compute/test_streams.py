@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from actors.compute.morsels import MORSEL_ROWS, small_morsels
-from actors.compute.pool import WorkerLost, WorkerPool
+from actors.compute.pool import WorkerPool
+from actors.compute.workers import WorkerLost
 from actors.compute.streams import BatchStream, OpenStreams, listed, stepwise
 from actors.fragments import Fragment, FragmentResult
 from storage.errors import Cancelled, InvalidRequest, Unavailable
@@ -215,6 +216,9 @@ class StreamingWorker:
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
         raise NotImplementedError
+
+    def kill(self) -> None:
+        pass
 
     async def close(self) -> None:
         pass

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pyarrow as pa
 import pytest
 
-from actors.compute.pool import WorkerLost, WorkerPool
+from actors.compute.pool import WorkerPool
+from actors.compute.workers import WorkerLost
 from actors.fragments import Fragment, FragmentResult
 from actors.messages import QueryStats
 from storage.errors import InvalidRequest, Unavailable
@@ -51,12 +52,16 @@ class Worker:
         self.pid = pid
         self.attempts: list[int] = []
         self.closed = False
+        self.killed = False
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
         self.attempts.append(fragment.attempt)
         if (behave := self.stage.behaviours.get(self.pid)) is not None:
             await behave(fragment)
         return FragmentResult(rows=pa.table({"pid": [self.pid]}), stats=QueryStats())
+
+    def kill(self) -> None:
+        self.killed = True
 
     async def close(self) -> None:
         self.closed = True

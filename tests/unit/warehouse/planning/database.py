@@ -18,6 +18,7 @@ from actors.compute.execution import execute
 from actors.compute.inputs import scan_input
 from actors.fragments import Fragment
 from actors.messages import QueryStats, Session, Statement
+from actors.observed import Observed
 from actors.planner import (
     ExplainPlan,
     InsertPlan,
@@ -104,19 +105,25 @@ def program_of(plan: QueryPlan) -> Program:
 
 
 class Database:
-    """Plans and runs statements on a snapshot, or on several by version."""
+    """Plans and runs statements on a snapshot, or on several by version.
+
+    `observed`: the records of what runs, by name; there are none of other names.
+    """
 
     def __init__(
         self, directory: Path, snapshot: Snapshot, versions: Mapping[Version, Snapshot] = {}
     ) -> None:
         self.directory = directory
         self.snapshots: dict[Version, Snapshot] = {**versions, Latest(): snapshot}
+        self.observed: dict[str, Sequence[Observed]] = {}
         self.clock = FakeClock()
         self.planner = SqlPlanner(self.clock)
 
     def plan(self, sql: str, *parameters: Any, session: Session | None = None) -> Plan:
         statement = Statement(sql=sql, parameters=parameters, session=session or Session())
-        return self.planner.plan(self.planner.parse(statement), self.snapshots)
+        parsed = self.planner.parse(statement)
+        observed = {name: self.observed.get(name, ()) for name in parsed.observes}
+        return self.planner.plan(parsed, self.snapshots, observed)
 
     def query(self, sql: str, *parameters: Any, session: Session | None = None) -> QueryPlan:
         plan = self.plan(sql, *parameters, session=session)

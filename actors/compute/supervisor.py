@@ -1,0 +1,199 @@
+"""Fragments run under supervision: each on one worker at a time, and again if that worker died.
+
+What became of an attempt decides what becomes of the worker and of the fragment:
+
+    result, or the fragment's own error    the worker is free again
+    the worker died                        it is lost; the fragment is tried on another
+    it ran out of memory                   it is lost; the fragment is tried once more, spilling to
+                                           disk, if it has a budget; then it is OutOfMemory
+    the caller gave up (cancelled, late)   the worker still works: its process is ended, which frees
+                                           the CPU at once
+
+A fragment reads immutable objects, so running it twice is harmless. A loss that is noticed early
+says little against the fragment (the worker may have been dead before) and costs little to repeat:
+more of those are allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from actors.compute.workers import WorkerHandle, WorkerLost
+from actors.fragments import Fragment, FragmentResult
+from storage.clock import Clock
+from storage.errors import OutOfMemory, Unavailable
+
+__all__ = ["Supervisor", "WorkerSupply"]
+
+LOSSES_MAX = 3  # workers that one fragment may lose late
+LATE_MS = 2_000.0  # a loss noticed sooner may well have happened before the fragment came
+EARLY_LOSSES_MAX_PER_WORKER = 4
+
+
+class WorkerSupply(Protocol):
+    """Where workers come from."""
+
+    @property
+    def size(self) -> int:
+        """How many workers there shall be."""
+        ...
+
+    async def take(self, fragment: Fragment) -> WorkerHandle:
+        """A worker that is free, and taken from now on; waits for one. Raises why there is none."""
+        ...
+
+    def give_back(self, worker: WorkerHandle, fragment: Fragment) -> None:
+        """It is free again."""
+        ...
+
+    def lose(self, worker: WorkerHandle, fragment: Fragment, why: str) -> None:
+        """It is dead, or ends now: `why` is "died", "out of memory" or "cancelled"."""
+        ...
+
+
+class _Attempts:
+    """How often a fragment has been tried, and whether it may be again."""
+
+    def __init__(self, fragment: Fragment, supply_size: int, clock: Clock) -> None:
+        self._fragment = fragment
+        self._left = LOSSES_MAX + EARLY_LOSSES_MAX_PER_WORKER * max(supply_size, 1)
+        self._losses = 0
+        self._clock = clock
+        self._started_ms = 0.0
+        self.worker_ms = 0.0  # of all attempts together
+
+    def next(self) -> Fragment:
+        """The fragment with the number of its next attempt. Raises Unavailable."""
+        if not self._left or self._losses >= LOSSES_MAX:
+            raise Unavailable(
+                f"query {self._fragment.query_id}: its workers died again and again while running "
+                "it; if it needs much memory, give the workers more"
+            )
+        attempt, self._left = self._fragment, self._left - 1
+        self._fragment = dataclasses.replace(attempt, attempt=attempt.attempt + 1)
+        return attempt
+
+    def begin(self) -> None:
+        """A worker has it now."""
+        self._started_ms = self._clock.monotonic_ms()
+
+    def end(self) -> float:
+        """The worker no longer has it; how long it had, in ms."""
+        elapsed_ms = self._clock.monotonic_ms() - self._started_ms
+        self.worker_ms += elapsed_ms
+        return elapsed_ms
+
+    def lost(self) -> None:
+        """The worker of this attempt died."""
+        self._losses += self.end() >= LATE_MS
+
+    def spills(self) -> bool:
+        """After it took too much memory: whether it can be tried with less."""
+        self.end()
+        if self._fragment.spill or self._fragment.memory_bytes is None:
+            return False
+        self._fragment = dataclasses.replace(self._fragment, spill=True)
+        return True
+
+
+class Supervisor:
+    """Runs fragments on the workers of a supply. One event loop."""
+
+    def __init__(self, supply: WorkerSupply, clock: Clock) -> None:
+        self._supply = supply
+        self._clock = clock
+
+    async def run(self, fragment: Fragment) -> FragmentResult:
+        """Run on a free worker; waits for one.
+
+        Raises:
+            Unavailable: three workers died late while running it, or very many early.
+            OutOfMemory: it took more memory than a worker may have.
+        """
+        attempts = _Attempts(fragment, self._supply.size, self._clock)
+        while True:
+            attempt = attempts.next()
+            worker = await self._supply.take(attempt)
+            attempts.begin()
+            try:
+                result = await worker.execute(attempt)
+            except WorkerLost:
+                attempts.lost()
+                self._supply.lose(worker, attempt, "died")
+                continue
+            except OutOfMemory:
+                again = attempts.spills()
+                self._supply.lose(worker, attempt, "out of memory")
+                if again:
+                    continue
+                raise
+            except asyncio.CancelledError:
+                attempts.end()
+                self._supply.lose(worker, attempt, "cancelled")
+                raise
+            except BaseException:
+                attempts.end()
+                self._supply.give_back(worker, attempt)
+                raise
+            attempts.end()
+            self._supply.give_back(worker, attempt)
+            return _counted(result, attempt, attempts.worker_ms)
+
+    async def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
+        """Run like `run`, but give the rows batch by batch; closing the generator ends the work.
+
+        A worker that is lost before its first batch is replaced by another.
+        Raises:
+            Unavailable, OutOfMemory: as `run`; or a worker died in the middle.
+        """
+        attempts = _Attempts(fragment, self._supply.size, self._clock)
+        while True:
+            attempt = attempts.next()
+            worker = await self._supply.take(attempt)
+            attempts.begin()
+            begun = False
+            try:
+                async with aclosing(worker.stream(attempt)) as batches:
+                    async for batch in batches:
+                        begun = True
+                        yield batch
+            except WorkerLost as error:
+                attempts.lost()
+                closing = isinstance(error.__context__, GeneratorExit)
+                self._supply.lose(worker, attempt, "cancelled" if closing else "died")
+                if closing:
+                    return
+                if begun:
+                    raise Unavailable(
+                        f"query {fragment.query_id}: its worker died in the middle of the rows; "
+                        "run it again"
+                    ) from error
+                continue
+            except OutOfMemory:
+                again = attempts.spills()
+                self._supply.lose(worker, attempt, "out of memory")
+                if again and not begun:
+                    continue
+                raise
+            except asyncio.CancelledError:
+                attempts.end()
+                self._supply.lose(worker, attempt, "cancelled")
+                raise
+            except BaseException:
+                attempts.end()
+                self._supply.give_back(worker, attempt)
+                raise
+            attempts.end()
+            self._supply.give_back(worker, attempt)
+            return
+
+
+def _counted(result: FragmentResult, attempt: Fragment, worker_ms: float) -> FragmentResult:
+    stats = dataclasses.replace(
+        result.stats, attempts=attempt.attempt, worker_seconds=worker_ms / 1000
+    )
+    return dataclasses.replace(result, stats=stats)

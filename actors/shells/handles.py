@@ -1,0 +1,186 @@
+"""Ray actors as the plain parts see them: workers and coordinators; and Ray's errors as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import ray
+import ray.exceptions
+
+from actors.compute.workers import WorkerLost
+from actors.fleet.port import Observation
+from actors.fleet.shapes import WorkerShape
+from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
+from actors.messages import QueryStats
+from storage.errors import InternalError, MobulaError, OutOfMemory
+
+__all__ = ["RayCoordinator", "RayWorker", "answer", "fetch_rows", "resolve_rows", "share_rows"]
+
+SHARE_BYTES_MIN = 64 << 10  # smaller tables travel inside the call
+INLINE_RESULT_BYTES = 256 << 10  # smaller results travel inside the reply
+CLOSE_S = 5.0  # how long a worker may take to close
+STOP_S = 0.5  # how long a stream may take to stop before its process is ended
+USAGE_S = 0.5  # how often a worker that runs a query is asked what memory it takes
+NEAR_LIMIT = 0.8  # a worker that died with so much of its memory taken died of it
+
+
+def share_rows(rows: pa.Table) -> Any:
+    """A table as it goes to workers: see `DeltaStage`."""
+    return rows if rows.nbytes < SHARE_BYTES_MIN else ray.put(rows)
+
+
+def resolve_rows(rows: Any) -> pa.Table:
+    """The table behind a reference, or itself."""
+    return ray.get(rows) if isinstance(rows, ray.ObjectRef) else rows
+
+
+async def fetch_rows(rows: Any) -> pa.Table:
+    """The same without blocking."""
+    if isinstance(rows, ray.ObjectRef):
+        return await asyncio.wrap_future(rows.future())
+    return rows
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Errors of a call to a worker or coordinator as ours."""
+    try:
+        yield
+    except ray.exceptions.OutOfMemoryError as error:
+        raise OutOfMemory(
+            f"{what} took more memory than its node has; use larger workers or ask for less at once"
+        ) from error
+    except ray.exceptions.RayActorError as error:
+        raise WorkerLost(str(error)) from error
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, MobulaError):
+            raise error.cause from None
+        raise InternalError(f"{what}: a process failed: {error}") from error
+
+
+async def answer(reference: Any, what: str) -> Any:
+    """What a call gave. Raises WorkerLost if the process is gone, or the error that it raised."""
+    with _translated(what):
+        return await asyncio.wrap_future(reference.future())
+
+
+class RayWorker:
+    """A `WorkerHandle` onto a worker actor."""
+
+    def __init__(self, actor: Any, pid: int) -> None:
+        self._actor = actor
+        self.pid = pid
+        self._memory_bytes = 0  # that it took when it was asked last
+
+    async def execute(self, fragment: Fragment) -> FragmentResult:
+        cost, rows = self._actor.execute.remote(fragment)
+        with _translated(f"query {fragment.query_id}"):
+            try:
+                stats, size_bytes = await self._watched(cost)
+                if size_bytes <= INLINE_RESULT_BYTES:
+                    rows = await asyncio.wrap_future(rows.future())
+            except ray.exceptions.RayActorError as error:
+                self._judge(fragment, error)
+                raise
+        return FragmentResult(rows=rows, stats=stats)
+
+    async def _watched(self, reference: Any) -> tuple[QueryStats, int]:
+        """The costs of a query; meanwhile it is known what memory it takes."""
+        found = asyncio.wrap_future(reference.future())
+        self._memory_bytes = 0
+        while not (await asyncio.wait({found}, timeout=USAGE_S))[0]:
+            usage = asyncio.wrap_future(self._actor.memory_bytes.remote().future())
+            done, _ = await asyncio.wait({found, usage}, timeout=USAGE_S)
+            if usage in done and usage.exception() is None:
+                self._memory_bytes = usage.result()
+        costs: tuple[QueryStats, int] = found.result()
+        return costs
+
+    def _judge(self, fragment: Fragment, error: Exception) -> None:
+        """Whether a worker that died did so of memory: nobody tells, when the kernel ended it."""
+        limit = fragment.memory_bytes
+        if limit is not None and self._memory_bytes >= NEAR_LIMIT * limit:
+            raise OutOfMemory(
+                f"query {fragment.query_id}: its worker died when it took "
+                f"{self._memory_bytes >> 20} of its {limit >> 20} MiB; use larger workers or ask "
+                "for less at once"
+            ) from error
+
+    async def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
+        """References to the batches: the client fetches them from this node's object store. One
+        batch is made ahead of the one that is asked for."""
+        what = f"query {fragment.query_id}"
+        await answer(self._actor.open_stream.remote(fragment), what)
+        ended = False
+        try:
+            is_batch, batch = self._actor.next_batch.remote()
+            while await answer(is_batch, what):
+                ready, (is_batch, batch) = batch, self._actor.next_batch.remote()
+                yield ready
+            ended = True
+        finally:
+            if not ended:
+                await self._stop()
+
+    async def _stop(self) -> None:
+        """End a stream. Raises WorkerLost if the worker is still busy with it: it has to go."""
+        stopped = asyncio.wrap_future(self._actor.close_stream.remote().future())
+        done, _ = await asyncio.wait({stopped}, timeout=STOP_S)
+        if not done or stopped.exception() is not None or await self.busy():
+            raise WorkerLost("it does not stop")
+
+    async def warm(self, files: Sequence[HotFile]) -> Warmed:
+        warmed: Warmed = await answer(self._actor.warm.remote(list(files)), "warming a worker")
+        return warmed
+
+    async def busy(self) -> bool:
+        return bool(await answer(self._actor.busy.remote(), "asking a worker"))
+
+    def kill(self) -> None:
+        ray.kill(self._actor)
+
+    async def close(self) -> None:
+        with contextlib.suppress(ray.exceptions.RayError, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.wrap_future(self._actor.close.remote().future())
+        ray.kill(self._actor)
+
+
+class RayCoordinator:
+    """A `CoordinatorHandle` onto a coordinator actor."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def lead(self, warehouse: str, leader: str) -> int:
+        return int(await self._ask("lead", warehouse, leader))
+
+    async def take_over(self, workers: int) -> None:
+        await self._ask("take_over", workers)
+
+    async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002
+        await self._ask("join", id, worker, pid, shape)
+
+    async def left(self, id: str) -> None:  # noqa: A002
+        await self._ask("left", id)
+
+    async def shortage(self, text: str | None) -> None:
+        await self._ask("shortage", text)
+
+    async def observe(self, *, queries: bool) -> Observation:
+        found: Observation = await self._ask("observe", queries)
+        return found
+
+    async def cancel(self, query_id: str) -> bool:
+        return bool(await self._ask("cancel", query_id))
+
+    async def close(self, *, force: bool) -> None:
+        await self._ask("close", force)
+
+    async def _ask(self, method: str, *arguments: Any) -> Any:
+        reference = getattr(self._actor, method).remote(*arguments)
+        return await answer(reference, f"a coordinator ({method})")

@@ -1,0 +1,200 @@
+"""The process of the primary."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import ray
+
+from actors.compute.workers import WorkerLost
+from actors.lifeline import Lifelines
+from actors.loop import LoopThread
+from actors.messages import (
+    CommitReply,
+    Lookup,
+    QueryReply,
+    Statement,
+    TableInfo,
+    Transaction,
+    TransactionControl,
+    TransactionReply,
+)
+from actors.observed import Observed, QueryRecord
+from actors.planner import Planner
+from actors.ray_ingest import IngestTasks, RayIngest
+from actors.service import PrimaryService
+from actors.settings import NodeSettings
+from actors.shells.fleet_calls import observed_by_fleet
+from actors.shells.handles import RayWorker, answer, fetch_rows, share_rows
+from actors.shells.opening import Opening, StreamingShell, node_address
+from storage.clock import SystemClock
+from storage.errors import Fenced, MobulaError
+from storage.ids import RandomIds
+from storage.log.epoch import Owner
+from storage.snapshot.model import Receipt
+
+__all__ = ["PrimaryShell"]
+
+LOOKUP_PAUSE_S = 5.0  # how long a virtual warehouse that was not found is not looked for
+
+S = TypeVar("S")
+
+
+class PrimaryShell(StreamingShell):
+    """The process of the primary. `start_worker` makes the worker of its own compute."""
+
+    def __init__(
+        self,
+        node: NodeSettings,
+        make_planner: Callable[[], Planner],
+        start_worker: Callable[[NodeSettings, Callable[[], Planner]], Any],
+        find_fleet: Callable[[NodeSettings], Any],
+        tasks: IngestTasks,
+    ) -> None:
+        super().__init__()
+        self._node = node
+        self._planner = make_planner()
+        self._make_planner = make_planner
+        self._start = start_worker
+        self._find_fleet = find_fleet
+        self._tasks = tasks
+        self._warehouses: dict[str, Any] = {}
+        self._looked_s = -LOOKUP_PAUSE_S
+        self._loop = LoopThread("mobula-primary")
+        # Ray keeps an actor's id when it restarts it, and never runs two of one id: a successor
+        # with our id knows that its predecessor is dead.
+        self._id = f"ray-{ray.get_runtime_context().get_actor_id()}"
+        self._lifelines = Lifelines(node_address(), self._gone)
+        self._service = Opening(self._loop, self._open)
+
+    async def ready(self) -> None:
+        """Return once the primary serves, or raise why it does not."""
+        await self._service.get()
+
+    async def submit(self, transaction: Transaction) -> Receipt:
+        return await self._run(lambda service: service.submit(transaction))
+
+    async def execute(self, statement: Statement) -> QueryReply | CommitReply:
+        return await self._run(lambda service: service.execute(statement))
+
+    async def stream(self, statement: Statement) -> tuple[str, pa.Schema]:
+        """Open a stream; its id, and the schema of its rows."""
+        service = await self._service.get()
+        return await self._opened(service.stream(statement))
+
+    async def get(self, lookup: Lookup) -> QueryReply:
+        return await self._run(lambda service: service.get(lookup))
+
+    async def control(self, control: TransactionControl) -> TransactionReply:
+        return await self._run(lambda service: service.control(control))
+
+    async def reserve(self, sequence_id: int, count: int) -> int:
+        return await self._run(lambda service: service.reserve(sequence_id, count))
+
+    async def table(self, schema: str, name: str) -> TableInfo:
+        return (await self._service.get()).table(schema, name)
+
+    async def status(self) -> dict[str, Any]:
+        service = await self._service.get()
+        return {**service.status(), "pid": os.getpid()}
+
+    async def greet(self, name: str, coordinator: Any) -> None:
+        """A virtual warehouse has started."""
+        self._loop.call(self._warehouses.__setitem__, name, coordinator)
+
+    async def hello(self) -> tuple[str, int]:
+        """Where clients hold a lifeline."""
+        return await asyncio.wrap_future(self._loop.start(self._lifelines.address()))
+
+    async def cancel(self, query_id: str) -> bool:
+        """See `PrimaryService.cancel`."""
+        service = await self._service.get()
+        return await self._inside(lambda: service.cancel(query_id))
+
+    async def queries(self) -> list[QueryRecord]:
+        """See `PrimaryService.queries`."""
+        service = await self._service.get()
+        return await self._inside(service.queries)
+
+    async def close(self) -> None:
+        """Finish and step down; the caller ends the process."""
+        await self._run(lambda service: service.close())
+
+    async def _run(self, call: Callable[[PrimaryService], Coroutine[Any, Any, S]]) -> S:
+        service = await self._service.get()
+        try:
+            return await asyncio.wrap_future(self._loop.start(call(service)))
+        except Fenced:
+            if self._service.now() is service:
+                self._service.renew(service.close())
+            raise
+
+    async def _inside(self, call: Callable[[], S]) -> S:
+        async def inside() -> S:
+            return call()
+
+        return await asyncio.wrap_future(self._loop.start(inside()))
+
+    def _gone(self, session: str) -> None:
+        if (service := self._service.now()) is not None:
+            service.cancel_session(session, "its client is gone")
+
+    async def _open(self) -> PrimaryService:
+        ids = RandomIds()
+        context = ray.get_runtime_context()
+        owner = Owner(
+            id=self._id,
+            nonce=ids.new(),
+            address=f"process {os.getpid()} on node {context.get_node_id()[:8]}",
+            lease_ms=self._node.settings.lease_ms,
+        )
+        service = await PrimaryService.open(
+            self._node,
+            self._planner,
+            owner=owner,
+            clock=SystemClock(),
+            ids=ids,
+            start_worker=self._start_own,
+            share=share_rows,
+            fetch_rows=fetch_rows,
+            make_ingest=lambda own: RayIngest(own, self._node, self._tasks),
+            observe=self._observe,
+        )
+        service.listen("warehouses", lambda lsn: self._push(service, lsn))
+        return service
+
+    async def _start_own(self) -> RayWorker:
+        actor = self._start(self._node, self._make_planner)
+        return RayWorker(actor, await answer(actor.ready.remote(), "starting a worker"))
+
+    async def _observe(self, kind: str) -> Sequence[Observed]:
+        return await observed_by_fleet(self._find_fleet(self._node), kind)
+
+    def _push(self, service: PrimaryService, lsn: int) -> None:
+        """Hint to every virtual warehouse that runs; one that does not look is none the worse."""
+        names = service.warehouse_names()
+        self._warehouses = {k: v for k, v in self._warehouses.items() if k in names}
+        if names - self._warehouses.keys():
+            self._look_for_warehouses()
+        for coordinator in self._warehouses.values():
+            coordinator.hint.remote(lsn)
+
+    def _look_for_warehouses(self) -> None:
+        """After a restart, those that ran before are not known."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOKUP_PAUSE_S:
+            return
+        self._looked_s = now_s
+        if (fleet := self._find_fleet(self._node)) is not None:
+            self._loop.start(self._learn(fleet))
+
+    async def _learn(self, fleet: Any) -> None:
+        with contextlib.suppress(MobulaError, WorkerLost):
+            running = await answer(fleet.running.remote(), "the fleet")
+            self._warehouses.update(running)
