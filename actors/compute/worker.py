@@ -1,7 +1,8 @@
 """Runs fragments, one at a time: fetch what is not in the cache, execute, return rows and costs.
 
 A worker holds no snapshot; a fragment names its files, deltas and SQL. Files are fetched in
-parallel into a local directory with a byte budget, and stay there for the next query.
+parallel into a local directory with a byte budget, and stay there for the next query. A query that
+does not fit into the memory of its worker writes rows beside them, and they go with it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import TypeVar
@@ -24,10 +25,12 @@ from storage.cache import FileCache
 from storage.clock import Clock
 from storage.errors import MobulaError, NotYet
 from storage.objects import CountingStore
+from storage.spill_space import SpillSpace, spill_limits
 
 __all__ = ["Worker"]
 
 FETCHES_MAX = 16  # objects fetched at once
+FREE_DISK_SHARE = 0.9
 
 T = TypeVar("T")
 
@@ -42,17 +45,21 @@ class Worker:
         *,
         cache_directory: Path,
         cache_bytes: int,
+        spill_bytes_max: int | None = None,
         resolve_rows: Callable[[object], pa.Table] = lambda rows: rows,
     ) -> None:
         """Args:
         cache_directory: owned by this worker alone.
         cache_bytes: the budget of the directory.
+        spill_bytes_max: what a query that does not fit into memory may write beside it; None: most
+            of what the disk has left then.
         resolve_rows: turns the `rows` of a delta run into an Arrow table.
         """
         self._store = store
         self._clock = clock
         self._directory = cache_directory
         self._cache = FileCache(cache_directory, cache_bytes, store)
+        self._spill_bytes_max = spill_bytes_max
         self._resolve_rows = resolve_rows
         self._turn = asyncio.Lock()
         self._stepping = False  # in a thread
@@ -66,8 +73,7 @@ class Worker:
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
             paths, hits = await self._fetch(list(files.values()), leases)
             cost = self._store.counts() - before
-            run = export if fragment.output.kind == "export" else execute
-            rows, rows_scanned = await asyncio.to_thread(run, fragment, paths, self._resolve_rows)
+            rows, rows_scanned, spilled = await asyncio.to_thread(self._run, fragment, paths)
             return FragmentResult(
                 rows=rows,
                 stats=QueryStats(
@@ -79,6 +85,7 @@ class Worker:
                     cache_hits=hits,
                     workers=1,
                     stages=1,
+                    spilled_bytes=spilled,
                     execute_ms=self._clock.monotonic_ms() - started_ms,
                 ),
             )
@@ -90,10 +97,40 @@ class Worker:
         async with self._turn, AsyncExitStack() as leases:
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
             paths, _ = await self._fetch(list(files.values()), leases)
-            made = stepwise(self._counted(batches(fragment, paths, self._resolve_rows)))
+            made = stepwise(self._counted(self._batches(fragment, paths)))
             async with aclosing(made):
                 async for batch in made:
                     yield batch
+
+    def _run(self, fragment: Fragment, paths: Mapping[str, Path]) -> tuple[pa.Table, int, int]:
+        """Rows, how many were read for them, and how many bytes were spilled."""
+        run = export if fragment.output.kind == "export" else execute
+        with self._space(fragment) as space:
+            rows, rows_scanned = run(fragment, paths, self._resolve_rows, space)
+        return rows, rows_scanned, 0 if space is None else space.spilled_bytes
+
+    def _batches(
+        self, fragment: Fragment, paths: Mapping[str, Path]
+    ) -> Generator[pa.RecordBatch, None, None]:
+        with self._space(fragment) as space:
+            yield from batches(fragment, paths, self._resolve_rows, space)
+
+    @contextlib.contextmanager
+    def _space(self, fragment: Fragment) -> Iterator[SpillSpace | None]:
+        """What the fragment may take, and where it spills; gone when it is done."""
+        if fragment.memory_bytes is None:
+            yield None
+            return
+        disk_bytes = self._spill_bytes_max
+        if disk_bytes is None:
+            disk_bytes = int(shutil.disk_usage(self._directory).free * FREE_DISK_SHARE)
+        limits = spill_limits(fragment.memory_bytes, disk_bytes, forced=fragment.spill)
+        name = f"{fragment.query_id}-{fragment.attempt}"
+        space = SpillSpace(self._directory / "spill" / name, limits)
+        try:
+            yield space
+        finally:
+            space.close()
 
     async def warm(self, files: Sequence[HotFile]) -> Warmed:
         """Fetch files into the cache, so that queries find them there. What cannot be fetched is

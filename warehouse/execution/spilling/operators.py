@@ -29,6 +29,7 @@ from warehouse.execution.lowered import Context, Lowered, column_of
 from warehouse.execution.relations import lower_node, lower_relation
 from warehouse.execution.spilling.division import division_of
 from warehouse.execution.spilling.external_sort import sorted_on_disk
+from warehouse.execution.spilling.few_groups import has_few_groups
 from warehouse.execution.spilling.footprint import folds
 from warehouse.execution.spilling.parts import in_parts, kept, needed_bytes, refused
 from warehouse.execution.spilling.rows_on_disk import joined
@@ -55,6 +56,9 @@ def _over(node: Relation, inputs: Sequence[Lowered], context: Context) -> Lowere
     division = division_of(node, inputs, context)
     if division is None:
         return _whole(node, inputs, context)
+    assert context.spill is not None
+    if len(inputs) == 1 and has_few_groups(node, inputs[0], division[0], context.spill.space):
+        return _directly(node, inputs, context)
     return in_parts(node, inputs, division, context)
 
 

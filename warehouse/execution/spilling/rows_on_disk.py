@@ -8,6 +8,7 @@ there are.
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,9 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from storage.errors import MobulaError
 from storage.spill_space import SpillSpace
-from warehouse.execution.value import fault_of
 
 __all__ = ["StoredRows", "divided", "joined", "stored"]
 
@@ -27,6 +26,7 @@ BATCH_ROWS_MIN = 256
 BATCHES_BYTES = 32 << 20  # of all open files together
 FILE_BYTES = 16 << 20  # in memory; blocks of rows are made of whole files
 PART = "part"
+_NO_SPACE = f"os error {errno.ENOSPC}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def joined(schema: pl.Schema, several: Iterable[StoredRows]) -> StoredRows:
 def stored(frame: pl.LazyFrame, space: SpillSpace) -> StoredRows:
     """The rows of a frame, computed now.
 
-    Raises: the fault of a row; OutOfMemory (53100): the disk is full.
+    Raises: PolarsError with the fault of a row; OutOfMemory (53100): the disk is full.
     """
     schema = frame.collect_schema()
     if not len(schema):
@@ -142,19 +142,10 @@ def _sink(frame: pl.LazyFrame, target: pl.PartitionBy, rows: int, space: SpillSp
             engine="streaming",
             optimizations=pl.QueryOptFlags(join_order=False),
         )
-    except MobulaError:
+    except (OSError, pl.exceptions.PolarsError) as error:
+        if _NO_SPACE in str(error) or getattr(error, "errno", None) == errno.ENOSPC:
+            raise space.full("the disk is full") from error
         raise
-    except pl.exceptions.PolarsError as error:
-        raise _translated(error, space) from error
-    except OSError as error:
-        raise _translated(error, space) from error
-
-
-def _translated(error: Exception, space: SpillSpace) -> Exception:
-    if "os error 28" in str(error) or getattr(error, "errno", None) == 28:
-        return space.full("the disk is full")
-    space.check()
-    return fault_of(error) or error
 
 
 def _files(paths: list[Path]) -> Iterable[StoredFile]:
