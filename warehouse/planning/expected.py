@@ -15,7 +15,7 @@ from warehouse.optimizer.estimates import Estimator
 
 __all__ = ["expected_rows"]
 
-MUCH_BYTES = 16 << 20
+MUCH_BYTES = 32 << 20
 VALUE_BYTES = 8
 SOURCE_VALUE_BYTES = 4  # of a value in a user's file, which is packed or short
 
@@ -25,13 +25,19 @@ def expected_rows(
 ) -> tuple[float, ...]:
     """Of each of `relations_of(query)`; empty if the query reads little."""
     outside = {plan.alias: _source_rows(plan) for plan in sources}
-    values = float(sum(scan.table.row_count * len(scan.columns) for scan in scans))
+    values = float(sum(_row_count(scan) * len(scan.columns) for scan in scans))
     values += sum(outside[plan.alias] * len(plan.columns) for plan in sources)
     if values * VALUE_BYTES < MUCH_BYTES:
         return ()
     tables = {scan.alias: scan.table for scan in scans}
     estimator = Estimator(tables, query.ctes, outside)
     return tuple(estimator.of(node).rows for node in relations_of(query))
+
+
+def _row_count(scan: PlannedScan) -> int:
+    """Rows that are read: of the files that pruning left, and of all deltas."""
+    table = scan.table
+    return scan.files.row_count + table.stored_row_count - table.files.row_count
 
 
 def _source_rows(plan: SourcePlan) -> float:

@@ -17,6 +17,7 @@ from warehouse.algebra.relations import (
     Distinct,
     Empty,
     Join,
+    Limit,
     Query,
     Recursive,
     Relation,
@@ -25,7 +26,7 @@ from warehouse.algebra.relations import (
     Window,
 )
 from warehouse.algebra.walk import nodes
-from warehouse.execution.spilling.footprint import state_bytes, width_bytes
+from warehouse.execution.spilling.footprint import sorted_below, state_bytes, width_bytes
 
 __all__ = ["Spill", "chosen", "relations_of"]
 
@@ -94,7 +95,10 @@ class _Choice:
         """What the pipeline up to this operator holds."""
         if isinstance(node, Recursive):
             return 0.0
-        below = sum(self._held(part, room) for part in node.inputs)
+        inputs = node.inputs
+        if isinstance(node, Limit) and (sort := sorted_below(node)) is not None:
+            inputs = sort.inputs
+        below = sum(self._held(part, room) for part in inputs)
         own = state_bytes(node, self._count)
         if below + own <= room or not _may_spill(node) or not own:
             return below + own

@@ -28,7 +28,16 @@ from warehouse.algebra.relations import (
 )
 from warehouse.execution.value import carrier
 
-__all__ = ["FOLDED", "TEXT_BYTES", "folds", "state_bytes", "width_bytes"]
+__all__ = [
+    "BOTH_SIDES",
+    "HASHED",
+    "SORTED",
+    "WINDOWED",
+    "folds",
+    "sorted_below",
+    "state_bytes",
+    "width_bytes",
+]
 
 TEXT_BYTES = 32  # of a text or BYTEA, with its place; nothing is known of their lengths
 ELEMENTS = 8  # of an array
@@ -105,15 +114,26 @@ def state_bytes(node: Relation, rows: Rows) -> float:
             return HASHED * whole
         case Sort():
             return SORTED * rows(node) * width_bytes(node.columns)
-        case Limit(input=Sort() | Project(input=Sort()), count=Literal(value=int(count))):
-            offset = node.offset.value if isinstance(node.offset, Literal) else 0
-            return SORTED * (count + (offset or 0)) * width_bytes(node.columns)
+        case Limit() if sorted_below(node) is not None:
+            return SORTED * min(_wanted(node), rows(node.input)) * width_bytes(node.columns)
         case Window():
             return WINDOWED * rows(node.input) * width_bytes(node.columns)
         case CteScan():
             return rows(node) * width_bytes(node.outputs)
         case _:
             return 0.0
+
+
+def sorted_below(node: Limit) -> Sort | None:
+    """The sort of which only the first rows are wanted: Polars keeps no more of them."""
+    below = node.input.input if isinstance(node.input, Project) else node.input
+    known = isinstance(node.count, Literal) and node.count.value is not None and not node.ties
+    return below if known and isinstance(below, Sort) else None
+
+
+def _wanted(node: Limit) -> float:
+    parts = (node.count, node.offset)
+    return float(sum(part.value or 0 for part in parts if isinstance(part, Literal)))
 
 
 def _join_bytes(node: Join, rows: Rows) -> float:

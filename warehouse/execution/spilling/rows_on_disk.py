@@ -24,7 +24,8 @@ __all__ = ["StoredRows", "divided", "joined", "stored"]
 BATCH_ROWS = 8_192
 BATCH_ROWS_MIN = 256
 BATCHES_BYTES = 32 << 20  # of all open files together
-FILE_BYTES = 16 << 20  # in memory; blocks of rows are made of whole files
+FILE_SHARE = 16  # of memory, what the rows of a file take: blocks are made of whole files
+FILE_BYTES_MIN = 64 << 10
 PART = "part"
 _NO_SPACE = f"os error {errno.ENOSPC}"
 
@@ -122,7 +123,7 @@ def _written(
         file_path_provider=place,
         key=None if part is None else {PART: part},
         include_key=None if part is None else False,
-        approximate_bytes_per_file=FILE_BYTES,
+        approximate_bytes_per_file=max(FILE_BYTES_MIN, space.limits.memory_bytes // FILE_SHARE),
     )
     _sink(frame, target, _batch_rows(schema, space.limits.partitions), space)
     space.wrote(folder)
