@@ -17,6 +17,7 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
+from actors.observed import Observed
 from actors.operations import AppendFiles, WriteMode, WriteOperation
 from storage.log.record import GroupHeader
 from storage.snapshot.model import Receipt, Snapshot
@@ -66,10 +67,6 @@ class WarehouseClient(Protocol):
 
     def resume(self) -> None:
         """Take workers; returns when the first of them serves. Raises Unavailable."""
-        ...
-
-    def refresh(self) -> None:
-        """Have it look for new settings now."""
         ...
 
     def status(self) -> dict[str, Any]: ...
@@ -155,6 +152,14 @@ class Engine(Protocol):
 
     def stop_warehouse(self, name: str, *, force: bool = False) -> None:
         """End its processes, if any run: once its queries are over, or at once with `force`."""
+        ...
+
+    def refresh_warehouse(self, name: str) -> None:
+        """Have it look for new settings now, if it runs."""
+        ...
+
+    def observe(self, kind: str) -> Sequence[Observed]:
+        """Records of `actors.observed.OBSERVED`, of what runs; starts nothing."""
         ...
 
     def cancel(self, query_id: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pyarrow as pa
@@ -73,6 +73,7 @@ class CoordinatorService:
         clock: Clock,
         ids: Ids,
         share: Callable[[pa.Table], Any],
+        node_types: Collection[str] | None = None,
         observe: Observe = nothing_observed,
     ) -> CoordinatorService:
         """Open a snapshot from the store alone. It sleeps until the first query, or `resume`.
@@ -80,6 +81,7 @@ class CoordinatorService:
         Args:
             warehouse: the name of one in the catalogue, or settings of one that is not.
             leader: what the fleet calls this process.
+            node_types: those there are; None: workers run where this does, whatever it is called.
             observe: what runs of the database, as far as the fleet knows.
         Raises:
             UnknownObject: the catalogue has no virtual warehouse of that name.
@@ -90,7 +92,7 @@ class CoordinatorService:
             found = warehouse
             if isinstance(found, str):
                 found = find_warehouse(found, snapshot)
-                _check_node_type(found, node)
+                _check_node_type(found, node_types)
         except BaseException:
             await store.close()
             raise
@@ -211,9 +213,8 @@ class CoordinatorService:
         await self._store.close()
 
 
-def _check_node_type(warehouse: VirtualWarehouse, node: NodeSettings) -> None:
-    types = node.settings.ray.node_types
-    if warehouse.node_type not in types:
+def _check_node_type(warehouse: VirtualWarehouse, types: Collection[str] | None) -> None:
+    if types is not None and warehouse.node_type not in types:
         raise InvalidRequest(
             f"virtual warehouse {warehouse.name}: node_type {warehouse.node_type} is not one of "
             f"RaySettings.node_types{nearest(warehouse.node_type, types)}; they are "

@@ -31,6 +31,8 @@ class Lifelines:
         self._gone = gone
         self._server: asyncio.Server | None = None
         self._opening = asyncio.Lock()
+        self._lines: set[asyncio.StreamWriter] = set()
+        self._closed = False
 
     async def address(self) -> tuple[str, int]:
         """Where clients connect; listens from the first call on. Raises OSError."""
@@ -40,19 +42,26 @@ class Lifelines:
         return self._host, int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Listen no more, and let go of those that are connected."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
+        for line in list(self._lines):
+            line.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = ""
-        with contextlib.suppress(OSError, ValueError):
-            session = (await reader.readline()).decode("ascii").strip()
-            while await reader.read(SESSION_BYTES_MAX):
-                pass
-        if session:
-            self._gone(session)
-        writer.close()
+        self._lines.add(writer)
+        try:
+            with contextlib.suppress(OSError, ValueError):  # broken off, or not one of ours
+                session = (await reader.readline()).decode("ascii").strip()
+                while await reader.read(SESSION_BYTES_MAX):
+                    pass
+            if session and not self._closed:
+                self._gone(session)
+        finally:
+            self._lines.discard(writer)
+            writer.close()
 
 
 def hold_lifeline(address: tuple[str, int], session: str) -> socket.socket | None:
@@ -62,8 +71,12 @@ def hold_lifeline(address: tuple[str, int], session: str) -> socket.socket | Non
     """
     try:
         line = socket.create_connection(address, timeout=CONNECT_S)
+    except OSError:
+        return None
+    try:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         line.sendall(session.encode("ascii") + b"\n")
     except OSError:
+        line.close()
         return None
     return line

@@ -102,6 +102,14 @@ class LocalEngine(StoreClient):
         assert isinstance(handle, LocalCoordinator)
         return handle.service
 
+    def refresh_warehouse(self, name: str) -> None:
+        running = self._fleet.running() if self._fleet is not None else {}
+        if name in running:
+            self._loop.run(running[name].service.refresh())
+
+    def observe(self, kind: str) -> Sequence[Observed]:
+        return self._loop.run(self._observe(kind))
+
     def cancel(self, query_id: str) -> bool:
         async def end() -> bool:
             found = self._primary is not None and self._primary.cancel(query_id)
@@ -276,9 +284,6 @@ class LocalWarehouse:
 
     def resume(self) -> None:
         self._engine.run(self._service().resume())
-
-    def refresh(self) -> None:
-        self._engine.run(self._service().refresh())
 
     def status(self) -> dict[str, Any]:
         return self._service().status()

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
-
-import pyarrow as pa
 
 from actors.compute.worker import Worker
 from actors.coordinator_service import CoordinatorService
@@ -21,6 +20,7 @@ from actors.fleet.host import FoundProcess
 from actors.fleet.port import Observation, Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
+from actors.messages import QueryStats
 from actors.observed import QueryRecord, ScalingEvent
 from storage.errors import Unavailable
 
@@ -43,8 +43,13 @@ class LocalWorker:
     async def execute(self, fragment: Fragment) -> FragmentResult:
         return await self.worker.execute(fragment)
 
-    def stream(self, fragment: Fragment) -> AsyncGenerator[pa.RecordBatch, None]:
-        return self.worker.stream(fragment)
+    async def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
+        costs: list[QueryStats] = []
+        async with aclosing(self.worker.stream(fragment, costs.append)) as batches:
+            async for batch in batches:
+                yield batch
+        for stats in costs:
+            yield stats
 
     async def warm(self, files: Sequence[HotFile]) -> Warmed:
         return await self.worker.warm(files)
@@ -68,6 +73,8 @@ class LocalCoordinator:
     def __init__(self, open_service: OpenService) -> None:
         self._open = open_service
         self._service: CoordinatorService | None = None
+        self._closed = False
+        self._ending: asyncio.Task[None] | None = None
 
     @property
     def service(self) -> CoordinatorService:
@@ -102,6 +109,12 @@ class LocalCoordinator:
     async def close(self, *, force: bool) -> None:
         if self._service is not None:
             await self._service.close(force=force)
+            self._closed = True
+
+    def kill(self) -> None:
+        """End it at once, unless `close` has."""
+        if not self._closed and self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self.close(force=True))
 
 
 class LocalFleetPort:
@@ -150,7 +163,7 @@ class LocalHost:
         await asyncio.Event().wait()  # as long as this process is there
 
     def kill(self, handle: Any) -> None:
-        if isinstance(handle, LocalWorker):
+        if isinstance(handle, LocalWorker | LocalCoordinator):
             handle.kill()
 
     async def lend(self, handle: Any, warehouse: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -33,6 +33,7 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
+from actors.observed import Observed
 from actors.planner import Planner
 from actors.ray_ingest import RayIngest
 from actors.settings import NodeSettings
@@ -209,6 +210,26 @@ class RayEngine(StoreClient):
             with contextlib.suppress(_ActorGone):
                 _get(fleet.stop.remote(name, force), None, f"stopping virtual warehouse {name}")
 
+    def refresh_warehouse(self, name: str) -> None:
+        actor = self._of_fleet("running", {}).get(name)
+        if actor is not None:
+            with contextlib.suppress(_ActorGone, Unavailable):  # it looks by itself, later
+                _get(actor.refresh.remote(), GRACE_S, f"virtual warehouse {name}")
+
+    def observe(self, kind: str) -> Sequence[Observed]:
+        found: Sequence[Observed] = self._of_fleet("observe", (), kind)
+        return found
+
+    def _of_fleet(self, method: str, nothing: Any, *arguments: Any) -> Any:
+        """What the fleet answers; `nothing` where none runs."""
+        fleet = spawn.find_fleet(self._node)
+        if fleet is None:
+            return nothing
+        try:
+            return _get(getattr(fleet, method).remote(*arguments), GRACE_S, "the fleet")
+        except _ActorGone:
+            return nothing
+
     def cancel(self, query_id: str) -> bool:
         found = False
         for actor in (spawn.find_fleet(self._node), spawn.find_primary(self._node)):
@@ -322,9 +343,6 @@ class RayWarehouse:
 
     def resume(self) -> None:
         self._called("resume", None)
-
-    def refresh(self) -> None:
-        self._called("refresh", GRACE_S)
 
     def status(self) -> dict[str, Any]:
         found = self._called("status", GRACE_S)

@@ -1,5 +1,6 @@
 """The one module that applies `ray.remote`: names, namespaces, resources and restarts of actors.
 
+    mobula-node-broker          named, detached, restarted for ever; one per cluster
     primary-{branch}            named, detached, restarted for ever
     fleet-{branch}              named, detached, restarted for ever
     coordinator-{branch}-{id}   a process of the fleet: named, so that a fleet that was restarted
@@ -7,7 +8,7 @@
                                 Ray, but replaced by the fleet
     the primary's own worker    nameless, owned by the primary: it ends with it
 
-All in the namespace `mobula-{database id}`, so several databases share a cluster.
+All but the broker in the namespace `mobula-{database id}`, so several databases share a cluster.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import ray
 import ray.util
 
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
+from actors.node_broker import NodeBroker, NodeBrokerShell
 from actors.planner import Planner
 from actors.ray_ingest import IngestTasks
 from actors.settings import NodeSettings
@@ -37,11 +39,14 @@ from storage.target import IngestTarget
 __all__ = [
     "INGEST_TASKS",
     "find_fleet",
+    "find_node_broker",
     "find_primary",
     "namespace",
+    "node_broker",
     "start_compute_worker",
     "start_fleet",
     "start_load",
+    "start_node_broker",
     "start_primary",
     "start_process",
     "start_slice",
@@ -50,6 +55,9 @@ __all__ = [
 CALLS_MAX = 1000  # concurrent calls of one actor; past it calls queue
 FOREVER = -1
 FLEET_CPUS = 0.01  # actors without CPUs are lost when a cluster shrinks
+BROKER_NAME = "mobula-node-broker"
+BROKER_NAMESPACE = "mobula"
+BROKER_CPUS = 0.01  # more than none: Ray loses actors that take none with their node
 
 
 def namespace(node: NodeSettings) -> str:
@@ -100,6 +108,7 @@ def start_fleet(node: NodeSettings, make_planner: Callable[[], Planner]) -> Any:
         list_processes=partial(_processes, node),
         find_primary=partial(find_primary, node),
         bundle=partial(_bundle, node),
+        node_broker=partial(node_broker, node),
     )
     return (
         ray.remote(FleetShell)
@@ -153,6 +162,41 @@ def start_process(
             resources=settings.coordinator_resources,
         )
         .remote(node, make_planner, find_fleet, find_primary)
+    )
+
+
+def find_node_broker() -> Any | None:
+    """The cluster's node broker if it runs, or None."""
+    try:
+        return ray.get_actor(BROKER_NAME, namespace=BROKER_NAMESPACE)
+    except ValueError:
+        return None
+
+
+def start_node_broker(node: NodeSettings) -> Any:
+    """The cluster's node broker, found or made."""
+    return (
+        ray.remote(NodeBrokerShell)
+        .options(
+            name=BROKER_NAME,
+            namespace=BROKER_NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=FOREVER,
+            max_concurrency=CALLS_MAX,
+            num_cpus=BROKER_CPUS,
+            resources=node.settings.ray.coordinator_resources,
+        )
+        .remote()
+    )
+
+
+def node_broker(node: NodeSettings) -> NodeBroker:
+    """The broker as the fleet of this database and branch tells it its wishes."""
+    return NodeBroker(
+        f"{namespace(node)}-{node.branch}",
+        find=find_node_broker,
+        start=lambda: start_node_broker(node),
     )
 
 

@@ -4,7 +4,7 @@ import warehouse
 db = warehouse.connect("s3://bucket/prefix")
 """
 
-from actors.settings import RaySettings, Settings
+from actors.settings import NodeType, RaySettings, Settings
 from storage.errors import (
     Cancelled,
     Conflict,
@@ -41,6 +41,7 @@ __all__ = [
     "Interval",
     "InvalidRequest",
     "MobulaError",
+    "NodeType",
     "NotYet",
     "OutOfMemory",
     "RaySettings",

@@ -6,48 +6,36 @@ import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from actors.client import Engine
-from actors.loop import LoopThread
-from actors.messages import (
-    CommitReply,
-    Session,
-    Statement,
-    Transaction,
-)
-from actors.operations import DropWarehouse, NewWarehouse, Operation, WriteMode
+from actors.messages import CommitReply, Session, Transaction
+from actors.operations import Operation
 from actors.settings import NodeSettings, Settings
 from actors.temporary import drop_temporary, new_session_id
 from storage.clock import SystemClock
 from storage.errors import InvalidRequest, MobulaError, NotYet
-from storage.format import MAIN_BRANCH, open_or_create, read_format
+from storage.format import MAIN_BRANCH
 from storage.ids import RandomIds
 from storage.log.record import GroupHeader
-from storage.objects import StoreOptions, open_store
-from storage.snapshot.changes import VirtualWarehouse as WarehouseSettings
+from storage.objects import StoreOptions
 from storage.snapshot.model import IngestToken, Snapshot
-from storage.sources import count_rows, expand_source
-from storage.sources_format import SourceReading
-from warehouse.planning.planner import SqlPlanner, utc_now
-from warehouse.planning.source_options import load_format
-from warehouse.planning.texts import SqlTextParser
+from warehouse.life_cycle import WarehouseLifeCycle
+from warehouse.load_sources import LoadSources
+from warehouse.opening import database_id, from_here, make_engine, store_options
 from warehouse.progress import loading
+from warehouse.requests import Parameters, Requests
 from warehouse.result import Commit, Result
-from warehouse.session import AboutTransactions, Parameters, SqlSession, Told
+from warehouse.routes import Routes
+from warehouse.session import AboutTransactions, AboutWarehouses, Cancels, SqlSession, Told
 from warehouse.session_transactions import SessionTransactions
 from warehouse.stream import RowStream
 from warehouse.table import Table, split_name
 from warehouse.transaction import TransactionScope
-from warehouse.virtual_warehouse import VirtualWarehouse
+from warehouse.warehouse_face import WarehouseFace
 
 __all__ = ["Database", "connect"]
-
-DEFAULT_CACHE_BYTES = 4 << 30
-NAME_CHARACTERS_MAX = 63
 
 
 def connect(
@@ -81,75 +69,19 @@ def connect(
         raise InvalidRequest(f"engine {engine!r} is unknown; expected 'ray' or 'local'")
     if engine == "ray" and root.startswith("memory://"):
         raise InvalidRequest("memory:// lives in one process; use engine='local'")
-    options = _store_options(store)
-    root = _from_here(root)
+    options = store_options(store)
+    root = from_here(root)
     node = NodeSettings(
         root=root,
         store=options,
         branch=branch,
-        database_id=_database_id(root, options, create=create),
+        database_id=database_id(root, options, create=create),
         settings=settings or Settings(),
     )
-    return Database(_engine(engine, node), node)
+    return Database(make_engine(engine, node), node)
 
 
-def _load_mode(mode: str) -> WriteMode:
-    modes = {m.value: m for m in WriteMode if m is not WriteMode.DELETE}
-    if mode not in modes:
-        raise InvalidRequest(f"load: mode {mode!r}, expected one of {', '.join(modes)}")
-    return modes[mode]
-
-
-def _from_here(path: str) -> str:
-    """A path made absolute: the processes of a cluster have other working directories. URLs, and
-    what is wrong anyhow, stay."""
-    return str(Path(path).absolute()) if path and "://" not in path else path
-
-
-def _store_options(store: StoreOptions | Mapping[str, Any] | None) -> StoreOptions:
-    if store is None:
-        return StoreOptions.from_environment()
-    if isinstance(store, StoreOptions):
-        return store
-    try:
-        return StoreOptions(**store)
-    except TypeError as error:
-        known = ", ".join(StoreOptions.__dataclass_fields__)
-        raise InvalidRequest(f"store options: {error}; known are {known}") from error
-
-
-def _database_id(root: str, options: StoreOptions, *, create: bool) -> str:
-    clock = SystemClock()
-
-    async def find() -> str:
-        store = open_store(root, options, clock=clock)
-        try:
-            found = await (
-                open_or_create(store, RandomIds(), clock) if create else read_format(store)
-            )
-        finally:
-            await store.close()
-        return found.database_id
-
-    loop = LoopThread("mobula-connect")  # a notebook has a loop of its own running here
-    try:
-        return loop.run(find())
-    finally:
-        loop.close()
-
-
-def _engine(engine: str, node: NodeSettings) -> Engine:
-    make_planner = partial(SqlPlanner, store=node.store, root=node.root)
-    if engine == "local":
-        from actors.local_engine import LocalEngine
-
-        return LocalEngine(node, make_planner)
-    from actors.ray_engine import RayEngine
-
-    return RayEngine(node, make_planner)
-
-
-class Database:
+class Database(WarehouseFace):
     """One connection to a database. Safe to share between threads."""
 
     def __init__(self, engine: Engine, node: NodeSettings) -> None:
@@ -158,7 +90,10 @@ class Database:
         # The session writes with its id as its name: so it is known when it last wrote.
         self._writer = new_session_id(SystemClock().now_ms(), RandomIds().new())
         self._session = SqlSession(self._writer)
+        self._requests = Requests()
         self._transactions = SessionTransactions(engine, self._token)
+        self._life = WarehouseLifeCycle(engine, self._commit_alone)
+        self._routes = Routes(self._life.start)
         self._temporary = False
         self._sequence = 0
         self._counting = threading.Lock()
@@ -179,35 +114,46 @@ class Database:
         parameters: Parameters = (),
         *,
         min_lsn: int | None = None,
-        timeout_s: float = 600.0,
+        timeout_s: float | None = None,
+        priority: int | None = None,
+        query_id: str | None = None,
         token: IngestToken | None = None,
     ) -> Result:
-        """Run one statement on the primary: DDL and DML, and reads on its own compute.
+        """Run one statement on the primary: DDL and DML, and reads on its own compute. After USE
+        WAREHOUSE reads run there, on a snapshot that has what this connection committed.
 
         Args:
             parameters: values of $1, $2, … in order, or a mapping for $name and :name.
             min_lsn: for a read: on a snapshot at this LSN or later.
-            timeout_s: for a read; a write is waited for until its outcome is known.
+            timeout_s, priority, query_id: for a read: see `VirtualWarehouse.sql`; a write is waited
+                for until its outcome is known.
             token: for a write: see `Table.append`.
         """
         taken = self._session.take(text, parameters)
-        if isinstance(taken, Told):
-            return Result.told(taken.tag)
-        if isinstance(taken, AboutTransactions):
-            return Result.told(*self._transactions.run(taken.node))
+        if not isinstance(taken, tuple):
+            return self._told(taken)
         text, parameters = taken
-        statement = Statement(
-            sql=text,
-            parameters=parameters if isinstance(parameters, Mapping) else tuple(parameters),
+        statement = self._requests.statement(
+            self._now(),
+            text,
+            parameters,
             min_lsn=min_lsn,
-            timeout_ms=int(timeout_s * 1000),
-            session=self._now(),
+            timeout_s=timeout_s,
+            priority=priority,
+            query_id=query_id,
             token=token or self._token(),
         )
+        warehouse = self._routes.warehouse(statement)
+        if warehouse is not None:
+            found = warehouse.query(self._routes.after_own_commits(statement))
+            return Result.of(found, statement.query_id)
         reply = self._engine.execute(statement)
         if isinstance(reply, CommitReply) and reply.temporary:
             self._temporary = True
-        return Result.replied(reply)
+            self._routes.made_temporary(statement)
+        result = Result.replied(reply, statement.query_id)
+        self._routes.committed(result.commit)
+        return result
 
     def stream(
         self,
@@ -215,17 +161,32 @@ class Database:
         parameters: Parameters = (),
         *,
         min_lsn: int | None = None,
-        timeout_s: float = 600.0,
+        timeout_s: float | None = None,
+        priority: int | None = None,
+        query_id: str | None = None,
     ) -> RowStream:
-        """Run one read on the primary's compute and give its rows as they come.
+        """Run one read where `sql` would, and give its rows as they come.
 
         Args: as of `sql`; `timeout_s` holds for the planning and for each batch.
         Raises:
             InvalidRequest: the statement is wrong, or is no read. What goes wrong while it runs is
                 raised by the stream.
         """
-        statement = self._session.reading(text, parameters, min_lsn, timeout_s)
-        return RowStream(self._engine.stream(dataclasses.replace(statement, session=self._now())))
+        text, parameters = self._session.rows_wanted(text, parameters)
+        statement = self._requests.statement(
+            self._now(),
+            text,
+            parameters,
+            min_lsn=min_lsn,
+            timeout_s=timeout_s,
+            priority=priority,
+            query_id=query_id,
+        )
+        warehouse = self._routes.warehouse(statement)
+        if warehouse is None:
+            return RowStream(self._engine.stream(statement), statement.query_id)
+        statement = self._routes.after_own_commits(statement)
+        return RowStream(warehouse.stream(statement), statement.query_id)
 
     @property
     def in_transaction(self) -> bool:
@@ -257,7 +218,10 @@ class Database:
 
         `pg_temp.name` is a temporary table of this connection; a name alone is of `public`.
         """
-        return Table(self._engine, name, self._commit, self.sql, self._now)
+        session = self._session.current
+        return Table(
+            self._engine, name, commit=self._commit, sql=self.sql, get=self._get, session=session
+        )
 
     def load(
         self,
@@ -292,12 +256,6 @@ class Database:
             InvalidRequest: no file matches, a file does not read or does not fit; names it, and of
                 text formats the line. A key is there twice (23505); the table has none (55000).
         """
-        found_mode = _load_mode(mode)
-        urls = [sources] if isinstance(sources, str) else list(sources)
-        if not urls:
-            raise InvalidRequest(f"load into {table}: no source given")
-        store = self._node.store
-        files = [_from_here(file) for url in urls for file in expand_source(url, store, format)]
         told = {
             "header": header,
             "delimiter": delimiter,
@@ -305,14 +263,14 @@ class Database:
             "quote": quote,
             "escape": escape,
         }
-        found = load_format(files, format, told)
-        reading = SourceReading(format=found, parser=SqlTextParser(utc_now(SystemClock())))
-        rows_total = None
-        if found.kind == "parquet":
-            rows_total = sum(count_rows(file, store) for file in files)
+        found = LoadSources.of(
+            sources, self._node.store, table=table, mode=mode, kind=format, told=told
+        )
         info = self._engine.table(*split_name(table, self._session.current))
-        with loading(table, rows_total, shown=progress) as bar:
-            operation = self._engine.prepare_load(info, files, bar.report, reading, found_mode)
+        with loading(table, found.rows_total, shown=progress) as bar:
+            operation = self._engine.prepare_load(
+                info, found.files, bar.report, found.reading, found.mode
+            )
             if operation.runs:
                 bar.checking(sum(file.row_count for file in operation.files))
             return self._commit([operation], token)
@@ -337,56 +295,11 @@ class Database:
             self._engine,
             self._session.current,
             self._token if token is None else lambda: token,
+            requests=self._requests,
+            committed=self._routes.committed,
             isolation=isolation,
             retry=retry,
         )
-
-    def create_virtual_warehouse(
-        self,
-        name: str,
-        *,
-        size: int = 1,
-        worker_cpus: float = 1.0,
-        cache_bytes: int = DEFAULT_CACHE_BYTES,
-        min_clusters: int = 1,
-        max_clusters: int = 1,
-        scaling_policy: str = "standard",
-        auto_suspend_s: float | None = None,
-        if_not_exists: bool = False,
-    ) -> VirtualWarehouse:
-        """Make a virtual warehouse in the catalogue and start it.
-
-        Args:
-            size: workers per cluster, from 1; worker_cpus: of each, also its Polars threads.
-            cache_bytes: local file cache of each worker.
-            min_clusters, max_clusters, scaling_policy, auto_suspend_s: not yet; other values than
-                the defaults raise NotYet.
-        """
-        _check_warehouse(name, size=size, worker_cpus=worker_cpus, cache_bytes=cache_bytes)
-        elastic = (min_clusters, max_clusters, scaling_policy, auto_suspend_s)
-        if elastic != (1, 1, "standard", None):
-            raise NotYet(
-                f"virtual warehouse {name}: min_clusters, max_clusters, scaling_policy and "
-                "auto_suspend_s are not there yet; leave them out"
-            )
-        made = WarehouseSettings(
-            name=name, size=size, worker_cpus=worker_cpus, cache_bytes=cache_bytes
-        )
-        self._commit([NewWarehouse(warehouse=made, if_not_exists=if_not_exists)], None)
-        return self.virtual_warehouse(name)
-
-    def virtual_warehouse(self, name: str) -> VirtualWarehouse:
-        """The virtual warehouse of the catalogue, found running or started."""
-        return VirtualWarehouse(name, self._engine.start_warehouse(name), self._session)
-
-    def drop_virtual_warehouse(self, name: str, *, if_exists: bool = False) -> None:
-        """Remove it from the catalogue and end its processes; queries on it fail."""
-        self._commit([DropWarehouse(name=name, if_exists=if_exists)], None)
-        self._engine.stop_warehouse(name)
-
-    def virtual_warehouses(self) -> dict[str, WarehouseSettings]:
-        """The settings of every virtual warehouse, by name."""
-        return dict(self.snapshot().virtual_warehouses)
 
     def snapshot(self) -> Snapshot:
         """The newest state of the catalogue, read from the store; needs no primary."""
@@ -436,6 +349,28 @@ class Database:
         """The session as it goes with a statement, with its open transaction."""
         return dataclasses.replace(self._session.current, transaction=self._transactions.current)
 
+    def _told(self, taken: Told | AboutTransactions | AboutWarehouses | Cancels) -> Result:
+        """The result of a statement that is the session's."""
+        match taken:
+            case Told(tag):
+                return Result.told(tag)
+            case AboutTransactions(node):
+                tag, commit = self._transactions.run(node)
+            case Cancels(query_id, tag):
+                self._life.cancel(query_id, must=True)
+                return Result.told(tag)
+            case AboutWarehouses(node):
+                tag, commit = self._about_warehouses(node)
+        self._routes.committed(commit)
+        return Result.told(tag, commit)
+
+    def _get(self, table: tuple[str, str], keys: Any) -> Result:
+        lookup = self._requests.lookup(self._now(), table, keys)
+        warehouse = self._routes.of_lookup(lookup)
+        if warehouse is None:
+            return Result.of(self._engine.get(lookup), lookup.query_id)
+        return Result.of(warehouse.get(self._routes.after_own_commits(lookup)), lookup.query_id)
+
     def _end_session(self) -> None:
         with contextlib.suppress(MobulaError):  # else it ends when it has been idle for long
             self._transactions.close()
@@ -458,24 +393,9 @@ class Database:
         transaction = Transaction(
             operations=tuple(operations), token=token or self._token(), session=self._now()
         )
-        return Commit.of(self._engine.submit(transaction))
+        commit = Commit.of(self._engine.submit(transaction))
+        self._routes.committed(commit)
+        return commit
 
-
-def _check_warehouse(name: str, *, size: int, worker_cpus: float, cache_bytes: int) -> None:
-    plain = name.replace("_", "").replace("-", "")
-    if not (plain.isascii() and plain.isalnum() and len(name) <= NAME_CHARACTERS_MAX):
-        raise InvalidRequest(
-            f"virtual warehouse {name!r}: a name is 1 to {NAME_CHARACTERS_MAX} letters, digits, "
-            "'_' and '-'"
-        )
-    checks: tuple[tuple[str, float, Callable[[], bool]], ...] = (
-        ("size", size, lambda: isinstance(size, int) and 1 <= size <= 1024),
-        ("worker_cpus", worker_cpus, lambda: 0 < worker_cpus <= 1024),
-        ("cache_bytes", cache_bytes, lambda: cache_bytes >= 1 << 20),
-    )
-    for what, value, good in checks:
-        if not good():
-            raise InvalidRequest(
-                f"virtual warehouse {name}: {what} is {value!r}; expected size 1 to 1024, "
-                "worker_cpus above 0 up to 1024, cache_bytes of at least 1 MiB"
-            )
+    def _commit_alone(self, operation: Operation) -> Commit:
+        return self._commit([operation], None)

@@ -46,6 +46,7 @@ class Result:
         tag: for a statement that did more than return rows: what it did, as PostgreSQL says it
             (`CREATE TABLE`, `UPDATE 3`).
         has_rows: are there rows to show: of a query, or of RETURNING?
+        query_id: what the statement was called while it ran; empty: it was not sent anywhere.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class Result:
         *,
         commit: Commit | None = None,
         tag: str | None = None,
+        query_id: str = "",
     ) -> None:
         self._table = table
         self.stats = stats
         self.commit = commit
         self.tag = tag
         self.has_rows = tag is None or table.num_columns > 0
+        self.query_id = query_id
 
     @classmethod
     def told(cls, tag: str, commit: Commit | None = None) -> Result:
@@ -68,21 +71,23 @@ class Result:
         return cls(pl.DataFrame().to_arrow(), QueryStats(), commit=commit, tag=tag)
 
     @classmethod
-    def replied(cls, reply: QueryReply | CommitReply) -> Result:
+    def replied(cls, reply: QueryReply | CommitReply, query_id: str = "") -> Result:
         """The result of any statement, its rows here."""
         if isinstance(reply, QueryReply):
-            return cls.of(reply)
+            return cls.of(reply, query_id)
         stats = QueryStats(snapshot_lsn=reply.receipt.lsn)
         empty = pl.DataFrame().to_arrow()
-        return cls(empty, stats, commit=Commit.of(reply.receipt), tag=reply.tag)
+        commit = Commit.of(reply.receipt)
+        return cls(empty, stats, commit=commit, tag=reply.tag, query_id=query_id)
 
     @classmethod
-    def of(cls, reply: QueryReply) -> Result:
+    def of(cls, reply: QueryReply, query_id: str = "") -> Result:
         """The result of a read, or of RETURNING, whose rows are here."""
         rows: pa.Table = reply.rows
         named = rows.rename_columns(list(reply.names)) if reply.names else rows
         commit = Commit.of(reply.receipt) if reply.receipt is not None else None
-        return cls(named, reply.stats, commit=commit, tag=reply.tag or None)
+        tag = reply.tag or None
+        return cls(named, reply.stats, commit=commit, tag=tag, query_id=query_id)
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table; DECIMAL is decimal128, TEXT large_string."""

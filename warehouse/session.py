@@ -7,14 +7,14 @@ any of them can answer any statement.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 
-from actors.messages import Session, SessionFunction, Statement
+from actors.messages import Session, SessionFunction
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from warehouse.algebra.expressions import Literal
@@ -27,8 +27,10 @@ from warehouse.binder.types import resolve_type
 from warehouse.functions.registry import functions_named
 from warehouse.optimizer.fold import folded
 from warehouse.planning.catalogue import NoTables
+from warehouse.requests import Parameters
+from warehouse.session_settings import RUN_SETTINGS, WAREHOUSE, checked_setting
 from warehouse.syntax.session_statements import (
-    FIRST_WORDS,
+    SESSION_WORDS,
     Deallocate,
     Execute,
     Prepare,
@@ -36,13 +38,25 @@ from warehouse.syntax.session_statements import (
     SessionGrammar,
     SetSetting,
 )
-from warehouse.syntax.transaction_statements import TRANSACTION_WORDS
 from warehouse.syntax.tree import TypeName
 from warehouse.syntax.types import TypeGrammar
+from warehouse.syntax.warehouse_statements import (
+    AlterWarehouse,
+    CreateWarehouse,
+    DropWarehouse,
+    Kill,
+    UseWarehouse,
+)
 
-__all__ = ["AboutTransactions", "Parameters", "Prepared", "SqlSession", "Told"]
-
-Parameters = Sequence[Any] | Mapping[str, Any]
+__all__ = [
+    "AboutTransactions",
+    "AboutWarehouses",
+    "Cancels",
+    "Parameters",
+    "Prepared",
+    "SqlSession",
+    "Told",
+]
 
 # Settings that may be set to what already holds; anything else would change answers.
 _FIXED = {
@@ -55,8 +69,8 @@ _FIXED = {
     "extra_float_digits": ("0", "1", "2", "3"),
 }
 # Settings that have no meaning here and are kept for who asks.
-_KEPT = ("application_name", "statement_timeout", "client_min_messages")
-_FIRST_WORDS = tuple(FIRST_WORDS | TRANSACTION_WORDS)
+_KEPT = ("application_name", "client_min_messages")
+_FIRST_WORDS = tuple(SESSION_WORDS)
 _FUNCTION_NAME = "a function's name is letters, digits and _"
 
 
@@ -82,7 +96,22 @@ class AboutTransactions:
     node: Any
 
 
-Taken = Told | AboutTransactions | tuple[str, Parameters]
+@dataclass(frozen=True, slots=True)
+class AboutWarehouses:
+    """A statement about virtual warehouses (`warehouse/life_cycle.py`), or USE WAREHOUSE."""
+
+    node: CreateWarehouse | AlterWarehouse | DropWarehouse | UseWarehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Cancels:
+    """A statement that ends a query; `tag`: what to answer."""
+
+    query_id: str
+    tag: str
+
+
+Taken = Told | AboutTransactions | AboutWarehouses | Cancels | tuple[str, Parameters]
 
 
 class SqlSession:
@@ -101,17 +130,19 @@ class SqlSession:
 
     def take(self, text: str, parameters: Parameters) -> Taken:
         """What to send for a text: itself, or what EXECUTE stands for; `Told` if nothing is, and
-        `AboutTransactions` for whoever has them.
+        the others for whoever has transactions, virtual warehouses and queries.
 
         Raises SqlSyntaxError, InvalidRequest, UnknownObject.
         """
         start = text.lstrip()[:12].lower()
         if not start.startswith((*_FIRST_WORDS, "--", "/*", ";")):
             return text, parameters
-        node = SessionGrammar(text).session_statement()
+        node = _parsed(text)
         match node:
             case None:
                 return text, parameters
+            case SetSetting(name="warehouse") | Reset(name="warehouse"):
+                return AboutWarehouses(_use(node))
             case SetSetting():
                 self._set(node.name, node.values)
                 return Told("SET")
@@ -124,31 +155,37 @@ class SqlSession:
                 return self._execute(text, node, parameters)
             case Deallocate():
                 return self._deallocate(node)
+            case Kill():
+                return _cancels(text, node, parameters)
+            case CreateWarehouse() | AlterWarehouse() | DropWarehouse() | UseWarehouse():
+                return AboutWarehouses(node)
             case _:
                 return AboutTransactions(node)
 
-    def reading(
-        self, text: str, parameters: Parameters, min_lsn: int | None, timeout_s: float
-    ) -> Statement:
-        """The message of a read whose rows are wanted.
+    def use(self, name: str | None) -> None:
+        """Set the virtual warehouse in use, whose name has been checked; None: none is."""
+        with self._lock:
+            settings = {k: v for k, v in self._session.settings.items() if k != WAREHOUSE}
+            if name is not None:
+                settings[WAREHOUSE] = name
+            self._session = replace(self._session, settings=settings)
+
+    def rows_wanted(self, text: str, parameters: Parameters) -> tuple[str, Parameters]:
+        """What to send for a read whose rows are wanted.
 
         Raises InvalidRequest (42601) for a statement that only the session hears.
         """
-        taken = self.take(text, parameters)
-        if isinstance(taken, AboutTransactions):
-            raise InvalidRequest(
-                "a transaction's statement gives no rows: run it with sql()", "42601"
-            )
-        if isinstance(taken, Told):
-            raise InvalidRequest(f"{taken.tag} gives no rows: run it with sql()", "42601")
-        text, parameters = taken
-        return Statement(
-            sql=text,
-            parameters=parameters if isinstance(parameters, Mapping) else tuple(parameters),
-            min_lsn=min_lsn,
-            timeout_ms=int(timeout_s * 1000),
-            session=self.current,
-        )
+        match self.take(text, parameters):
+            case (str() as sent, values):
+                return sent, values
+            case Told(tag):
+                raise InvalidRequest(f"{tag} gives no rows: run it with sql()", "42601")
+            case AboutTransactions():
+                raise InvalidRequest(
+                    "a transaction's statement gives no rows: run it with sql()", "42601"
+                )
+            case _:
+                raise InvalidRequest("the statement gives no rows: run it with sql()", "42601")
 
     # --- settings ---------------------------------------------------------------------------------
 
@@ -161,17 +198,20 @@ class SqlSession:
                 path = tuple(dict.fromkeys(part for part in values if part not in ("$user", "")))
                 self._session = replace(self._session, schema_path=path)
                 return
-            if name in _FIXED:
+            value = ", ".join(values)
+            if name in RUN_SETTINGS:
+                value = checked_setting(name, values)
+            elif name in _FIXED:
                 if any(value.lower() not in _FIXED[name] for value in values):
                     raise NotYet(
                         f"{name} = {', '.join(values)}: only {_FIXED[name][0]} is available"
                     )
             elif name not in _KEPT:
-                known = [*_FIXED, *_KEPT, "search_path"]
+                known = [*_FIXED, *_KEPT, *RUN_SETTINGS, WAREHOUSE, "search_path"]
                 raise UnknownObject(
                     f'unrecognized configuration parameter "{name}"{nearest(name, known)}', "42704"
                 )
-            settings = {**self._session.settings, name: ", ".join(values)}
+            settings = {**self._session.settings, name: value}
             self._session = replace(self._session, settings=settings)
 
     def _reset(self, name: str | None) -> None:
@@ -208,17 +248,7 @@ class SqlSession:
                 f" expected {len(prepared.kinds)} but got {len(node.args)}",
                 "42601",
             )
-        binding = Binding(text, NoTables(), parameters)
-        binder = ExpressionBinder(binding, Scope(), Collector(where="EXECUTE parameters"), _refuse)
-        values = []
-        for position, arg in enumerate(node.args):
-            expr = binder.bind(arg)
-            if prepared.kinds and prepared.kinds[position] != NUMERIC:
-                expr = coerce(expr, prepared.kinds[position])
-            found = folded(expr)
-            if not isinstance(found, Literal):
-                raise InvalidRequest("EXECUTE takes constants", "42601")
-            values.append(found)
+        values = _constants("EXECUTE", text, node.args, parameters, prepared.kinds)
         return prepared.text, tuple(values)
 
     def _deallocate(self, node: Deallocate) -> Told:
@@ -250,6 +280,14 @@ class SqlSession:
             self._session = replace(self._session, functions=functions)
 
 
+def _parsed(text: str) -> Any:
+    """The tree of a statement of the session; None: it is none."""
+    try:
+        return SessionGrammar(text).session_statement()
+    except RecursionError:
+        raise InvalidRequest("the statement is nested too deeply; simplify it", "54001") from None
+
+
 def _directory() -> str:
     try:
         return str(Path.cwd())
@@ -268,5 +306,45 @@ def _type(text: str) -> Any:
     return kind
 
 
-def _refuse(*_: Any) -> Any:
-    raise InvalidRequest("EXECUTE takes constants, not queries", "42601")
+def _constants(
+    verb: str,
+    text: str,
+    args: Sequence[Any],
+    parameters: Parameters,
+    kinds: Sequence[AnyType] = (),
+) -> list[Literal]:
+    """Arguments of a statement as constants, of these types if there are any."""
+
+    def refuse(*_: Any) -> Any:
+        raise InvalidRequest(f"{verb} takes constants, not queries", "42601")
+
+    binding = Binding(text, NoTables(), parameters)
+    binder = ExpressionBinder(binding, Scope(), Collector(where=f"{verb} parameters"), refuse)
+    values = []
+    for position, arg in enumerate(args):
+        expr = binder.bind(arg)
+        if kinds and kinds[position] != NUMERIC:
+            expr = coerce(expr, kinds[position])
+        found = folded(expr)
+        if not isinstance(found, Literal):
+            raise InvalidRequest(f"{verb} takes constants", "42601")
+        values.append(found)
+    return values
+
+
+def _cancels(text: str, node: Kill, parameters: Parameters) -> Cancels:
+    verb = "KILL" if node.tag == "KILL" else "mobula.cancel"
+    (found,) = _constants(verb, text, [node.query], parameters)
+    if not isinstance(found.value, str):
+        raise InvalidRequest(
+            f"{verb}: expected the id of a query as a text, found {found.value!r}", "22023"
+        )
+    return Cancels(found.value, node.tag)
+
+
+def _use(node: SetSetting | Reset) -> UseWarehouse:
+    """SET warehouse = name, an empty one or none: no virtual warehouse."""
+    values = (node.values or ()) if isinstance(node, SetSetting) else ()
+    if len(values) > 1:
+        raise InvalidRequest(f'SET warehouse takes one name, found "{", ".join(values)}"', "22023")
+    return UseWarehouse(node.at, values[0] if values and values[0] not in ("", "none") else None)

@@ -20,9 +20,13 @@ class RowStream:
     Iterate over it, or give it to whatever takes Arrow streams (`pl.DataFrame(stream)`,
     `pa.table(stream)`, DuckDB): it has Arrow's stream protocol. A worker is taken until the last
     batch or `close`; a stream that is dropped closes itself. For one thread.
+
+    Attributes:
+        query_id: what the query is called while it runs.
     """
 
-    def __init__(self, source: BatchSource) -> None:
+    def __init__(self, source: BatchSource, query_id: str = "") -> None:
+        self.query_id = query_id
         self._source = source
         self._closed = False
         self._close = weakref.finalize(self, source.close)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from actors.client import Engine
-from actors.messages import Lookup, Session
+from actors.messages import Session
 from actors.operations import Operation, WriteMode
 from actors.temporary import TEMPORARY, temporary_schema
 from actors.write import delete_operation, key_schema
 from storage.errors import InvalidRequest
-from storage.key_frame import key_rows, plain_keys
+from storage.key_frame import key_rows
 from storage.snapshot.model import PUBLIC, IngestToken
 from warehouse.result import Commit, Result
 
@@ -20,6 +20,7 @@ __all__ = ["Table", "split_name"]
 
 Commits = Callable[[Sequence[Operation], IngestToken | None], Commit]
 Statements = Callable[..., Result]
+Lookups = Callable[[tuple[str, str], Any], Result]  # ((schema, table), keys)
 
 
 def split_name(name: str, session: Session | None = None) -> tuple[str, str]:
@@ -45,17 +46,19 @@ class Table:
         self,
         engine: Engine,
         name: str,
+        *,
         commit: Commits,
         sql: Statements,
-        session: Callable[[], Session],
+        get: Lookups,
+        session: Session,
     ) -> None:
-        """Args: session: as it is when something is asked, with the transaction that is open."""
+        """Args: session: whose `pg_temp` a name may be in."""
         self._engine = engine
-        self._session = session
-        self._schema, self._table = split_name(name, session())
+        self._schema, self._table = split_name(name, session)
         self.name = f"{self._schema}.{self._table}"
         self._commit = commit
         self._sql = sql
+        self._get = get
 
     def append(self, frame: Any, *, token: IngestToken | None = None) -> Commit:
         """Add the rows of a Polars, Arrow or pandas frame.
@@ -142,10 +145,7 @@ class Table:
 
         Args: keys: as of `delete`.
         """
-        lookup = Lookup(
-            schema=self._schema, table=self._table, keys=plain_keys(keys), session=self._session()
-        )
-        return Result.of(self._engine.get(lookup))
+        return self._get((self._schema, self._table), keys)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name})"

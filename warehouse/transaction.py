@@ -14,24 +14,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 
 from actors.client import Engine
-from actors.messages import (
-    Session,
-    Statement,
-    Transaction,
-    TransactionControl,
-)
+from actors.messages import Session, Transaction, TransactionControl
 from actors.operations import Operation
 from storage.errors import Conflict, InvalidRequest, MobulaError
 from storage.snapshot.model import IngestToken
+from warehouse.requests import Parameters, Requests
 from warehouse.result import Commit, Result
-from warehouse.session import Parameters
 from warehouse.table import Table
 
 __all__ = ["TransactionScope"]
@@ -55,10 +50,15 @@ class TransactionScope:
         session: Session,
         token: Callable[[], IngestToken],
         *,
+        requests: Requests,
+        committed: Callable[[Commit], None],
         isolation: str,
         retry: int,
     ) -> None:
+        """Args: committed: hears of the commit."""
         self._engine = engine
+        self._requests = requests
+        self._committed = committed
         self._session = session
         self._token = token
         self._isolation = isolation
@@ -72,24 +72,38 @@ class TransactionScope:
 
     def table(self, name: str) -> Table:
         """A table whose writes belong to this transaction; `get` sees them."""
-        return Table(self._engine, name, self._write, self.sql, self._inside)
+        return Table(
+            self._engine,
+            name,
+            commit=self._write,
+            sql=self.sql,
+            get=self._get,
+            session=self._inside(),
+        )
 
     def sql(
         self,
         text: str,
         parameters: Parameters = (),
         *,
-        timeout_s: float = 600.0,
+        timeout_s: float | None = None,
+        priority: int | None = None,
+        query_id: str | None = None,
         token: IngestToken | None = None,
     ) -> Result:
-        """Run one statement in the transaction: it sees the snapshot and what was written here."""
-        statement = Statement(
-            sql=text,
-            parameters=parameters if isinstance(parameters, Mapping) else tuple(parameters),
-            timeout_ms=int(timeout_s * 1000),
-            session=self._inside(),
+        """Run one statement in the transaction: it sees the snapshot and what was written here.
+
+        Args: as of `Database.sql`.
+        """
+        statement = self._requests.statement(
+            self._inside(),
+            text,
+            parameters,
+            timeout_s=timeout_s,
+            priority=priority,
+            query_id=query_id,
         )
-        return Result.replied(self._engine.execute(statement))
+        return Result.replied(self._engine.execute(statement), statement.query_id)
 
     def savepoint(self, name: str) -> None:
         """Remember this moment under a name."""
@@ -146,6 +160,8 @@ class TransactionScope:
                 self._engine,
                 self._session,
                 self._token,
+                requests=self._requests,
+                committed=self._committed,
                 isolation=self._isolation,
                 retry=self._retry,
             )
@@ -170,7 +186,9 @@ class TransactionScope:
         reply = self._engine.control(
             TransactionControl(action="commit", transaction=transaction, token=self._token())
         )
-        self.commit = None if reply.receipt is None else Commit.of(reply.receipt)
+        if reply.receipt is not None:
+            self.commit = Commit.of(reply.receipt)
+            self._committed(self.commit)
         if not reply.committed:
             raise InvalidRequest(
                 "the transaction was rolled back: one of its statements had failed", "25P02"
@@ -185,6 +203,10 @@ class TransactionScope:
         self._engine.control(
             TransactionControl(action=action, transaction=self._inside().transaction, name=name)
         )
+
+    def _get(self, table: tuple[str, str], keys: Any) -> Result:
+        lookup = self._requests.lookup(self._inside(), table, keys)
+        return Result.of(self._engine.get(lookup), lookup.query_id)
 
     def _write(self, operations: Sequence[Operation], token: IngestToken | None) -> Commit:
         if token is not None:

@@ -112,10 +112,14 @@ def batches(
     paths: Mapping[str, Path],
     resolve_rows: Callable[[object], pa.Table] = lambda rows: rows,
     space: SpillSpace | None = None,
+    scanned: Callable[[int], None] = lambda rows: None,
 ) -> Generator[pa.RecordBatch, None, None]:
     """Run a fragment, its rows batch by batch in their order; Polars runs ahead of them by a few.
-    Arguments, names and errors as of `execute`. Closing the generator ends the query."""
-    return _batches(fragment, paths, resolve_rows, {}, space)
+    Arguments, names and errors as of `execute`; `scanned` hears at the end how many rows were read.
+    Closing the generator ends the query."""
+    tallies: dict[str, ScanTally] = {}
+    yield from _batches(fragment, paths, resolve_rows, tallies, space)
+    scanned(sum(_rows_of(i, tallies) for i in fragment.inputs))
 
 
 def _batches(

@@ -11,10 +11,10 @@ waits for the query, who gets `OutOfMemory` and ends the process. If nobody does
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,11 +42,13 @@ class Watched:
     Attributes:
         peak_bytes: the most that the process took so far.
         exceeded: done once it took more than the limit; its value is how much.
+        over: the query is, whatever was told meanwhile.
     """
 
     limit_bytes: int | None
     exceeded: asyncio.Future[int]
     peak_bytes: int = 0
+    over: bool = False
 
 
 class MemoryWatch:
@@ -70,9 +72,12 @@ class MemoryWatch:
         """What the process takes now."""
         return self._measure()
 
-    @contextmanager
+    @contextlib.contextmanager
     def over(self, limit_bytes: int | None) -> Iterator[Watched]:
         """Watch until the end of the block; one at a time. Call it in an event loop.
+
+        A block that ends in an error after the limit was passed has not ended what it began: then
+        the process ends, unless somebody else ends it before.
 
         Args: limit_bytes: of the process; None: only look.
         """
@@ -82,12 +87,19 @@ class MemoryWatch:
         self._wanted.set()
         try:
             yield watched
-        finally:
+        except BaseException:
             if not watched.exceeded.done():
-                self._wanted.clear()
-                self._watched = None
-                watched.exceeded.cancel()
-            watched.peak_bytes = max(watched.peak_bytes, self._measure())
+                self._end(watched)
+            raise
+        self._end(watched)
+
+    def _end(self, watched: Watched) -> None:
+        watched.over = True
+        watched.exceeded.cancel()
+        watched.peak_bytes = max(watched.peak_bytes, self._measure())
+        if self._watched is watched:
+            self._wanted.clear()
+            self._watched = None
 
     def _run(self) -> None:
         pause = threading.Event()
@@ -100,12 +112,20 @@ class MemoryWatch:
             found = self._measure()
             watched.peak_bytes = max(watched.peak_bytes, found)
             if watched.limit_bytes is not None and found > watched.limit_bytes:
-                loop.call_soon_threadsafe(_tell, watched, found)
-                pause.wait(LAST_WORDS_S)
-                if not watched.exceeded.cancelled():  # else the query was over before it heard
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                    loop.call_soon_threadsafe(_tell, watched, found)
+                if not self._is_over(watched, pause):
                     self._end_process()
                     return
             pause.wait(LOOK_S)
+
+    def _is_over(self, watched: Watched, pause: threading.Event) -> bool:
+        """Whether it ends before the process has to."""
+        for _ in range(int(LAST_WORDS_S / LOOK_S)):
+            if watched.over:
+                return True
+            pause.wait(LOOK_S)
+        return watched.over
 
 
 def _tell(watched: Watched, found_bytes: int) -> None:

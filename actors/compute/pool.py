@@ -15,6 +15,7 @@ from actors.compute.queries import QueryLog
 from actors.compute.supervisor import Supervisor
 from actors.compute.workers import WorkerHandle
 from actors.fragments import Fragment, FragmentResult
+from actors.messages import QueryStats
 from storage.clock import Clock
 
 __all__ = ["WorkerPool"]
@@ -84,18 +85,23 @@ class WorkerPool:
 
     def give_back(self, worker: WorkerHandle, fragment: Fragment) -> None:
         """See `WorkerSupply`."""
-        self._left(fragment)
+        self._left(worker, fragment)
         self._idle.put_nowait(worker)
 
     def lose(self, worker: WorkerHandle, fragment: Fragment, why: str) -> None:
         """See `WorkerSupply`; another one is started in the background."""
-        self._left(fragment)
+        self._left(worker, fragment)
         worker.kill()
         self._replace(worker)
 
-    def _left(self, fragment: Fragment) -> None:
+    def cost(self, fragment: Fragment, stats: QueryStats) -> None:
+        """See `WorkerSupply`."""
         if self._queries is not None:
-            self._queries.left(fragment)
+            self._queries.cost(fragment, stats)
+
+    def _left(self, worker: WorkerHandle, fragment: Fragment) -> None:
+        if self._queries is not None:
+            self._queries.left(fragment, worker)
 
     async def close(self) -> None:
         """End all workers, and the starting of more."""

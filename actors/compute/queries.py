@@ -8,11 +8,14 @@ kept in memory, the newest `PAST_MAX`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
+
+import pyarrow as pa
 
 from actors.compute.streams import BatchStream
 from actors.compute.workers import WorkerHandle
@@ -28,6 +31,8 @@ __all__ = ["Asked", "QueryLog"]
 PAST_MAX = 10_000
 TEXT_CHARACTERS_MAX = 10_000
 GAVE_UP = "the caller gave up"
+READ_ENOUGH = "the client has read enough"
+FOREVER_MS = 1 << 40
 
 Asked = Statement | Lookup
 A = TypeVar("A", Statement, Lookup)
@@ -53,6 +58,8 @@ class _Query:
     attempts: int = 0
     snapshot_lsn: int | None = None
     ended_by: str | None = None
+    stream: BatchStream | None = None  # that it reads from, if its rows come batch by batch
+    over: bool = False
     stats: QueryStats = field(default_factory=QueryStats)
 
 
@@ -68,7 +75,7 @@ class _Outcome:
     @classmethod
     def of(cls, error: BaseException) -> _Outcome:
         """Of one that ended so."""
-        if isinstance(error, asyncio.CancelledError | Cancelled | GeneratorExit):
+        if isinstance(error, asyncio.CancelledError | Cancelled):
             return cls(state="cancelled", error=str(error) or GAVE_UP, sqlstate="57014")
         if isinstance(error, MobulaError):
             return cls(state="failed", error=error.message, sqlstate=error.sqlstate)
@@ -95,6 +102,7 @@ class QueryLog:
         self._ended = ended
         self._running: dict[str, _Query] = {}
         self._past: deque[QueryRecord] = deque(maxlen=PAST_MAX)
+        self._closing: set[asyncio.Task[None]] = set()
         self.total = 0
         self.worker_seconds = 0.0
         self.requests = 0
@@ -115,18 +123,8 @@ class QueryLog:
         query = self._begin(asked, asyncio.current_task())
         try:
             reply = await answer(asked)
-        except asyncio.CancelledError:
-            why = query.ended_by or GAVE_UP
-            self._end(query, _Outcome(state="cancelled", error=why, sqlstate="57014"))
-            if query.ended_by is None:
-                raise
-            task = query.task
-            assert task is not None
-            task.uncancel()
-            raise Cancelled(f"query {query.query_id} was ended: {query.ended_by}") from None
         except BaseException as error:
-            self._end(query, _Outcome.of(error))
-            raise
+            raise self._failed(query, error) from error.__cause__
         query.stats = reply.stats
         rows = getattr(reply.rows, "num_rows", None)  # on Ray it may be a reference
         self._end(query, _Outcome(state="succeeded", rows=rows))
@@ -139,40 +137,52 @@ class QueryLog:
         asked = self._named(asked)
         query = self._begin(asked, asyncio.current_task())
         try:
-            stream = await open_stream(asked)
+            query.stream = stream = await open_stream(asked)
         except BaseException as error:
-            self._end(query, _Outcome.of(error))
-            raise
+            raise self._failed(query, error) from error.__cause__
         query.task = None
-        return BatchStream(stream.schema, self._batches(query, stream), asked.timeout_ms)
+        return _Told(stream.schema, self._batches(query, stream), lambda: self._read(query))
 
     async def _batches(self, query: _Query, stream: BatchStream) -> AsyncGenerator[object, None]:
         rows = 0
-        outcome = _Outcome(state="cancelled", error="the client has read enough")
         try:
             while True:
                 query.task = asyncio.current_task()
                 batch = await stream.next()
-                query.task = None
                 if query.ended_by is not None:
-                    raise Cancelled(f"query {query.query_id} was ended: {query.ended_by}")
+                    raise _ended(query)
+                query.task = None
                 if batch is None:
-                    outcome = _Outcome(state="succeeded", rows=rows)
-                    return
+                    break
                 rows += getattr(batch, "num_rows", 0)
                 yield batch
-        except asyncio.CancelledError:
-            outcome = _Outcome(state="cancelled", error=query.ended_by or GAVE_UP)
-            if query.ended_by is None or query.task is None:
-                raise
-            query.task.uncancel()
-            raise Cancelled(f"query {query.query_id} was ended: {query.ended_by}") from None
+        except GeneratorExit:
+            raise  # `_read` says so
         except BaseException as error:
-            outcome = _Outcome.of(error)
-            raise
+            await self._close(stream)
+            raise self._failed(query, error) from error.__cause__
+        await self._close(stream)  # what it cost is known now
+        self._end(query, _Outcome(state="succeeded", rows=rows))
+
+    async def _read(self, query: _Query) -> None:
+        """Nobody reads its rows any more."""
+        try:
+            if query.stream is not None:
+                await self._close(query.stream)
         finally:
+            self._end(query, _Outcome(state="cancelled", error=READ_ENOUGH, sqlstate="57014"))
+
+    async def _close(self, stream: BatchStream) -> None:
+        with contextlib.suppress(Exception):  # the query is over, whatever this says
             await stream.close()
-            self._end(query, outcome)
+
+    def _failed(self, query: _Query, error: BaseException) -> BaseException:
+        """The query is over; what its caller hears."""
+        if isinstance(error, asyncio.CancelledError) and query.ended_by is not None:
+            cancelled = query.task is not None and query.task.uncancel() > 0
+            error = error if cancelled else _ended(query)  # else its caller has given up as well
+        self._end(query, _Outcome.of(error))
+        return error
 
     def planned(self, query_id: str, snapshot_lsn: int) -> None:
         """Its plan is made, against this snapshot."""
@@ -194,11 +204,18 @@ class QueryLog:
             query.worker, query.cluster = worker, cluster
             query.attempts += 1
 
-    def left(self, fragment: Fragment) -> None:
+    def left(self, fragment: Fragment, worker: WorkerHandle) -> None:
         """The worker no longer has it."""
-        if (query := self._running.get(fragment.query_id)) is not None and query.runs_ms:
-            query.worker_ms += self._clock.monotonic_ms() - query.runs_ms
-            query.runs_ms = None
+        query = self._running.get(fragment.query_id)
+        if query is None or query.runs_ms is None or query.worker is not worker:
+            return  # of one that had the same id, perhaps
+        query.worker_ms += self._clock.monotonic_ms() - query.runs_ms
+        query.runs_ms = None
+
+    def cost(self, fragment: Fragment, stats: QueryStats) -> None:
+        """What it has cost, where no reply says so."""
+        if (query := self._running.get(fragment.query_id)) is not None:
+            query.stats = stats
 
     # --- to end it --------------------------------------------------------------------------------
 
@@ -207,10 +224,22 @@ class QueryLog:
         query = self._running.get(query_id)
         if query is None:
             return False
-        query.ended_by = why
-        if query.task is not None:
-            query.task.cancel()
+        if query.ended_by is None:
+            query.ended_by = why
+            if query.task is not None:
+                query.task.cancel()
+            elif query.stream is not None:  # nobody asks for rows now, but a worker has it
+                closing = asyncio.get_running_loop().create_task(self._stop(query))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
         return True
+
+    async def _stop(self, query: _Query) -> None:
+        try:
+            if query.stream is not None:
+                await self._close(query.stream)
+        finally:
+            self._end(query, _Outcome.of(_ended(query)))
 
     def cancel_session(self, session_id: str, why: str) -> int:
         """End all queries of a session; how many."""
@@ -261,6 +290,9 @@ class QueryLog:
         return query
 
     def _end(self, query: _Query, outcome: _Outcome) -> None:
+        if query.over:
+            return
+        query.over = True
         if self._running.get(query.query_id) is query:
             del self._running[query.query_id]
         record = self._record(query, outcome, self._clock.monotonic_ms())
@@ -305,6 +337,29 @@ class QueryLog:
             error=outcome.error,
             sqlstate=outcome.sqlstate,
         )
+
+
+class _Told(BatchStream):
+    """A stream that says when it is closed, read or not. The timeout is that of what it reads."""
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        batches: AsyncGenerator[object, None],
+        closed: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__(schema, batches, FOREVER_MS)
+        self._told = closed
+
+    async def close(self) -> None:
+        try:
+            await super().close()
+        finally:
+            await self._told()
+
+
+def _ended(query: _Query) -> Cancelled:
+    return Cancelled(f"query {query.query_id} was ended: {query.ended_by}")
 
 
 def _text(asked: Asked) -> str:

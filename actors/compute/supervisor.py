@@ -19,11 +19,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any, Protocol
 
 from actors.compute.workers import WorkerHandle, WorkerLost
 from actors.fragments import Fragment, FragmentResult
+from actors.messages import QueryStats
 from storage.clock import Clock
 from storage.errors import OutOfMemory, Unavailable
 
@@ -35,7 +35,7 @@ EARLY_LOSSES_MAX_PER_WORKER = 4
 
 
 class WorkerSupply(Protocol):
-    """Where workers come from."""
+    """Where workers come from, and who hears what became of them."""
 
     @property
     def size(self) -> int:
@@ -54,6 +54,10 @@ class WorkerSupply(Protocol):
         """It is dead, or ends now: `why` is "died", "out of memory" or "cancelled"."""
         ...
 
+    def cost(self, fragment: Fragment, stats: QueryStats) -> None:
+        """What a stream has cost, said at its end: of a `FragmentResult` the caller has it."""
+        ...
+
 
 class _Attempts:
     """How often a fragment has been tried, and whether it may be again."""
@@ -63,8 +67,8 @@ class _Attempts:
         self._left = LOSSES_MAX + EARLY_LOSSES_MAX_PER_WORKER * max(supply_size, 1)
         self._losses = 0
         self._clock = clock
-        self._started_ms = 0.0
-        self.worker_ms = 0.0  # of all attempts together
+        self._started_ms: float | None = None  # of the attempt that runs
+        self._worker_ms = 0.0  # of those before, together
 
     def next(self) -> Fragment:
         """The fragment with the number of its next attempt. Raises Unavailable."""
@@ -83,9 +87,21 @@ class _Attempts:
 
     def end(self) -> float:
         """The worker no longer has it; how long it had, in ms."""
-        elapsed_ms = self._clock.monotonic_ms() - self._started_ms
-        self.worker_ms += elapsed_ms
+        elapsed_ms = self._elapsed_ms()
+        self._worker_ms += elapsed_ms
+        self._started_ms = None
         return elapsed_ms
+
+    def _elapsed_ms(self) -> float:
+        now_ms = self._clock.monotonic_ms()
+        return now_ms - (self._started_ms if self._started_ms is not None else now_ms)
+
+    def counted(self, stats: QueryStats) -> QueryStats:
+        """What the attempt that succeeds has cost, with those before it."""
+        worker_ms = self._worker_ms + self._elapsed_ms()
+        return dataclasses.replace(
+            stats, attempts=self._fragment.attempt - 1, worker_seconds=worker_ms / 1000
+        )
 
     def lost(self) -> None:
         """The worker of this attempt died."""
@@ -141,7 +157,7 @@ class Supervisor:
                 raise
             attempts.end()
             self._supply.give_back(worker, attempt)
-            return _counted(result, attempt, attempts.worker_ms)
+            return dataclasses.replace(result, stats=attempts.counted(result.stats))
 
     async def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
         """Run like `run`, but give the rows batch by batch; closing the generator ends the work.
@@ -155,18 +171,30 @@ class Supervisor:
             attempt = attempts.next()
             worker = await self._supply.take(attempt)
             attempts.begin()
-            begun = False
+            begun = closing = False
+            batches = worker.stream(attempt)
             try:
-                async with aclosing(worker.stream(attempt)) as batches:
+                try:
                     async for batch in batches:
+                        if isinstance(batch, QueryStats):
+                            self._supply.cost(attempt, attempts.counted(batch))
+                            continue
                         begun = True
                         yield batch
+                except GeneratorExit:
+                    closing = True
+                    raise
+                finally:
+                    await batches.aclose()
             except WorkerLost as error:
+                if closing or _is_cancelled():  # it does not stop, so it has to go
+                    attempts.end()
+                    self._supply.lose(worker, attempt, "cancelled")
+                    if closing:
+                        return
+                    raise asyncio.CancelledError from error
                 attempts.lost()
-                closing = isinstance(error.__context__, GeneratorExit)
-                self._supply.lose(worker, attempt, "cancelled" if closing else "died")
-                if closing:
-                    return
+                self._supply.lose(worker, attempt, "died")
                 if begun:
                     raise Unavailable(
                         f"query {fragment.query_id}: its worker died in the middle of the rows; "
@@ -192,8 +220,7 @@ class Supervisor:
             return
 
 
-def _counted(result: FragmentResult, attempt: Fragment, worker_ms: float) -> FragmentResult:
-    stats = dataclasses.replace(
-        result.stats, attempts=attempt.attempt, worker_seconds=worker_ms / 1000
-    )
-    return dataclasses.replace(result, stats=stats)
+def _is_cancelled() -> bool:
+    """Whether who runs this was told to end. An error on the way out hides CancelledError."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

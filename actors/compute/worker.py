@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +24,7 @@ from actors.messages import QueryStats
 from storage.cache import FileCache
 from storage.clock import Clock
 from storage.errors import MobulaError, NotYet
-from storage.objects import CountingStore
+from storage.objects import CountingStore, RequestCounts
 from storage.spill_space import SpillSpace, spill_limits
 
 __all__ = ["Worker"]
@@ -62,7 +62,7 @@ class Worker:
         self._spill_bytes_max = spill_bytes_max
         self._resolve_rows = resolve_rows
         self._turn = asyncio.Lock()
-        self._stepping = False  # in a thread
+        self._threads: set[object] = set()  # that work on fragments
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
         """Run a fragment. Raises the errors of the store, InvalidRequest, NotYet, CorruptData."""
@@ -73,64 +73,89 @@ class Worker:
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
             paths, hits = await self._fetch(list(files.values()), leases)
             cost = self._store.counts() - before
-            rows, rows_scanned, spilled = await asyncio.to_thread(self._run, fragment, paths)
-            return FragmentResult(
-                rows=rows,
-                stats=QueryStats(
-                    files_scanned=len(files),
-                    stripes_scanned=sum(f.stripe_count for f in files.values()),
-                    rows_scanned=rows_scanned,
-                    bytes_fetched=cost.read_bytes + _outside_bytes(fragment),
-                    requests=cost.requests,
-                    cache_hits=hits,
-                    workers=1,
-                    stages=1,
-                    spilled_bytes=spilled,
-                    execute_ms=self._clock.monotonic_ms() - started_ms,
-                ),
+            space = self._space(fragment)
+            rows, rows_scanned = await asyncio.to_thread(
+                self._counted, lambda: self._run(fragment, paths, space)
             )
+            stats = self._stats(fragment, cost, hits, rows_scanned, started_ms, space)
+            return FragmentResult(rows=rows, stats=stats)
 
-    async def stream(self, fragment: Fragment) -> AsyncGenerator[pa.RecordBatch, None]:
+    def _stats(
+        self,
+        fragment: Fragment,
+        cost: RequestCounts,
+        hits: int,
+        rows_scanned: int,
+        started_ms: float,
+        space: SpillSpace | None,
+    ) -> QueryStats:
+        files = {f.name: f for scan in fragment.inputs for f in scan.files}
+        return QueryStats(
+            files_scanned=len(files),
+            stripes_scanned=sum(f.stripe_count for f in files.values()),
+            rows_scanned=rows_scanned,
+            bytes_fetched=cost.read_bytes + _outside_bytes(fragment),
+            requests=cost.requests,
+            cache_hits=hits,
+            workers=1,
+            stages=1,
+            spilled_bytes=0 if space is None else space.spilled_bytes,
+            execute_ms=self._clock.monotonic_ms() - started_ms,
+        )
+
+    async def stream(
+        self, fragment: Fragment, costs: Callable[[QueryStats], None] = lambda stats: None
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
         """Run a fragment and give its rows as they come; errors as of `execute`, at any batch. The
-        worker is taken until the last batch, or until the generator is closed."""
+        worker is taken until the last batch, or until the generator is closed.
+
+        Args: costs: hears what it has cost, after the last batch. `execute_ms` includes the time in
+            which nobody asked for rows.
+        """
         _check(fragment)
         async with self._turn, AsyncExitStack() as leases:
+            started_ms = self._clock.monotonic_ms()
+            before = self._store.counts()
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
-            paths, _ = await self._fetch(list(files.values()), leases)
-            made = stepwise(self._counted(self._batches(fragment, paths)))
+            paths, hits = await self._fetch(list(files.values()), leases)
+            space = self._space(fragment)
+            scanned: list[int] = []
+            steps = self._batches(fragment, paths, space, scanned.append)
+            made = stepwise(self._steps(steps))
             async with aclosing(made):
                 async for batch in made:
                     yield batch
+            cost = self._store.counts() - before
+            costs(self._stats(fragment, cost, hits, sum(scanned), started_ms, space))
 
-    def _run(self, fragment: Fragment, paths: Mapping[str, Path]) -> tuple[pa.Table, int, int]:
-        """Rows, how many were read for them, and how many bytes were spilled."""
+    def _run(
+        self, fragment: Fragment, paths: Mapping[str, Path], space: SpillSpace | None
+    ) -> tuple[pa.Table, int]:
+        """Rows, and how many were read for them. What was spilled goes, even if nobody waits."""
         run = export if fragment.output.kind == "export" else execute
-        with self._space(fragment) as space:
-            rows, rows_scanned = run(fragment, paths, self._resolve_rows, space)
-        return rows, rows_scanned, 0 if space is None else space.spilled_bytes
+        with _closing(space):
+            return run(fragment, paths, self._resolve_rows, space)
 
     def _batches(
-        self, fragment: Fragment, paths: Mapping[str, Path]
+        self,
+        fragment: Fragment,
+        paths: Mapping[str, Path],
+        space: SpillSpace | None,
+        scanned: Callable[[int], None],
     ) -> Generator[pa.RecordBatch, None, None]:
-        with self._space(fragment) as space:
-            yield from batches(fragment, paths, self._resolve_rows, space)
+        with _closing(space):
+            yield from batches(fragment, paths, self._resolve_rows, space, scanned)
 
-    @contextlib.contextmanager
-    def _space(self, fragment: Fragment) -> Iterator[SpillSpace | None]:
-        """What the fragment may take, and where it spills; gone when it is done."""
+    def _space(self, fragment: Fragment) -> SpillSpace | None:
+        """What the fragment may take, and where it spills; None: it may take anything."""
         if fragment.memory_bytes is None:
-            yield None
-            return
+            return None
         disk_bytes = self._spill_bytes_max
         if disk_bytes is None:
             disk_bytes = int(shutil.disk_usage(self._directory).free * FREE_DISK_SHARE)
         limits = spill_limits(fragment.memory_bytes, disk_bytes, forced=fragment.spill)
         name = f"{fragment.query_id}-{fragment.attempt}"
-        space = SpillSpace(self._directory / "spill" / name, limits)
-        try:
-            yield space
-        finally:
-            space.close()
+        return SpillSpace(self._directory / "spill" / name, limits)
 
     async def warm(self, files: Sequence[HotFile]) -> Warmed:
         """Fetch files into the cache, so that queries find them there. What cannot be fetched is
@@ -156,20 +181,23 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether it works on a fragment, or still does on one that nobody waits for any more."""
-        return self._turn.locked() or self._stepping
+        return self._turn.locked() or bool(self._threads)
 
-    def _counted(self, steps: Generator[T, None, None]) -> Generator[T, None, None]:
+    def _counted(self, work: Callable[[], T]) -> T:
+        """What it gives; meanwhile it is known that a thread is busy with it."""
+        thread = object()
+        self._threads.add(thread)
+        try:
+            return work()
+        finally:
+            self._threads.discard(thread)
+
+    def _steps(self, steps: Generator[T, None, None]) -> Generator[T, None, None]:
         """The same; it is known while one of them is made."""
         try:
-            while True:
-                self._stepping = True
-                step = next(steps, None)
-                self._stepping = False
-                if step is None:
-                    return
+            while (step := self._counted(lambda: next(steps, None))) is not None:
                 yield step
         finally:
-            self._stepping = False
             steps.close()
 
     async def close(self) -> None:
@@ -190,8 +218,17 @@ class Worker:
             leases.callback(lease.release)
             return file.name, lease.path, lease.hit
 
-        opened = await asyncio.gather(*(one(file) for file in files))
+        # All of them, also when one fails: a lease that came after `leases` has closed would stay.
+        results = await asyncio.gather(*(one(file) for file in files), return_exceptions=True)
+        opened = [result for result in results if not isinstance(result, BaseException)]
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         return {name: path for name, path, _ in opened}, sum(hit for _, _, hit in opened)
+
+
+def _closing(space: SpillSpace | None) -> contextlib.AbstractContextManager[object]:
+    return contextlib.nullcontext() if space is None else contextlib.closing(space)
 
 
 def _outside_bytes(fragment: Fragment) -> int:

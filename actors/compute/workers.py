@@ -28,7 +28,8 @@ class WorkerHandle(Protocol):
         ...
 
     def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
-        """The rows batch by batch: pa.RecordBatch, or references to them. Raises as `execute`.
+        """The rows batch by batch: pa.RecordBatch, or references to them; after the last of them
+        it may say what they cost, as `messages.QueryStats`. Raises as `execute`.
         Closing it raises WorkerLost if the worker does not get free at once."""
         ...
 

@@ -23,6 +23,7 @@ class Wish:
     """How many workers of which shape a virtual warehouse wishes.
 
     `leader`: the process of its coordinator; the fleet does not hear one that it has replaced.
+    `serial`: greater than that of every wish before, since they may overtake each other.
     """
 
     warehouse: str
@@ -30,6 +31,7 @@ class Wish:
     shape: WorkerShape
     clusters: int
     workers: int
+    serial: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,7 @@ class CoordinatorShell(StreamingShell):
                 clock=SystemClock(),
                 ids=RandomIds(),
                 share=share_rows,
+                node_types=self._node.settings.ray.node_types,
             )
         )
         self._warehouse = warehouse

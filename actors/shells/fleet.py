@@ -17,6 +17,7 @@ from actors.fleet.host import FoundProcess
 from actors.fleet.port import Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.loop import LoopThread
+from actors.node_broker import NodeBroker, describe_supply
 from actors.observed import Observed, QueryRecord, ScalingEvent
 from actors.settings import NodeSettings
 from actors.shells.handles import RayCoordinator, answer
@@ -44,11 +45,13 @@ class ClusterCalls:
         list_processes: Callable[[], list[tuple[str, Any]]],
         find_primary: Callable[[], Any | None],
         bundle: Callable[[Shape], Mapping[str, float]],
+        node_broker: Callable[[], NodeBroker],
     ) -> None:
         self.start = start
         self.list_processes = list_processes
         self.find_primary = find_primary
         self.bundle = bundle
+        self.node_broker = node_broker
 
 
 class _ClusterHost:
@@ -56,6 +59,8 @@ class _ClusterHost:
 
     def __init__(self, calls: ClusterCalls) -> None:
         self._calls = calls
+        self._nodes = calls.node_broker()
+        self._wished: Sequence[Mapping[str, float]] = ()
 
     def start(self, id: str, shape: Shape) -> Any:  # noqa: A002
         return self._calls.start(id, shape)
@@ -106,22 +111,16 @@ class _ClusterHost:
         return found
 
     async def nodes(self, bundles: Sequence[Mapping[str, float]]) -> None:
-        pass
+        self._wished = bundles
+        await self._nodes.wish(bundles)
 
     def bundle(self, shape: Shape) -> Mapping[str, float]:
         return self._calls.bundle(shape)
 
     async def supply(self) -> str:
-        return await asyncio.to_thread(_supply)
-
-
-def _supply() -> str:
-    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
-    return (
-        f"the cluster has {free.get('CPU', 0):g} of {total.get('CPU', 0):g} CPUs free; "
-        "`ray status` shows what waits"
-    )
+        said = await describe_supply(self._wished)
+        broken = self._nodes.last_error
+        return said if broken is None else f"{said}; the node broker was not reached: {broken}"
 
 
 def floors(node: NodeSettings) -> dict[Shape, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
@@ -92,13 +93,22 @@ class RayWorker:
         """The costs of a query; meanwhile it is known what memory it takes."""
         found = asyncio.wrap_future(reference.future())
         self._memory_bytes = 0
-        while not (await asyncio.wait({found}, timeout=USAGE_S))[0]:
-            usage = asyncio.wrap_future(self._actor.memory_bytes.remote().future())
-            done, _ = await asyncio.wait({found, usage}, timeout=USAGE_S)
-            if usage in done and usage.exception() is None:
+        try:
+            while not (await asyncio.wait({found}, timeout=USAGE_S))[0]:
+                await self._look_at_memory(found)
+            costs: tuple[QueryStats, int] = found.result()
+            return costs
+        finally:
+            found.cancel()  # of a caller who gave up: nobody will ask what became of it
+
+    async def _look_at_memory(self, found: asyncio.Future[Any]) -> None:
+        usage = asyncio.wrap_future(self._actor.memory_bytes.remote().future())
+        try:
+            await asyncio.wait({found, usage}, timeout=USAGE_S, return_when=FIRST_COMPLETED)
+            if usage.done() and usage.exception() is None:
                 self._memory_bytes = usage.result()
-        costs: tuple[QueryStats, int] = found.result()
-        return costs
+        finally:
+            usage.cancel()
 
     def _judge(self, fragment: Fragment, error: Exception) -> None:
         """Whether a worker that died did so of memory: nobody tells, when the kernel ended it."""
@@ -111,8 +121,8 @@ class RayWorker:
             ) from error
 
     async def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:
-        """References to the batches: the client fetches them from this node's object store. One
-        batch is made ahead of the one that is asked for."""
+        """References to the batches, then what they cost: the client fetches them from this node's
+        object store. One batch is made ahead of the one that is asked for."""
         what = f"query {fragment.query_id}"
         await answer(self._actor.open_stream.remote(fragment), what)
         ended = False
@@ -122,6 +132,9 @@ class RayWorker:
                 ready, (is_batch, batch) = batch, self._actor.next_batch.remote()
                 yield ready
             ended = True
+            costs = await answer(batch, what)
+            if costs is not None:
+                yield costs
         finally:
             if not ended:
                 await self._stop()

@@ -1,4 +1,10 @@
-"""A service that opens in the background, on an event loop in a thread; and streams over calls."""
+"""What the shells share: a service that opens in the background, and streams over calls.
+
+A shell is a Ray actor that holds a plain service on an event loop in a thread, and forwards. One
+that Ray restarts begins to open its service in its constructor, because that is all that Ray runs
+again after a death. Its methods wait for the opening and raise what it raised; the next call tries
+again. Nothing in these modules decides anything about data.
+"""
 
 from __future__ import annotations
 

@@ -92,17 +92,24 @@ class WorkerShell:
         await self.close_stream()
         # The supervisor watches over time.
         self._fragment = fragment
-        self._stream = BatchStream(pa.schema([]), self._worker.stream(fragment), FOREVER_MS)
+        self._peak_bytes = 0
+        self._costs: list[QueryStats] = []
+        batches = self._worker.stream(fragment, self._costs.append)
+        self._stream = BatchStream(pa.schema([]), batches, FOREVER_MS)
 
     @ray.method(num_returns=2)
-    async def next_batch(self) -> tuple[bool, pa.RecordBatch | None]:
-        """(True, the next batch) or (False, None) at the end, as two objects."""
+    async def next_batch(self) -> tuple[bool, pa.RecordBatch | QueryStats | None]:
+        """(True, the next batch), as two objects; at the end (False, what all cost)."""
         stream = self._stream
         if stream is None:
             return False, None
         with self._memory.over(self._fragment.memory_bytes) as watched:
             batch = await self._within(stream.next(), watched, self._fragment)
-        return batch is not None, batch
+        self._peak_bytes = max(self._peak_bytes, watched.peak_bytes)
+        if batch is not None:
+            return True, batch
+        costs = self._costs[-1] if self._costs else QueryStats()
+        return False, dataclasses.replace(costs, peak_memory_bytes=self._peak_bytes)
 
     async def close_stream(self) -> None:
         """End the work of `open_stream`."""

@@ -26,13 +26,19 @@ __all__ = ["Clusters", "Member"]
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Member:
-    """A worker of a virtual warehouse. `state`: "warming", "idle" or "busy"."""
+    """A worker of a virtual warehouse.
+
+    Attributes:
+        state: "warming", "idle" or "busy".
+        gone: its process is, although it is busy.
+    """
 
     id: str
     worker: WorkerHandle
     shape: WorkerShape
     cluster: int
     state: str = "warming"
+    gone: bool = False
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -68,7 +74,9 @@ class Clusters:
         """So many clusters shall serve. The least busy ones go, of those the newest."""
         while len(self._active) > count:
             gone = min(self._active.values(), key=lambda c: (c.busy, len(c.members), -c.number))
-            self._draining[gone.number] = self._active.pop(gone.number)
+            del self._active[gone.number]
+            if gone.members:
+                self._draining[gone.number] = gone
         for number in list(self._draining):  # one that still drains is warm
             if len(self._active) < count:
                 self._active[number] = self._draining.pop(number)
@@ -114,6 +122,17 @@ class Clusters:
     def ready(self) -> int:
         """Workers that take queries."""
         return sum(m.state != "warming" for c in self._all_active() for m in c.members.values())
+
+    @property
+    def free(self) -> int:
+        """Queries that could begin at once."""
+        return sum(min(max(self.slots - c.busy, 0), len(self._idle(c))) for c in self._all_active())
+
+    @property
+    def warming(self) -> list[Member]:
+        """Workers that do not take queries yet."""
+        found = (m for c in self._all_active() for m in c.members.values())
+        return [member for member in found if member.state == "warming"]
 
     @property
     def members(self) -> list[Member]:
@@ -168,14 +187,19 @@ class Clusters:
         """Workers that are not needed and not busy."""
         found = [m for c in self._draining.values() for m in c.members.values()]
         for cluster in self._active.values():
-            extra = len(cluster.members) - self._size
-            if extra > 0:  # those of an old shape first, then those that are not busy
-                ranked = sorted(
-                    cluster.members.values(),
-                    key=lambda m: (m.shape == self._shape, m.state == "busy", m.id),
-                )
-                found.extend(ranked[:extra])
+            found += self._surplus_of(cluster)
         return [member for member in found if member.state != "busy"]
+
+    def _surplus_of(self, cluster: _Cluster) -> list[Member]:
+        """Of the shape that is wanted those beyond the size, and of another shape as many as those
+        that serve have replaced; those first that would be missed least."""
+        ranks = {"warming": 0, "idle": 1, "busy": 2}
+        ranked = sorted(cluster.members.values(), key=lambda m: (ranks[m.state], m.id))
+        new = [member for member in ranked if member.shape == self._shape]
+        old = [member for member in ranked if member.shape != self._shape]
+        serving = sum(member.state != "warming" for member in new)
+        kept = max(self._size - serving, 0)
+        return [*new[: max(len(new) - self._size, 0)], *old[: max(len(old) - kept, 0)]]
 
     def placement(self, member: Member) -> Placement:
         """Of the files in its cluster."""

@@ -14,8 +14,7 @@ Plain: the fleet, the clock and the log of queries come in. One event loop.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 from actors.compute.queries import QueryLog
@@ -23,7 +22,8 @@ from actors.compute.supervisor import Supervisor
 from actors.compute.workers import WorkerHandle, WorkerLost
 from actors.fleet.port import FleetPort, Wish
 from actors.fleet.shapes import WorkerShape, worker_shape
-from actors.fragments import Fragment, FragmentResult
+from actors.fragments import Fragment, FragmentResult, HotFile
+from actors.messages import QueryStats
 from actors.observed import ScalingEvent
 from actors.virtual_warehouse.admission import Waiting, WaitingQueries
 from actors.virtual_warehouse.clusters import Clusters, Member
@@ -31,13 +31,13 @@ from actors.virtual_warehouse.heat import FileHeat, warm_list
 from actors.virtual_warehouse.load import LoadMeter
 from actors.virtual_warehouse.scaling import TICK_MS, Limits, decide, wake
 from storage.clock import Clock
-from storage.errors import Cancelled, Unavailable
+from storage.errors import Cancelled, MobulaError, Unavailable
 from storage.snapshot.changes import VirtualWarehouse
 
 __all__ = ["ElasticWorkers"]
 
 WISH_AGAIN_MS = 5_000.0
-WARM_S = 10.0  # how long a worker may fetch files before it takes queries
+WARM_MS = 10_000.0  # how long a worker may fetch files before it takes queries
 
 
 class ElasticWorkers:
@@ -75,8 +75,10 @@ class ElasticWorkers:
         self._supervisor = Supervisor(self, clock)
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()  # set again and again: something has ended
-        self._stopping = False  # no query is let in
-        self._pausing = False  # those that come wait until it sleeps
+        self._stopping = 0  # so many wait until it has stopped; no query is let in
+        self._pausing = 0  # so many wait until it sleeps; queries that come wait for that too
+        self._held = 0  # so many do
+        self._serial = 0  # of the newest wish
         self._wished_ms = -WISH_AGAIN_MS
         self._background: set[asyncio.Task[Any]] = set()
         self.shortage: str | None = None
@@ -122,55 +124,70 @@ class ElasticWorkers:
 
     async def take(self, fragment: Fragment) -> WorkerHandle:
         """See `WorkerSupply`."""
-        await self._let_in()
-        found = {f.name: f for scan in fragment.inputs for f in scan.files}
-        self._heat.touch(found.values(), self._clock.monotonic_ms())
         self._queries.waits(fragment)
-        files = {name: file.size_bytes for name, file in found.items()}
-        waiting = Waiting(fragment=fragment, files=files, since_ms=self._clock.monotonic_ms())
-        self._waiting.add(waiting)
-        self._meter.queued(waiting.since_ms)
-        self._wake_up()
-        self._dispatch()
-        member = await self._turn(waiting)
+        limit_ms = fragment.queue_timeout_ms
+        if limit_ms is None and self._settings.queue_timeout_s is not None:
+            limit_ms = int(self._settings.queue_timeout_s * 1000)
+        try:
+            async with asyncio.timeout(None if limit_ms is None else limit_ms / 1000):
+                if fragment.attempt == 1:  # one whose worker died has been let in before
+                    await self._let_in()
+                member = await self._turn(self._queue(fragment))
+        except TimeoutError as error:
+            raise Cancelled(
+                f"query {fragment.query_id} waited more than {limit_ms} ms for a worker of virtual "
+                f"warehouse {self._settings.name}; allow it more clusters, or more time in the "
+                "queue"
+            ) from error
         self._queries.runs(fragment, member.worker, member.cluster)
         return member.worker
 
     async def _let_in(self) -> None:
-        while self._pausing:
-            self._settled.clear()
-            await self._settled.wait()
+        if self._pausing:
+            self._check_room(self._held)
+            self._held += 1
+            try:
+                while self._pausing:
+                    await self._something_ended()
+            finally:
+                self._held -= 1
         name = self._settings.name
-        if self._stopping:
-            raise Unavailable(f"virtual warehouse {name} is being stopped; ask again later")
+        self._check_stopping()
         if not self._clusters.wanted and not self._settings.auto_resume:
             raise Unavailable(
                 f"virtual warehouse {name} is suspended and auto_resume is off: "
                 f"ALTER WAREHOUSE {name} RESUME wakes it"
             )
-        idle = self._clusters.ready > self._clusters.busy
-        if len(self._waiting) >= self._settings.max_queued and not idle:
+        if self.shortage is not None and not self._clusters.ready:
+            raise Unavailable(self.shortage)
+        if not self._clusters.free:
+            self._check_room(len(self._waiting))
+
+    def _check_room(self, waiting: int) -> None:
+        limit = self._settings.max_queued
+        if waiting >= limit:
+            self._wake_up()  # so that it may succeed later
             raise Unavailable(
-                f"virtual warehouse {name}: {len(self._waiting)} queries wait for a worker, and "
-                f"max_queued is {self._settings.max_queued}; ask again later, or allow it more "
-                "clusters",
+                f"virtual warehouse {self._settings.name}: {waiting} queries wait for a worker, "
+                f"and max_queued is {limit}; ask again later, or allow it more clusters",
                 "53300",
             )
 
+    def _queue(self, fragment: Fragment) -> Waiting:
+        now_ms = self._clock.monotonic_ms()
+        found = {f.name: f for scan in fragment.inputs for f in scan.files}
+        self._heat.touch(found.values(), now_ms)
+        files = {name: file.size_bytes for name, file in found.items()}
+        waiting = Waiting(fragment=fragment, files=files, since_ms=now_ms)
+        self._waiting.add(waiting)
+        self._meter.queued(now_ms)
+        self._wake_up()
+        self._dispatch()
+        return waiting
+
     async def _turn(self, waiting: Waiting) -> Member:
-        limit_ms = waiting.fragment.queue_timeout_ms
-        if limit_ms is None and self._settings.queue_timeout_s is not None:
-            limit_ms = int(self._settings.queue_timeout_s * 1000)
         try:
-            async with asyncio.timeout(None if limit_ms is None else limit_ms / 1000):
-                return await waiting.turn
-        except TimeoutError as error:
-            self._gave_up(waiting)
-            raise Cancelled(
-                f"query {waiting.fragment.query_id} waited more than {limit_ms} ms for a worker "
-                f"of virtual warehouse {self._settings.name}; allow it more clusters, or more time "
-                "in the queue"
-            ) from error
+            return await waiting.turn
         except BaseException:
             self._gave_up(waiting)
             raise
@@ -184,8 +201,7 @@ class ElasticWorkers:
         turn.cancel()
         self._waiting.left()
         self._meter.dropped(now_ms, waiting.since_ms)
-        self._changed.set()
-        self._settled.set()
+        self._tell()
 
     def _dispatch(self) -> None:
         """Workers that are idle take those that wait."""
@@ -201,21 +217,25 @@ class ElasticWorkers:
 
     def give_back(self, worker: WorkerHandle, fragment: Fragment) -> None:
         """See `WorkerSupply`."""
-        self._queries.left(fragment)
+        self._queries.left(fragment, worker)
         self._leave(worker, self._clock.monotonic_ms())
 
     def lose(self, worker: WorkerHandle, fragment: Fragment, why: str) -> None:
         """See `WorkerSupply`. The fleet replaces it."""
-        self._queries.left(fragment)
+        self._queries.left(fragment, worker)
         member, _ = self._running.pop(id(worker), (None, 0.0))
         if member is None:
             return
         self._meter.ended(self._clock.monotonic_ms(), None)
-        if self._clusters.remove(member.id) is not None:
-            worker.kill()
-            self._fleet.dismiss(self._leader, member.id, why)
-        self._changed.set()
-        self._settled.set()
+        self._clusters.remove(member.id)
+        self._fleet.dismiss(self._leader, member.id, why)  # before it sees the death
+        worker.kill()
+        self._serve_somehow()
+        self._tell()
+
+    def cost(self, fragment: Fragment, stats: QueryStats) -> None:
+        """See `WorkerSupply`."""
+        self._queries.cost(fragment, stats)
 
     def _leave(self, worker: WorkerHandle, ended_ms: float | None) -> None:
         member, began_ms = self._running.pop(id(worker), (None, 0.0))
@@ -224,15 +244,18 @@ class ElasticWorkers:
         now_ms = self._clock.monotonic_ms()
         self._meter.ended(now_ms, None if ended_ms is None else ended_ms - began_ms)
         self._clusters.release(member)
+        if member.gone:
+            self._clusters.remove(member.id)
+            self._serve_somehow()
         self._give_surplus()
         self._dispatch()
-        self._changed.set()
-        self._settled.set()
+        self._tell()
 
     # --- clusters ---------------------------------------------------------------------------------
 
     def resume(self, reason: str = "it was asked to") -> None:
-        """Wake up, if it sleeps."""
+        """Wake up, if it sleeps. Raises Unavailable: it is being stopped."""
+        self._check_stopping()
         if not self._clusters.wanted:
             self._decided("resume", max(self._wake_count(), 1), reason)
 
@@ -245,14 +268,16 @@ class ElasticWorkers:
     async def awake(self) -> None:
         """Wait until a worker serves. Raises Unavailable: there is none to be had."""
         while not self._clusters.ready:
+            self._check_stopping()
             if self.shortage is not None:
                 raise Unavailable(self.shortage)
-            self._settled.clear()
-            await self._settled.wait()
+            if not self._clusters.wanted:
+                raise Unavailable(f"virtual warehouse {self._settings.name} was suspended again")
+            await self._something_ended()
 
     async def suspend(self, *, force: bool, reason: str = "it was asked to") -> None:
         """Give all workers back: once all queries are over, or at once, which ends them."""
-        self._pausing = True
+        self._pausing += 1
         try:
             if force:
                 self._queries.cancel_all(f"virtual warehouse {self._settings.name} was suspended")
@@ -260,23 +285,41 @@ class ElasticWorkers:
             if self._clusters.wanted:
                 self._decided("suspend", 0, reason)
         finally:
-            self._pausing = False
+            self._pausing -= 1
             self._settled.set()
 
     async def stop(self, *, force: bool) -> None:
-        """The same for good: no query is let in from now on."""
-        self._stopping = True
-        if force:
-            self._queries.cancel_all(f"virtual warehouse {self._settings.name} was stopped")
-        await self._drained()
+        """The same for good: no query is let in from now on, unless this is cancelled."""
+        self._stopping += 1
+        self._settled.set()
+        try:
+            if force:
+                self._queries.cancel_all(f"virtual warehouse {self._settings.name} was stopped")
+            await self._drained()
+        except BaseException:
+            self._stopping -= 1
+            raise
         self._decided("stop", 0, "it was asked to")
         for task in self._background:
             task.cancel()
 
+    def _check_stopping(self) -> None:
+        if self._stopping:
+            name = self._settings.name
+            raise Unavailable(f"virtual warehouse {name} is being stopped; ask again later")
+
     async def _drained(self) -> None:
         while self._running or len(self._waiting):
-            self._settled.clear()
-            await self._settled.wait()
+            await self._something_ended()
+
+    async def _something_ended(self) -> None:
+        self._settled.clear()
+        await self._settled.wait()
+
+    def _tell(self) -> None:
+        """Something has ended or changed: who waits looks again."""
+        self._changed.set()
+        self._settled.set()
 
     def change(self, settings: VirtualWarehouse) -> None:
         """Other settings, from now on."""
@@ -295,11 +338,19 @@ class ElasticWorkers:
         """Decide again and again, until cancelled."""
         while True:
             pause_ms = TICK_MS if self._clusters.wanted else WISH_AGAIN_MS
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_ms / 1000):
-                    await self._changed.wait()
+            await self._within(pause_ms, self._changed.wait())
             self._changed.clear()
             self.look()
+
+    async def _within(self, limit_ms: float, work: Coroutine[Any, Any, Any]) -> None:
+        """Wait for it, but no longer than that; it ends then."""
+        loop = asyncio.get_running_loop()
+        tasks = {loop.create_task(work), loop.create_task(self._clock.sleep_ms(limit_ms))}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
 
     def look(self) -> None:
         """Decide once."""
@@ -326,6 +377,8 @@ class ElasticWorkers:
 
     def _decided(self, action: str, clusters: int, reason: str) -> None:
         self._clusters.arrange(clusters)
+        if not clusters:
+            self.shortage = None
         self._rest(not clusters)
         event = ScalingEvent(
             happened_at=self._clock.now_ms(),
@@ -338,16 +391,18 @@ class ElasticWorkers:
         self._wish((event,))
         self._give_surplus()
         self._dispatch()  # a cluster that drained may serve again
-        self._changed.set()
+        self._tell()
 
     def _wish(self, events: tuple[ScalingEvent, ...]) -> None:
         self._wished_ms = self._clock.monotonic_ms()
+        self._serial += 1
         wish = Wish(
             warehouse=self._settings.name,
             leader=self._leader,
             shape=self._shape,
             clusters=self._clusters.wanted,
             workers=self._clusters.workers_wanted,
+            serial=self._serial,
         )
         self._fleet.wish(wish, events)
 
@@ -383,12 +438,22 @@ class ElasticWorkers:
             self._settings.cache_bytes,
         )
         if files:
-            with contextlib.suppress(WorkerLost, TimeoutError):
-                async with asyncio.timeout(WARM_S):
-                    warmed = await member.worker.warm(files)
-                    self.warm_requests += warmed.requests
-                    self.warm_bytes += warmed.read_bytes
+            await self._within(WARM_MS, self._warm(member.worker, files))
         self._serve(member)
+
+    async def _warm(self, worker: WorkerHandle, files: list[HotFile]) -> None:
+        try:
+            warmed = await worker.warm(files)
+        except (MobulaError, WorkerLost):
+            return  # a cold worker serves too, and of a dead one the fleet will tell
+        self.warm_requests += warmed.requests
+        self.warm_bytes += warmed.read_bytes
+
+    def _serve_somehow(self) -> None:
+        """If nobody serves any more, those do that were still fetching files."""
+        if not self._clusters.ready:
+            for member in self._clusters.warming:
+                self._serve(member)
 
     def _serve(self, member: Member) -> None:
         if self._clusters.find(member.id) is None:
@@ -397,8 +462,7 @@ class ElasticWorkers:
         self.shortage = None if self._complete() else self.shortage
         self._give_surplus()
         self._dispatch()
-        self._changed.set()
-        self._settled.set()
+        self._tell()
 
     def _complete(self) -> bool:
         return self._clusters.ready >= self._clusters.workers_wanted
@@ -406,17 +470,18 @@ class ElasticWorkers:
     def left(self, id: str) -> None:  # noqa: A002
         """A worker's process is gone. If a query ran there, its call will say so."""
         member = self._clusters.find(id)
-        if member is not None and member.state != "busy":
+        if member is None:
+            return
+        member.gone = True
+        if member.state != "busy":
             self._clusters.remove(id)
-            self._changed.set()
+            self._serve_somehow()
+            self._tell()
 
     def short(self, text: str | None) -> None:
         """The cluster cannot give what is wished. Those that wait go on waiting if there is a
         worker at all."""
         self.shortage = text
         if text is not None and not self._clusters.ready:
-            failed = self._waiting.fail(Unavailable(text))
-            self._changed.set()
-            if not failed:
-                self._settled.set()
-        self._settled.set()
+            self._waiting.fail(Unavailable(text))
+        self._tell()

@@ -265,6 +265,9 @@ class SessionObjects:
     def _user(self, args: Sequence[Expr]) -> Expr:
         return Literal(type=TEXT, value=self._session.user)
 
+    def _warehouse(self, args: Sequence[Expr]) -> Expr:
+        return Literal(type=TEXT, value=setting("warehouse", self._session) or None)
+
     def _database(self, args: Sequence[Expr]) -> Expr:
         return Literal(type=TEXT, value=DATABASE)
 
@@ -311,6 +314,7 @@ _HANDLERS: dict[str, tuple[tuple[int, ...], _Make]] = {
     "current_schemas": (_one, SessionObjects._schemas),
     "current_setting": (_two, SessionObjects._setting),
     "current_user": ((0,), SessionObjects._user),
+    "current_warehouse": ((0,), SessionObjects._warehouse),
     "getdatabaseencoding": ((0,), lambda s, a: Literal(type=TEXT, value="UTF8")),
     "format_type": ((2,), SessionObjects._format_type),
     "obj_description": (_two, SessionObjects._comment),

@@ -37,13 +37,17 @@ SETTINGS: Mapping[str, str] = {
     "lc_ctype": "C",
     "max_identifier_length": "63",
     "max_index_keys": "32",
+    "query_priority": "0",
+    "queue_timeout": "0",
     "server_encoding": "UTF8",
     "server_version": "16.0",
     "server_version_num": "160000",
     "standard_conforming_strings": "on",
+    "statement_timeout": "10min",
     "timezone": "UTC",
     "transaction_isolation": "read committed",
     "transaction_read_only": "off",
+    "warehouse": "",
 }
 
 

@@ -1,8 +1,8 @@
 """What the prompt offers while one types: names of the catalogue, functions, keywords, commands.
 
-After FROM, JOIN, INTO and the like come tables; after `alias.` its columns; elsewhere the columns
-of the tables that the statement names, then functions and keywords. Names are those of the newest
-snapshot, read again after each statement.
+After FROM, JOIN, INTO and the like come tables; after WAREHOUSE virtual warehouses; after `alias.`
+its columns; elsewhere the columns of the tables that the statement names, then functions and
+keywords. Names are those of the newest snapshot, read again after each statement.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from warehouse.syntax.keywords import NOT_FUNCTIONS, RESERVED, TYPE_OR_FUNCTION
 __all__ = ["Names", "SqlCompleter"]
 
 _MORE_KEYWORDS = (
-    "begin", "by", "call", "comment", "commit", "copy", "cube", "delete", "describe", "drop",
-    "escape", "explain", "first", "if", "insert", "last", "nulls", "over", "partition", "prepare",
-    "range", "recursive", "replace", "rollup", "rows", "schema", "set", "sets", "show", "temporary",
-    "truncate", "update", "view",
+    "alter", "begin", "by", "call", "comment", "commit", "copy", "cube", "delete", "describe",
+    "drop", "escape", "explain", "first", "if", "insert", "kill", "last", "nulls", "over",
+    "partition", "prepare", "range", "recursive", "replace", "resume", "rollup", "rows", "schema",
+    "set", "sets", "show", "suspend", "temporary", "truncate", "update", "use", "view",
+    "warehouse", "warehouses",
 )  # fmt: skip
 KEYWORDS = sorted({*RESERVED, *TYPE_OR_FUNCTION, *NOT_FUNCTIONS, *_MORE_KEYWORDS})
 _BEFORE_TABLES = frozenset(("from", "join", "into", "table", "update", "describe", "only"))
@@ -91,7 +92,7 @@ class SqlCompleter(Completer):
                     yield Completion(name, -len(command), display_meta=meaning)
             return
         names = self._names()
-        of_warehouses = command in ("\\c", "\\vw")
+        of_warehouses = command in ("\\c", "\\dw", "\\vw")
         offered = names.warehouses if of_warehouses else [table for _, table in names.tables]
         for name in sorted(set(offered)):
             if name.startswith(argument.lstrip()):
@@ -107,6 +108,9 @@ class SqlCompleter(Completer):
         previous = _PREVIOUS.search(before)
         if previous is not None and previous[1].lower() in _BEFORE_TABLES:
             yield from _tables(names)
+            return
+        if previous is not None and previous[1].lower() == "warehouse":
+            yield from ((name, "virtual warehouse") for name in sorted(names.warehouses))
             return
         word = _WORD.search(before)
         typed = word[0] if word else ""

@@ -18,7 +18,7 @@ __all__ = ["COMMANDS", "run_command"]
 
 COMMANDS = {
     "\\?": "this help",
-    "\\c": "[name] run on this virtual warehouse; without a name on the primary",
+    "\\c": "[name] run reads on this virtual warehouse; without a name on the primary",
     "\\conninfo": "where the database is and what runs the statements",
     "\\d": "[table] the columns of a table; without a name the tables",
     "\\df": "[pattern] functions",
@@ -128,13 +128,9 @@ def _indexes(shell: Shell, argument: str) -> None:
 
 
 def _warehouses(shell: Shell, argument: str) -> None:
-    rows = [
-        (name, found.size, found.worker_cpus, found.cache_bytes)
-        for name, found in sorted(shell.db.virtual_warehouses().items())
-        if _matches(argument, name)
-    ]
-    columns = ["warehouse", "size", "worker_cpus", "cache_bytes"]
-    _listed(shell, columns, rows, "virtual warehouses", argument)
+    found = shell.db.sql("SHOW WAREHOUSES")
+    rows = [row for row in found.rows() if _matches(argument, row[0])]
+    _listed(shell, found.columns, rows, "virtual warehouses", argument)
 
 
 def _database(shell: Shell, argument: str) -> None:
@@ -144,8 +140,10 @@ def _database(shell: Shell, argument: str) -> None:
 
 
 def _connection(shell: Shell, argument: str) -> None:
-    on = "the primary" if shell.warehouse is None else f"virtual warehouse {shell.warehouse}"
-    say(f"Database {shell.db.root} ({shell.db.id}); statements run on {on}.")
+    on = "statements run on the primary"
+    if shell.warehouse is not None:
+        on = f"reads run on virtual warehouse {shell.warehouse}, all else on the primary"
+    say(f"Database {shell.db.root} ({shell.db.id}); {on}.")
 
 
 def _use(shell: Shell, argument: str) -> None:

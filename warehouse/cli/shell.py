@@ -1,9 +1,9 @@
 """The prompt without its keyboard: what a line that was entered does, and the state between lines.
 
 A line is one backslash command (`warehouse/cli/meta.py`) or statements. Each statement runs by
-itself, on the primary or on the virtual warehouse that was chosen; the first that fails ends the
-line, and its place in the text is marked. Ctrl-C ends the waiting for a statement: in this process
-it is cancelled, on a cluster a write that was sent may still happen.
+itself, reads on the virtual warehouse in use; the first that fails ends the line, and its place in
+the text is marked. Ctrl-C ends the waiting for a statement: a read is cancelled, a write that was
+sent may still happen on a cluster.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,7 +25,6 @@ from warehouse.cli.output import Format, records_of, say, say_error, show, table
 from warehouse.database import Database
 from warehouse.planning.parse import split_statements
 from warehouse.result import Result
-from warehouse.virtual_warehouse import VirtualWarehouse
 
 __all__ = ["Shell", "marked"]
 
@@ -59,7 +58,6 @@ class Shell:
         self.done = False
         self._output = output
         self._file: TextIO | None = None
-        self._warehouse: VirtualWarehouse | None = None
         self._names: Names | None = None
         self._clock = SystemClock()
         if warehouse is not None:
@@ -67,12 +65,12 @@ class Shell:
 
     @property
     def warehouse(self) -> str | None:
-        """The virtual warehouse that statements run on; None: the primary."""
-        return None if self._warehouse is None else self._warehouse.name
+        """The virtual warehouse that reads run on; None: the primary."""
+        return self.db.warehouse_in_use
 
     def use(self, name: str | None) -> None:
-        """Run statements on this virtual warehouse, or with None on the primary."""
-        self._warehouse = None if name is None else self.db.virtual_warehouse(name)
+        """Run reads on this virtual warehouse, or with None on the primary."""
+        self.db.use_warehouse(name)
 
     def names(self) -> Names:
         """The names of the newest snapshot; none while the store does not answer."""
@@ -93,7 +91,7 @@ class Shell:
         for statement in split_statements(text):
             started_ms = self._clock.monotonic_ms()
             try:
-                self._show(self._run(statement))
+                self._show(self.db.sql(statement))
             except MobulaError as error:
                 say_error(error)
                 if (place := marked(str(error), statement)) is not None:
@@ -130,12 +128,6 @@ class Shell:
         file, self._file = self._file, None
         if file is not None:
             file.close()
-
-    def _run(self, statement: str) -> Result:
-        run: Callable[[str], Result] = (
-            self.db.sql if self._warehouse is None else self._warehouse.sql
-        )
-        return run(statement)
 
     def _show(self, result: Result) -> None:
         if result.has_rows:

@@ -20,7 +20,10 @@ from warehouse.cli.shell import Shell
 from warehouse.database import Database
 from warehouse.planning.parse import StatementParser, split_statements
 from warehouse.result import Result
+from warehouse.session_settings import read_priority
 from warehouse.syntax.commands import CreateTable
+from warehouse.syntax.quantities import duration_ms
+from warehouse.syntax.session_statements import SessionGrammar
 
 __all__ = ["register"]
 
@@ -34,7 +37,29 @@ FileOption = Annotated[
 ]
 WarehouseOption = Annotated[
     str | None,
-    typer.Option("--vw", metavar="NAME", help="Run on this virtual warehouse, not the primary."),
+    typer.Option(
+        "--vw",
+        metavar="NAME",
+        help="Run on this virtual warehouse, which only reads; at the prompt as USE WAREHOUSE.",
+    ),
+]
+PriorityOption = Annotated[
+    str | None,
+    typer.Option(
+        "--priority",
+        metavar="N",
+        show_default="normal",
+        help="Of those that wait the greatest is next: -1000 to 1000, or low, normal, high.",
+    ),
+]
+TimeoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="TIME",
+        show_default="10min",
+        help="Of each statement that reads: seconds, or 500ms, 30s, 5min; 0 for none.",
+    ),
 ]
 StatsOption = Annotated[bool, typer.Option("--stats", help="Print what each statement cost.")]
 
@@ -52,6 +77,8 @@ def sql(
     file: FileOption = None,
     output: FormatOption = Format.table,
     vw: WarehouseOption = None,
+    priority: PriorityOption = None,
+    timeout: TimeoutOption = None,
     stats: StatsOption = False,
 ) -> None:
     """Run SQL statements, in order, until one fails. Each commits by itself.
@@ -59,12 +86,18 @@ def sql(
     CREATE TABLE makes the database too, if ROOT is empty. Without statements, at a terminal, a
     prompt asks for them.
     """
+    settings = _settings(priority, timeout)
     if text is None and file is None and _is_terminal():
-        _prompt(context, root, vw, output, stats)
+        from warehouse.cli.prompt import interact
+
+        with _opened(Session.of(context), root, may_create=vw is None) as db:
+            _set(db, settings)
+            interact(Shell(db, warehouse=vw, output=output, stats=stats))
         return
     statements = _checked(split_statements(_script(text, file)))
     creates = vw is None and any(is_create for _, is_create in statements)
     with Session.of(context).open(root, create=creates) as db:
+        _set(db, settings)
         run: Callable[[str], Result] = db.sql if vw is None else db.virtual_warehouse(vw).sql
         for number, (statement, _) in enumerate(statements, 1):
             with _Numbered(number, len(statements)):
@@ -84,11 +117,19 @@ def _script(text: str | None, file: Path | None) -> str:
     return _decoded(sys.stdin.buffer.read(), "standard input")
 
 
-def _prompt(context: typer.Context, root: str, vw: str | None, output: Format, stats: bool) -> None:
-    from warehouse.cli.prompt import interact
+def _settings(priority: str | None, timeout: str | None) -> dict[str, str]:
+    """What the options come to, as settings of the session. Raises InvalidRequest."""
+    found = {}
+    if priority is not None:
+        found["query_priority"] = str(read_priority(priority))
+    if timeout is not None:
+        found["statement_timeout"] = f"{duration_ms(timeout, 's', '--timeout: a time'):.0f}ms"
+    return found
 
-    with _opened(Session.of(context), root, may_create=vw is None) as db:
-        interact(Shell(db, warehouse=vw, output=output, stats=stats))
+
+def _set(db: Database, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        db.sql(f"SET {name} = '{value}'")
 
 
 def _opened(session: Session, root: str, *, may_create: bool) -> Database:
@@ -130,7 +171,8 @@ def _checked(statements: list[str]) -> list[tuple[str, bool]]:
     checked = []
     for number, statement in enumerate(statements, 1):
         with _Numbered(number, len(statements)):
-            tree = parser.parse(Statement(sql=statement)).tree
+            tree = SessionGrammar(statement).session_statement()
+            tree = tree or parser.parse(Statement(sql=statement)).tree
         checked.append((statement, isinstance(tree, CreateTable)))
     return checked
 

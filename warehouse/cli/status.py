@@ -13,6 +13,7 @@ from warehouse.cli.catalogue import table_bytes, time_text
 from warehouse.cli.command import RootCommand
 from warehouse.cli.output import Format, show
 from warehouse.cli.session import Session
+from warehouse.cli.virtual_warehouses import listed
 from warehouse.database import Database
 
 __all__ = ["register"]
@@ -36,11 +37,16 @@ def status(context: typer.Context, root: Root, output: FormatOption = Format.tab
             **_newest(snapshot),
             **_primary(db, snapshot),
         }
+        columns, warehouses = listed(db)
     if output is Format.table:
         show(("", "value"), [(name, str(value)) for name, value in facts.items()], output)
-    else:
-        keys = [name.replace(" ", "_") for name in facts]
-        show(keys, [list(facts.values())], output)
+        if warehouses:
+            show(columns, [list(row.values()) for row in warehouses], output)
+        return
+    if output is Format.json:
+        facts["warehouses"] = warehouses
+    keys = [name.replace(" ", "_") for name in facts]
+    show(keys, [list(facts.values())], output)
 
 
 def _newest(snapshot: Snapshot) -> dict[str, Any]:

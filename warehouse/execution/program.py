@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 import warehouse.functions.all  # noqa: F401 (registers every function)
+from actors.compute.morsels import small_morsels
 from actors.planner import InputFrame
 from storage.errors import CorruptData, InternalError, InvalidRequest, MobulaError, NotYet
 from storage.schema import SCALED_PRECISION_MAX, DecimalType, plain_type
@@ -78,7 +80,8 @@ class Program:
             definitions=self.query.ctes,
             spill=spill,
         )
-        lowered = lower_relation(self.query.relation, context)
+        with small_morsels() if spill is not None else nullcontext():
+            lowered = lower_relation(self.query.relation, context)
         # Two outputs may be the same column.
         made = [
             pl.col(column_name(output.id)).alias(f"o{i}")

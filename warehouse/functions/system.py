@@ -61,6 +61,7 @@ def _register_names() -> None:
     names = ("current_user", "session_user", "user", "current_role", "system_user")
     _constant(_USER, *(f"{name}() -> text" for name in names))
     _constant(_USER, "pg_get_userbyid(int8) -> text")
+    _nothing("current_warehouse() -> text")
     _constant("UTF8", "pg_client_encoding() -> text")
     _constant(0, "pg_backend_pid() -> int4", "pg_my_temp_schema() -> int8")
     _constant(False, "pg_is_in_recovery() -> bool", "pg_is_other_temp_schema(int8) -> bool")

@@ -53,7 +53,12 @@ from warehouse.planning.modifications import plan_delete, plan_update
 from warehouse.planning.parse import StatementParser
 from warehouse.planning.query import QueryPlanner
 from warehouse.planning.rules import TableRules, table_rules
-from warehouse.planning.shows import plan_call, plan_describe, plan_show
+from warehouse.planning.shows import (
+    plan_call,
+    plan_describe,
+    plan_describe_warehouse,
+    plan_show,
+)
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
 from warehouse.syntax.modifications_tree import (
@@ -155,6 +160,8 @@ class SqlPlanner:
                 return explained(self._modification(tree.query, queries, latest), tree.analyze)
             case commands.Describe():
                 return plan_describe(tree, session, latest)
+            case commands.DescribeWarehouse():
+                return plan_describe_warehouse(tree, latest)
             case commands.Show():
                 return plan_show(tree, session, latest, queries.observed.get("warehouses", ()))
             case commands.CallNode():
@@ -263,6 +270,10 @@ def _definition(tree: Any, queries: QueryPlanner, latest: Snapshot) -> Plan:
         case commands.CommentNode():
             return plan_comment(tree, session, latest)
         case commands.LaterWrite():
+            if tree.what.endswith(" WAREHOUSE"):
+                raise InvalidRequest(
+                    f"{tree.what} cannot run inside a transaction: use Database.sql", "25001"
+                )
             raise not_yet(tree.what)
         case _:
             raise not_yet(f"{type(tree).__name__}")

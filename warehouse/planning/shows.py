@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from actors.messages import Session
 from actors.observed import Observed
 from actors.planner import CallPlan, Latest, RowsPlan
+from actors.primary.warehouses import find_warehouse
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import Column, type_name
@@ -27,7 +31,7 @@ from warehouse.planning.query import QueryPlanner
 from warehouse.syntax import commands
 from warehouse.syntax.statements import StatementGrammar
 
-__all__ = ["plan_call", "plan_describe", "plan_show"]
+__all__ = ["plan_call", "plan_describe", "plan_describe_warehouse", "plan_show"]
 
 # Names of settings in more words, as SHOW takes them.
 _SPOKEN = {
@@ -100,17 +104,42 @@ def _default(column: object) -> str | None:
     return getattr(column, "default", None)
 
 
+def plan_describe_warehouse(tree: commands.DescribeWarehouse, snapshot: Snapshot) -> RowsPlan:
+    """Every setting of a virtual warehouse and its value, as texts. Raises UnknownObject."""
+    found = find_warehouse(tree.name, snapshot)
+    names = VirtualWarehouse.__struct_fields__
+    values = [_text(getattr(found, name)) for name in names]
+    return RowsPlan(
+        rows=pa.table(
+            {
+                "setting": pa.array(names, pa.large_string()),
+                "value": pa.array(values, pa.large_string()),
+            }
+        )
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def plan_show(
     tree: commands.Show, session: Session, snapshot: Snapshot, observed: Sequence[Observed] = ()
 ) -> RowsPlan:
-    """SHOW TABLES, SCHEMAS or WAREHOUSES, or a setting. `observed`: the warehouses' records."""
+    """SHOW TABLES, SCHEMAS or WAREHOUSES, of them those whose name is LIKE the pattern whatever
+    its case; or a setting. `observed`: the warehouses' records."""
     shows = {
         "tables": lambda: _tables(snapshot, session),
         "schemas": lambda: _schemas(snapshot, session),
         "warehouses": lambda: _warehouses(snapshot, observed),
     }
     if tree.kind in shows:
-        return RowsPlan(rows=shows[tree.kind]())
+        rows = shows[tree.kind]()
+        if tree.pattern is not None:
+            matches = re.compile(_expression(tree.pattern), re.IGNORECASE | re.DOTALL).fullmatch
+            names = rows.column(tree.kind.removesuffix("s")).to_pylist()
+            rows = rows.filter(pa.array([matches(name) is not None for name in names], pa.bool_()))
+        return RowsPlan(rows=rows)
     value = setting(_SPOKEN.get(tree.kind, tree.kind), session)
     if value is None:
         known = [*shows, *SETTINGS, "search_path"]
@@ -157,19 +186,33 @@ def _schemas(snapshot: Snapshot, session: Session) -> pa.Table:
     )
 
 
+def _expression(pattern: str) -> str:
+    """LIKE as a regular expression; a backslash takes the character behind it as it is."""
+    units = re.findall(r"\\.|.", pattern, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    return "".join(wild.get(unit) or re.escape(unit.removeprefix("\\") or unit) for unit in units)
+
+
+_ARROW = {str: pa.large_string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
 def _warehouses(snapshot: Snapshot, observed: Sequence[Observed]) -> pa.Table:
+    """What there is of each now, and a column per setting of the catalogue."""
     found = [w for _, w in sorted(snapshot.virtual_warehouses.items())]
-    return pa.table(
-        {
-            "warehouse": pa.array([w.name for w in found], pa.large_string()),
-            "size": pa.array([w.size for w in found], pa.int64()),
-            "min_clusters": pa.array([w.min_clusters for w in found], pa.int64()),
-            "max_clusters": pa.array([w.max_clusters for w in found], pa.int64()),
-            "scaling_policy": pa.array([w.scaling_policy for w in found], pa.large_string()),
-            "auto_suspend_s": pa.array([w.auto_suspend_s for w in found], pa.int64()),
-            **_live(found, observed),
-        }
-    )
+    fields = {field.name: field.type for field in msgspec.structs.fields(VirtualWarehouse)}
+    columns = {
+        "warehouse" if name == "name" else name: pa.array(
+            [getattr(w, name) for w in found], _arrow_type(kind)
+        )
+        for name, kind in fields.items()
+    }
+    return pa.table({"warehouse": columns.pop("warehouse"), **_live(found, observed), **columns})
+
+
+def _arrow_type(kind: Any) -> pa.DataType:
+    """Of a field's type: `int`, `str | None`, …"""
+    kinds = [kind, *getattr(kind, "__args__", ())]
+    return next(_ARROW[one] for one in kinds if one in _ARROW)
 
 
 def _live(

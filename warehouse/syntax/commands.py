@@ -18,6 +18,7 @@ __all__ = [
     "CreateTableAs",
     "CreateType",
     "Describe",
+    "DescribeWarehouse",
     "Drop",
     "Explain",
     "IdentityDef",
@@ -142,10 +143,17 @@ class Describe(Node, frozen=True):
     name: tuple[str, ...]
 
 
+class DescribeWarehouse(Node, frozen=True):
+    """DESCRIBE WAREHOUSE name."""
+
+    name: str
+
+
 class Show(Node, frozen=True):
-    """SHOW TABLES, SCHEMAS, WAREHOUSES, or a setting by its name."""
+    """SHOW TABLES, SCHEMAS, WAREHOUSES [LIKE pattern], or a setting by its name."""
 
     kind: str
+    pattern: str | None = None
 
 
 class Explain(Node, frozen=True):

@@ -1,4 +1,5 @@
-"""Statements about the session itself: SET, RESET, PREPARE, EXECUTE, DEALLOCATE, transactions.
+"""Statements about the session itself: SET, RESET, PREPARE, EXECUTE, DEALLOCATE; and those about
+transactions and virtual warehouses, which are the session's too.
 
 They never reach a planner: whoever holds the session runs them (`warehouse/session.py`).
 """
@@ -13,10 +14,20 @@ from warehouse.syntax.transaction_statements import (
     TransactionGrammar,
 )
 from warehouse.syntax.tree import Node, TypeName
+from warehouse.syntax.warehouse_statements import WAREHOUSE_WORDS, WarehouseGrammar
 
-__all__ = ["Deallocate", "Execute", "Prepare", "Reset", "SessionGrammar", "SetSetting"]
+__all__ = [
+    "SESSION_WORDS",
+    "Deallocate",
+    "Execute",
+    "Prepare",
+    "Reset",
+    "SessionGrammar",
+    "SetSetting",
+]
 
 FIRST_WORDS = frozenset(("set", "reset", "prepare", "execute", "deallocate"))
+SESSION_WORDS = FIRST_WORDS | TRANSACTION_WORDS | WAREHOUSE_WORDS  # that a statement may begin with
 
 
 class SetSetting(Node, frozen=True):
@@ -53,7 +64,7 @@ class Deallocate(Node, frozen=True):
     name: str | None
 
 
-class SessionGrammar(TransactionGrammar):
+class SessionGrammar(TransactionGrammar, WarehouseGrammar):
     """Parses the statements of this module."""
 
     def session_statement(self) -> Any:
@@ -63,20 +74,24 @@ class SessionGrammar(TransactionGrammar):
         """
         while self.take_operator(";"):
             pass
-        words = FIRST_WORDS | TRANSACTION_WORDS
-        if self.token.kind != "word" or self.token.value not in words:
+        if self.token.kind != "word" or self.token.value not in SESSION_WORDS:
             return None
-        at, word = self.token.start, self.advance().value
-        if word in TRANSACTION_WORDS:
-            found = self.transaction_statement(at, word)
-        else:
-            found = getattr(self, f"_parse_{word}")(at)
+        word = self.token.value
+        found = self.warehouse_statement() if word in WAREHOUSE_WORDS else self._session(word)
+        if found is None:
+            return None
         if word != "prepare":
             while self.take_operator(";"):
                 pass
             if self.token.kind != "end":
                 self.fail("expected the end of the statement")
         return found
+
+    def _session(self, word: str) -> Any:
+        at = self.advance().start
+        if word in TRANSACTION_WORDS:
+            return self.transaction_statement(at, word)
+        return getattr(self, f"_parse_{word}")(at)
 
     def _parse_set(self, at: int) -> SetSetting | SetTransaction:
         if self.take_word("local"):

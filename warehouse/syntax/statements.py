@@ -1,13 +1,14 @@
 """Statements: an allow-list of what there is; everything else is refused by its name.
 
 Ours beside PostgreSQL's: `CLUSTER BY [ZORDER] (…)` of CREATE TABLE, DESCRIBE, SHOW TABLES /
-SCHEMAS / WAREHOUSES, COPY with object-store paths.
+SCHEMAS / WAREHOUSES [LIKE …], DESCRIBE WAREHOUSE, COPY with object-store paths.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from storage.errors import InvalidRequest
 from warehouse.syntax.commands import (
     CallNode,
     CommentNode,
@@ -15,6 +16,7 @@ from warehouse.syntax.commands import (
     CreateSchema,
     CreateType,
     Describe,
+    DescribeWarehouse,
     Drop,
     Explain,
     LaterWrite,
@@ -60,9 +62,7 @@ class StatementGrammar(ModificationGrammar):
             case "show":
                 return self._show()
             case "describe" | "desc":
-                at = self.advance().start
-                self.take_word("table")
-                return Describe(at, self.dotted_name("a table's name"))
+                return self._describe()
             case "copy":
                 return self._copy()
             case "call":
@@ -71,6 +71,10 @@ class StatementGrammar(ModificationGrammar):
                 return self._comment()
         if word in WRITES:
             return self._later_write()
+        if self.at_words("use", "warehouse") or word == "kill":
+            raise InvalidRequest(
+                f"{word.upper()} is the session's: run it by itself, with Database.sql", "25001"
+            )
         if word in READS:
             raise not_yet(READS[word])
         return self.fail("expected a statement")
@@ -215,14 +219,25 @@ class StatementGrammar(ModificationGrammar):
             raise not_yet("EXPLAIN of anything but queries and of statements that change rows")
         return Explain(at, self.query(), analyze)
 
+    def _describe(self) -> Describe | DescribeWarehouse:
+        at = self.advance().start
+        if self.at_word("warehouse") and self.peek().kind in ("word", "name"):
+            self.advance()
+            return DescribeWarehouse(at, self.name("the name of a virtual warehouse"))
+        self.take_word("table")
+        return Describe(at, self.dotted_name("a table's name"))
+
     def _show(self) -> Show:
         at = self.advance().start
+        if (kind := self.take_word(*SHOWN)) is not None:
+            pattern = self.string("a pattern in quotes") if self.take_word("like") else None
+            return Show(at, kind, pattern)
         parts = [self.label(f"one of {', '.join(SHOWN).upper()} or a setting")]
         while self.take_operator("."):
             parts.append(self.label())
         while self.token.kind == "word":
             parts.append(self.advance().value)
-        return Show(at, ".".join(parts) if len(parts) < 2 or parts[0] in SHOWN else " ".join(parts))
+        return Show(at, " ".join(parts))
 
     def _call(self) -> CallNode:
         at = self.advance().start

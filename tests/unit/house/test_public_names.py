@@ -28,6 +28,7 @@ PINNED = {
         "Interval",
         "InvalidRequest",
         "MobulaError",
+        "NodeType",
         "NotYet",
         "OutOfMemory",
         "RaySettings",

@@ -14,7 +14,7 @@ BLOCKS = BLOCK.findall(text("docs/python.md"))
 
 
 def test_there_are_examples() -> None:
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
@@ -27,5 +27,10 @@ def test_an_example_runs(
     monkeypatch.chdir(tmp_path)
     exec(compile(BLOCKS[number], "docs/python.md", "exec"), {})
     printed = capsys.readouterr().out
-    expected = ["[15, 8]\n1 13", "100000 100000", "42P01 table itms does not exist"][number]
-    assert expected in printed
+    expected = [
+        "[15, 8]\n1 13",
+        "100000 100000",
+        "2 4 30.0\n[(3, 'bi')] 32\nFalse",
+        "42P01 table itms does not exist",
+    ]
+    assert expected[number] in printed

@@ -71,6 +71,10 @@ def test_settings_are_kept_until_they_are_reset() -> None:
         ("EXECUTE q1 ('x')", "22P02", 'invalid input syntax for type integer: "x"'),
         ("EXECUTE q1 (a)", "42703", "column a does not exist"),
         ("EXECUTE q1 ((SELECT 1))", "42601", "EXECUTE takes constants"),
+        ("SET warehouse = a, b", "22023", 'SET warehouse takes one name, found "a, b"'),
+        ("SET warehous TO DEFAULT, x", "42601", "expected the end"),
+        ("SET warehous = bi", "42704", "did you mean warehouse?"),
+        (f"KILL {'(' * 20_000}", "54001", "nested too deeply"),
         ("PREPARE r (nope) AS SELECT 1", "42704", 'type "nope" does not exist'),
     ],
 )

@@ -13,8 +13,8 @@ import pytest
 
 from actors.compute.morsels import MORSEL_ROWS, small_morsels
 from actors.compute.pool import WorkerPool
-from actors.compute.workers import WorkerLost
 from actors.compute.streams import BatchStream, OpenStreams, listed, stepwise
+from actors.compute.workers import WorkerLost
 from actors.fragments import Fragment, FragmentResult
 from storage.errors import Cancelled, InvalidRequest, Unavailable
 from tests.fakes import CountedIds, FakeClock

@@ -33,7 +33,7 @@ async def run(directory: Path, sql: str, budget_mb: int | None, *, export: bool)
     plan = Database(directory, snapshot_of()).query(sql)
     output = Output()
     if export:
-        url = str(directory / "out.parquet")
+        url = str(directory / "rows")
         target = ExportTarget(url=url, format=SourceFormat(kind="parquet"), names=plan.result_names)
         output = Output(kind="export", export=target)
     fragment = Fragment(

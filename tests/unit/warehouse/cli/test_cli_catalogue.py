@@ -1,4 +1,4 @@
-"""`mobula tables`, `describe`, `log`, `status` and `vw`."""
+"""`mobula tables`, `describe`, `log` and `status`, and what all commands have in common."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ READING = [
     ("status",),
     ("vw", "list"),
     ("vw", "create", "bi"),
+    ("vw", "alter", "bi", "--size", "2"),
+    ("vw", "show", "bi"),
+    ("vw", "suspend", "bi"),
+    ("vw", "resume", "bi"),
     ("vw", "drop", "bi"),
+    ("kill", "abc"),
 ]
 
 
@@ -115,36 +120,11 @@ def test_status_starts_no_primary(mobula: Mobula, orders: str) -> None:
         assert db.snapshot().lsn == 3
 
 
-def test_virtual_warehouses_come_and_go(mobula: Mobula, orders: str) -> None:
-    options = ("--size", "2", "--worker-cpus", "0.5", "--cache-mib", "64")
-    assert mobula("vw", "create", orders, "bi", *options).status == 0
-    listed = mobula("vw", "list", orders, "--format", "csv").stdout
-    assert listed == "warehouse,size,worker_cpus,cache_mib\nbi,2,0.5,64\n"
-    assert mobula("vw", "drop", orders, "bi").status == 0
-    assert mobula("vw", "list", orders, "--format", "csv").stdout.count("\n") == 1
-
-
-def test_a_virtual_warehouse_is_not_created_twice(mobula: Mobula, orders: str) -> None:
-    assert mobula("vw", "create", orders, "bi").status == 0
-    assert "bi" in mobula("vw", "create", orders, "bi").error
-    assert mobula("vw", "create", orders, "bi", "--if-not-exists").status == 0
-
-
-def test_an_unknown_virtual_warehouse_is_not_dropped(mobula: Mobula, orders: str) -> None:
-    assert "does not exist" in mobula("vw", "drop", orders, "bi").error
-    assert mobula("vw", "drop", orders, "bi", "--if-exists").status == 0
-
-
-def test_sizes_and_names_are_checked(mobula: Mobula, orders: str) -> None:
-    assert "size is 0" in mobula("vw", "create", orders, "bi", "--size", "0").error
-    assert "a name is" in mobula("vw", "create", orders, "b/i").error
-
-
 def test_version_is_the_distributions(mobula: Mobula) -> None:
     assert mobula("--version").stdout == f"mobula {version('mobula')}\n"
 
 
 def test_help_names_every_command(mobula: Mobula) -> None:
     found = mobula("--help").stdout
-    commands = ("load", "sql", "tables", "describe", "log", "status", "vw", "demo")
+    commands = ("load", "sql", "tables", "describe", "log", "status", "vw", "kill", "demo")
     assert all(f" {command} " in found for command in commands)

@@ -262,17 +262,39 @@ def test_the_database_is_shown(entered: Typed, orders: str, db: warehouse.Databa
     assert "There are no indexes" in entered("\\di")
 
 
-def test_the_virtual_warehouse_is_switched(entered: Typed, db: warehouse.Database) -> None:
+@pytest.mark.parametrize("command", ["\\c", "\\vw", "USE WAREHOUSE"])
+def test_the_virtual_warehouse_is_switched(
+    entered: Typed, db: warehouse.Database, command: str
+) -> None:
     assert "There are no virtual warehouses." in entered("\\dw")
     db.create_virtual_warehouse("bi")
-    assert "│ bi" in entered("\\dw")
-    refused = "virtual warehouse bi only reads"
-    write = "INSERT INTO orders (id) VALUES (9);"
-    assert refused in entered("\\c bi", write)
-    assert refused in entered("\\vw bi", write)
-    assert refused in entered(write, warehouse="bi")
-    assert "INSERT 0 1" in entered("\\c bi", "\\c", write)
-    assert "does not exist; did you mean bi?" in entered("\\c bj")
+    entered(f"{command} bi")
+    assert db.warehouse_in_use == "bi"
+    assert _message(Shell(db), "=>") == "mobula/bi=> "
+    assert "reads run on virtual warehouse bi, all else on the primary" in entered("\\conninfo")
+    found = entered("INSERT INTO orders (id) VALUES (9);", "SELECT count(*) AS n FROM orders;")
+    assert "INSERT 0 1" in found
+    assert "│ 4 │" in found
+    entered("USE WAREHOUSE NONE;" if command.startswith("USE") else command)
+    assert _message(Shell(db), "=>") == "mobula=> "
+    assert "does not exist; did you mean bi?" in entered(f"{command} bj")
+
+
+def test_the_prompt_begins_on_a_virtual_warehouse(entered: Typed, db: warehouse.Database) -> None:
+    db.create_virtual_warehouse("bi")
+    assert "│ bi" in entered("SELECT current_warehouse() AS name;", warehouse="bi")
+
+
+def test_virtual_warehouses_are_listed_with_their_settings(
+    entered: Typed, db: warehouse.Database
+) -> None:
+    db.create_virtual_warehouse("bi", comment="reports")
+    db.create_virtual_warehouse("adhoc")
+    found = entered("\\dw b*")
+    assert "auto_suspend_s" in found
+    assert "reports" in found
+    assert "adhoc" not in found
+    assert "There are no virtual warehouses like x*." in entered("\\dw x*")
 
 
 def test_switches_are_switched(entered: Typed) -> None:
@@ -345,6 +367,13 @@ def test_commands_and_their_arguments() -> None:
     assert completed("\\ti") == ["\\timing"]
     assert completed("\\d o") == ["orders"]
     assert completed("\\c b") == ["bi"]
+    assert completed("\\dw ") == ["bi"]
+
+
+def test_virtual_warehouses_follow_their_word() -> None:
+    assert completed("USE WAREHOUSE ") == ["bi"]
+    assert completed("alter warehouse b") == ["bi"]
+    assert "WAREHOUSE" in completed("USE WAR")
 
 
 def test_names_come_from_the_catalogue(db: warehouse.Database) -> None:

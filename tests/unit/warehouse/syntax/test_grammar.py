@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import NotYet, SqlSyntaxError
+from storage.errors import InvalidRequest, NotYet, SqlSyntaxError
 from tests.sql import postgresql
 from tests.unit.warehouse.syntax.trees import expression, query, shown, statement
 from warehouse.planning.parse import parse_text
@@ -235,7 +235,7 @@ def test_syntax_errors_have_a_place(sql: str, line: int, column: int, near: str 
 @pytest.mark.parametrize(
     ("sql", "name"),
     [
-        ("USE WAREHOUSE bi", "USE"),
+        ("USE BRANCH trial", "USE"),
         ("DIFF BRANCH trial", "DIFF BRANCH"),
         ("SAVEPOINT a", "SAVEPOINT"),
         ("BEGIN", "BEGIN"),
@@ -275,6 +275,13 @@ def test_what_comes_later_is_refused_by_its_name(sql: str, name: str) -> None:
     with pytest.raises(NotYet, match=name) as caught:
         parse_text(sql)
     assert caught.value.sqlstate == "0A000"
+
+
+@pytest.mark.parametrize("sql", ["USE WAREHOUSE bi", "KILL 'x'"])
+def test_statements_of_the_session_are_no_business_of_planners(sql: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"run it by itself, with Database\.sql") as caught:
+        parse_text(sql)
+    assert caught.value.sqlstate == "25001"
 
 
 @pytest.mark.parametrize(
