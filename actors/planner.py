@@ -27,6 +27,7 @@ from storage.snapshot.model import Snapshot, TableState
 from storage.snapshot.ranges import ColumnRange
 from storage.sources_format import SourceReading
 from storage.sources_scan import SourceScan
+from storage.spill_space import SpillSpace
 from storage.target import RowRules
 
 __all__ = [
@@ -157,10 +158,14 @@ class InputFrame:
 class Program(Protocol):
     """A planned query as a worker runs it. Can be pickled."""
 
-    def build(self, inputs: Mapping[str, InputFrame]) -> pl.LazyFrame:
+    def build(
+        self, inputs: Mapping[str, InputFrame], space: SpillSpace | None = None
+    ) -> pl.LazyFrame:
         """The query's rows over its inputs, by the aliases of the scans.
 
-        May run parts of the query at once. Raises InvalidRequest, NotYet, PolarsError.
+        May run parts of the query at once. Args: space: what the query may take, and where rows go
+        that memory has no room for, until the frame is collected; None: no limit.
+        Raises InvalidRequest, NotYet, PolarsError, OutOfMemory.
         """
         ...
 

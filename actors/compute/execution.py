@@ -5,7 +5,8 @@
 2. The fragment's program makes one lazy frame of them, which runs with the streaming engine; Polars
    pushes projections and predicates into the scans. Joins run in the order of the program: it was
    chosen from statistics (`warehouse/optimizer/join_order.py`), and Polars' own choice, which knows
-   no distinct values, may join many with many.
+   no distinct values, may join many with many. Where memory is limited, operators that would not
+   fit work on the disk, while the frame is made.
 3. Columns become Arrow in their SQL types.
 
 Every error of Polars leaves here as one of ours.
@@ -25,7 +26,14 @@ from actors.compute.morsels import small_morsels
 from actors.compute.sources import source_input, source_rows, with_place
 from actors.fragments import Fragment, ScanInput
 from actors.planner import InputFrame, Program
-from storage.errors import CorruptData, InternalError, InvalidRequest, MobulaError, ObjectMissing
+from storage.errors import (
+    CorruptData,
+    InternalError,
+    InvalidRequest,
+    MobulaError,
+    ObjectMissing,
+    OutOfMemory,
+)
 from storage.exports import write_export
 from storage.micropartition.inputs import (
     LOCATION_RANGE,
@@ -36,6 +44,7 @@ from storage.micropartition.inputs import (
 )
 from storage.micropartition.reader import scan
 from storage.sources_scan import ScanTally
+from storage.spill_space import SpillSpace
 
 __all__ = ["batches", "execute", "export", "optimizations"]
 
@@ -43,29 +52,37 @@ BATCH_ROWS = 32_768
 BATCH_BYTES = 16 << 20
 SHARED_FACTOR_MAX = 2
 SHARED_BYTES = 16 << 10  # so little more is not worth a copy
+RESULT_COPIES = 2
 
 
 def execute(
     fragment: Fragment,
     paths: Mapping[str, Path],
     resolve_rows: Callable[[object], pa.Table] = lambda rows: rows,
+    space: SpillSpace | None = None,
 ) -> tuple[pa.Table, int]:
     """Run a fragment.
 
     Args:
         paths: of each file of the inputs, by its name, on this machine.
         resolve_rows: turns the `rows` of a delta run into an Arrow table.
+        space: where rows go that memory has no room for; None: memory is not limited. Whoever gives
+            it closes it.
     Returns: the rows, with distinct column names of no meaning, and the number of rows in the
         files and deltas that were read, deleted ones included.
     Raises:
         InvalidRequest, NotYet: the query ends in an error, or a value does not fit.
         CorruptData, ObjectMissing: a file cannot be read.
+        OutOfMemory: the query fits neither into memory nor on the disk (see `storage.spill_space`).
     """
     program: Program = fragment.program
     tallies: dict[str, ScanTally] = {}
     with _translated(fragment, tallies):
-        frame = _frame(fragment, paths, resolve_rows, tallies)
-        found = frame.collect(engine="streaming", optimizations=optimizations())
+        frame = _frame(fragment, paths, resolve_rows, tallies, space)
+        if space is None or not space.spilled_bytes:
+            found = frame.collect(engine="streaming", optimizations=optimizations())
+        else:
+            found = _fitting(frame, space)
         rows = _nameless(program.arrow(found))
     return rows, sum(_rows_of(i, tallies) for i in fragment.inputs)
 
@@ -74,6 +91,7 @@ def export(
     fragment: Fragment,
     paths: Mapping[str, Path],
     resolve_rows: Callable[[object], pa.Table] = lambda rows: rows,
+    space: SpillSpace | None = None,
 ) -> tuple[pa.Table, int]:
     """Run a fragment and write its rows to `fragment.output.export`, in bounded memory.
 
@@ -85,7 +103,7 @@ def export(
         raise InternalError("an export without a target")
     tallies: dict[str, ScanTally] = {}
     program: Program = fragment.program
-    rows = _batches(fragment, paths, resolve_rows, tallies)
+    rows = _batches(fragment, paths, resolve_rows, tallies, space)
     count = write_export(target, program.schema(), rows)
     scanned = sum(_rows_of(i, tallies) for i in fragment.inputs)
     return pa.table({"o0": pa.array([count], pa.int64())}), scanned
@@ -95,13 +113,14 @@ def batches(
     fragment: Fragment,
     paths: Mapping[str, Path],
     resolve_rows: Callable[[object], pa.Table] = lambda rows: rows,
+    space: SpillSpace | None = None,
     scanned: Callable[[int], None] = lambda rows: None,
 ) -> Generator[pa.RecordBatch, None, None]:
     """Run a fragment, its rows batch by batch in their order; Polars runs ahead of them by a few.
     Arguments, names and errors as of `execute`; `scanned` hears at the end how many rows were read.
     Closing the generator ends the query."""
     tallies: dict[str, ScanTally] = {}
-    yield from _batches(fragment, paths, resolve_rows, tallies)
+    yield from _batches(fragment, paths, resolve_rows, tallies, space)
     scanned(sum(_rows_of(i, tallies) for i in fragment.inputs))
 
 
@@ -110,17 +129,11 @@ def _batches(
     paths: Mapping[str, Path],
     resolve_rows: Callable[[object], pa.Table],
     tallies: dict[str, ScanTally],
+    space: SpillSpace | None,
 ) -> Generator[pa.RecordBatch, None, None]:
     program: Program = fragment.program
     with _translated(fragment, tallies), small_morsels():
-        found = _frame(fragment, paths, resolve_rows, tallies).collect_batches(
-            chunk_size=BATCH_ROWS,
-            maintain_order=True,
-            lazy=True,
-            engine="streaming",
-            optimizations=optimizations(),
-        )
-        for frame in found:
+        for frame in _steps(_frame(fragment, paths, resolve_rows, tallies, space)):
             rows = _nameless(program.arrow(frame))
             yield from rows.to_batches(max_chunksize=_batch_rows(rows))
 
@@ -130,6 +143,7 @@ def _frame(
     paths: Mapping[str, Path],
     resolve_rows: Callable[[object], pa.Table],
     tallies: dict[str, ScanTally],
+    space: SpillSpace | None,
 ) -> pl.LazyFrame:
     program: Program = fragment.program
     return program.build(
@@ -138,8 +152,34 @@ def _frame(
             if i.source is None
             else source_input(i, tallies)
             for i in fragment.inputs
-        }
+        },
+        space,
     )
+
+
+def _steps(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    return frame.collect_batches(
+        chunk_size=BATCH_ROWS,
+        maintain_order=True,
+        lazy=True,
+        engine="streaming",
+        optimizations=optimizations(),
+    )
+
+
+def _fitting(frame: pl.LazyFrame, space: SpillSpace) -> pl.DataFrame:
+    """The rows, as long as memory has room for them twice: once as Arrow."""
+    limit = space.limits.memory_bytes // RESULT_COPIES
+    parts, held = [], 0.0
+    for part in _steps(frame):
+        held += part.estimated_size()
+        if held > limit:
+            raise OutOfMemory(
+                f"the rows of the query have more than the {limit:,} bytes that memory has room "
+                "for; read them as a stream, or write them to a file (COPY … TO)"
+            )
+        parts.append(part)
+    return pl.concat(parts) if parts else frame.collect_schema().to_frame()
 
 
 def _nameless(rows: pa.Table) -> pa.Table:
@@ -147,8 +187,8 @@ def _nameless(rows: pa.Table) -> pa.Table:
 
 
 def _own(rows: pa.Table) -> pa.Table:
-    """The same rows without the others that share their buffers: those would travel with them. A row
-    that a filter has left of a file holds on to a whole morsel."""
+    """The same rows without the others that share their buffers: those would travel with them. A
+    row that a filter has left of a file holds on to a whole morsel."""
     if rows.get_total_buffer_size() <= SHARED_FACTOR_MAX * max(rows.nbytes, SHARED_BYTES):
         return rows
     sink = pa.BufferOutputStream()

@@ -1,8 +1,8 @@
-"""Smaller morsels while rows are streamed.
+"""Smaller morsels while rows are streamed, or divided on disk.
 
 Polars works on morsels of 100,000 rows and makes some fifteen of them ahead of who reads a stream.
 That is what a stream holds in memory, so its morsels are smaller: 250,000 rows ahead instead of
-1,500,000.
+1,500,000. Rows that are divided into many files take half the memory with them, and no more time.
 The size is a setting of the process; another query that begins meanwhile has it too, and takes no
 harm.
 """

@@ -1,7 +1,8 @@
 """Runs fragments, one at a time: fetch what is not in the cache, execute, return rows and costs.
 
 A worker holds no snapshot; a fragment names its files, deltas and SQL. Files are fetched in
-parallel into a local directory with a byte budget, and stay there for the next query.
+parallel into a local directory with a byte budget, and stay there for the next query. A query that
+does not fit into the memory of its worker writes rows beside them, and they go with it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import TypeVar
@@ -24,10 +25,12 @@ from storage.cache import FileCache
 from storage.clock import Clock
 from storage.errors import MobulaError, NotYet
 from storage.objects import CountingStore, RequestCounts
+from storage.spill_space import SpillSpace, spill_limits
 
 __all__ = ["Worker"]
 
 FETCHES_MAX = 16  # objects fetched at once
+FREE_DISK_SHARE = 0.9
 
 T = TypeVar("T")
 
@@ -42,17 +45,21 @@ class Worker:
         *,
         cache_directory: Path,
         cache_bytes: int,
+        spill_bytes_max: int | None = None,
         resolve_rows: Callable[[object], pa.Table] = lambda rows: rows,
     ) -> None:
         """Args:
         cache_directory: owned by this worker alone.
         cache_bytes: the budget of the directory.
+        spill_bytes_max: what a query that does not fit into memory may write beside it; None: most
+            of what the disk has left then.
         resolve_rows: turns the `rows` of a delta run into an Arrow table.
         """
         self._store = store
         self._clock = clock
         self._directory = cache_directory
         self._cache = FileCache(cache_directory, cache_bytes, store)
+        self._spill_bytes_max = spill_bytes_max
         self._resolve_rows = resolve_rows
         self._turn = asyncio.Lock()
         self._threads: set[object] = set()  # that work on fragments
@@ -66,11 +73,11 @@ class Worker:
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
             paths, hits = await self._fetch(list(files.values()), leases)
             cost = self._store.counts() - before
-            run = export if fragment.output.kind == "export" else execute
+            space = self._space(fragment)
             rows, rows_scanned = await asyncio.to_thread(
-                self._counted, lambda: run(fragment, paths, self._resolve_rows)
+                self._counted, lambda: self._run(fragment, paths, space)
             )
-            stats = self._stats(fragment, cost, hits, rows_scanned, started_ms)
+            stats = self._stats(fragment, cost, hits, rows_scanned, started_ms, space)
             return FragmentResult(rows=rows, stats=stats)
 
     def _stats(
@@ -80,6 +87,7 @@ class Worker:
         hits: int,
         rows_scanned: int,
         started_ms: float,
+        space: SpillSpace | None,
     ) -> QueryStats:
         files = {f.name: f for scan in fragment.inputs for f in scan.files}
         return QueryStats(
@@ -91,6 +99,7 @@ class Worker:
             cache_hits=hits,
             workers=1,
             stages=1,
+            spilled_bytes=0 if space is None else space.spilled_bytes,
             execute_ms=self._clock.monotonic_ms() - started_ms,
         )
 
@@ -109,14 +118,44 @@ class Worker:
             before = self._store.counts()
             files = {f.name: f for scan in fragment.inputs for f in scan.files}
             paths, hits = await self._fetch(list(files.values()), leases)
+            space = self._space(fragment)
             scanned: list[int] = []
-            steps = batches(fragment, paths, self._resolve_rows, scanned.append)
+            steps = self._batches(fragment, paths, space, scanned.append)
             made = stepwise(self._steps(steps))
             async with aclosing(made):
                 async for batch in made:
                     yield batch
             cost = self._store.counts() - before
-            costs(self._stats(fragment, cost, hits, sum(scanned), started_ms))
+            costs(self._stats(fragment, cost, hits, sum(scanned), started_ms, space))
+
+    def _run(
+        self, fragment: Fragment, paths: Mapping[str, Path], space: SpillSpace | None
+    ) -> tuple[pa.Table, int]:
+        """Rows, and how many were read for them. What was spilled goes, even if nobody waits."""
+        run = export if fragment.output.kind == "export" else execute
+        with _closing(space):
+            return run(fragment, paths, self._resolve_rows, space)
+
+    def _batches(
+        self,
+        fragment: Fragment,
+        paths: Mapping[str, Path],
+        space: SpillSpace | None,
+        scanned: Callable[[int], None],
+    ) -> Generator[pa.RecordBatch, None, None]:
+        with _closing(space):
+            yield from batches(fragment, paths, self._resolve_rows, space, scanned)
+
+    def _space(self, fragment: Fragment) -> SpillSpace | None:
+        """What the fragment may take, and where it spills; None: it may take anything."""
+        if fragment.memory_bytes is None:
+            return None
+        disk_bytes = self._spill_bytes_max
+        if disk_bytes is None:
+            disk_bytes = int(shutil.disk_usage(self._directory).free * FREE_DISK_SHARE)
+        limits = spill_limits(fragment.memory_bytes, disk_bytes, forced=fragment.spill)
+        name = f"{fragment.query_id}-{fragment.attempt}"
+        return SpillSpace(self._directory / "spill" / name, limits)
 
     async def warm(self, files: Sequence[HotFile]) -> Warmed:
         """Fetch files into the cache, so that queries find them there. What cannot be fetched is
@@ -186,6 +225,10 @@ class Worker:
             if isinstance(result, BaseException):
                 raise result
         return {name: path for name, path, _ in opened}, sum(hit for _, _, hit in opened)
+
+
+def _closing(space: SpillSpace | None) -> contextlib.AbstractContextManager[object]:
+    return contextlib.nullcontext() if space is None else contextlib.closing(space)
 
 
 def _outside_bytes(fragment: Fragment) -> int:

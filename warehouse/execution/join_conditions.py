@@ -17,6 +17,7 @@ import polars as pl
 from warehouse.algebra.expressions import Call, ColumnRef, Expr, conjuncts
 from warehouse.execution.keys import comparable_pair
 from warehouse.execution.lowered import Context, Lowered
+from warehouse.execution.stability import is_stable
 from warehouse.execution.value import raised
 
 __all__ = ["Condition", "Key", "references", "take_apart"]
@@ -30,6 +31,8 @@ class Key:
         null_safe: IS NOT DISTINCT FROM: NULL equals NULL.
         strict: never NULL, or as good as false where it is.
         conjunct: the equality itself.
+        columns: of the right side, if the key there is a plain column.
+        steady: both sides give the same each time they are computed, and no error.
     """
 
     left: pl.Expr
@@ -37,7 +40,8 @@ class Key:
     null_safe: bool
     strict: bool
     conjunct: Expr
-    columns: frozenset[int]  # of the right side, if the key there is a plain column
+    columns: frozenset[int]
+    steady: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ def _key(
     theirs = raised(replace(other, expr=pair[1]))
     strict = null_safe or wrapped or not (one.nullable or other.nullable)
     plain = frozenset([second.id]) if isinstance(second, ColumnRef) else frozenset()
-    return Key(ours, theirs, null_safe, strict, conjunct, plain)
+    steady = one.fault is None and other.fault is None and is_stable(conjunct)
+    return Key(ours, theirs, null_safe, strict, conjunct, plain, steady)
 
 
 def _equality(conjunct: Expr) -> tuple[Expr, Expr, bool] | None:

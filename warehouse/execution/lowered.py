@@ -24,6 +24,7 @@ from warehouse.execution.value import Range, Value, fault_of, raised
 if TYPE_CHECKING:
     from warehouse.algebra.relations import Cte
     from warehouse.execution.expressions import Environment
+    from warehouse.execution.spilling.choice import Spill
 
 __all__ = [
     "Context",
@@ -90,6 +91,7 @@ class Context:
         working: of each recursion that runs, the rows of its last round, by position.
         held: relations that are computed already, by identity; see `recursion`.
         wanted: how many rows of a recursion are enough, where that is known.
+        spill: which operators work on the disk; None: none does.
     """
 
     inputs: Mapping[str, ScannedInput] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class Context:
     working: Mapping[int, Lowered] = field(default_factory=dict)
     held: Mapping[int, Lowered] = field(default_factory=dict)
     wanted: Mapping[int, int] = field(default_factory=dict)
+    spill: Spill | None = None
 
     def environment(self, columns: Mapping[int, Value]) -> Environment:
         """For the lowering of expressions over these columns."""

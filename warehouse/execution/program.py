@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,9 +18,11 @@ import polars as pl
 import pyarrow as pa
 
 import warehouse.functions.all  # noqa: F401 (registers every function)
+from actors.compute.morsels import small_morsels
 from actors.planner import InputFrame
 from storage.errors import CorruptData, InternalError, InvalidRequest, MobulaError, NotYet
 from storage.schema import SCALED_PRECISION_MAX, DecimalType, plain_type
+from storage.spill_space import SpillSpace
 from warehouse.algebra.depth import allow_deep_trees
 from warehouse.algebra.relations import Query
 from warehouse.algebra.types import AnyType
@@ -33,6 +36,7 @@ from warehouse.execution.lowered import (
 )
 from warehouse.execution.relations import lower_relation
 from warehouse.execution.result_types import result_field
+from warehouse.execution.spilling.choice import chosen
 from warehouse.execution.value import Range, fault_of
 
 __all__ = ["Program"]
@@ -46,28 +50,38 @@ class Program:
         parameters: of `$1`, `$2`, …: value, as `algebra.Literal` has it, and type.
         udfs: functions over Arrow arrays, by name, as cloudpickle wrote them.
         now: the statement's time in UTC, without a zone.
+        expected: of each of `relations_of(query)`, how many rows it may have; empty: nobody knows.
     """
 
     query: Query
     parameters: tuple[tuple[Any, AnyType], ...] = ()
     udfs: Mapping[str, bytes] = field(default_factory=dict)
     now: datetime | None = None
+    expected: tuple[float, ...] = ()
 
-    def build(self, inputs: Mapping[str, InputFrame]) -> pl.LazyFrame:
+    def build(
+        self, inputs: Mapping[str, InputFrame], space: SpillSpace | None = None
+    ) -> pl.LazyFrame:
         """The rows of the query, a column per output, by position.
 
-        Recursive queries run their rounds here. Args: inputs by the names that the scans have.
-        Raises: InvalidRequest, NotYet; PolarsError with a fault (`value.fault_of`).
+        Recursive queries run their rounds here, and so do operators that work on the disk. Their
+        rows stay there until the frame has been collected.
+
+        Args: inputs by the names that the scans have; space: None if memory is not limited.
+        Raises: InvalidRequest, NotYet; PolarsError with a fault (`value.fault_of`); OutOfMemory.
         """
         allow_deep_trees()
+        spill = None if space is None else chosen(self.query, self.expected, space)
         context = Context(
             inputs={name: _scanned(found) for name, found in inputs.items()},
             parameters=self.parameters,
             udfs={name: pickle.loads(code) for name, code in self.udfs.items()},
             now=self.now,
             definitions=self.query.ctes,
+            spill=spill,
         )
-        lowered = lower_relation(self.query.relation, context)
+        with small_morsels() if spill is not None else nullcontext():
+            lowered = lower_relation(self.query.relation, context)
         # Two outputs may be the same column.
         made = [
             pl.col(column_name(output.id)).alias(f"o{i}")

@@ -44,7 +44,7 @@ from warehouse.execution.lowered import (
 )
 from warehouse.execution.value import Value, raised
 
-__all__ = ["Context", "Lowered", "filtered", "lower_relation"]
+__all__ = ["Context", "Lowered", "filtered", "lower_node", "lower_relation"]
 
 CONDITION = "condition"
 
@@ -60,6 +60,15 @@ def lower_relation(node: Relation, context: Context) -> Lowered:
     held = context.held.get(id(node))
     if held is not None:
         return held
+    if context.spill is not None and id(node) in context.spill.operators:
+        from warehouse.execution.spilling.operators import lower_on_disk
+
+        return lower_on_disk(node, context)
+    return lower_node(node, context)
+
+
+def lower_node(node: Relation, context: Context) -> Lowered:
+    """`lower_relation` of an operator that works in memory; what is below it may not."""
     lowering = _LOWERINGS.get(type(node))
     if lowering is None:
         raise InternalError(f"no lowering of {type(node).__name__}")
@@ -87,14 +96,20 @@ def _empty(node: Empty, context: Context) -> Lowered:
 
 
 def _cte_scan(node: CteScan, context: Context) -> Lowered:
-    """All references share one cached frame, so the definition runs once."""
+    """All references share one cached frame, so the definition runs once. Where operators work on
+    the disk, several runs refer to it: it is computed before them, and stored."""
     definition = context.definitions.get(node.cte)
     if definition is None:
         raise InternalError(f"the plan has no common table expression {node.cte}")
     found = context.ctes.get(node.cte)
     if found is None:
         made = lower_relation(definition.relation, context)
-        found = Lowered(made.frame.cache(), made.columns)
+        if context.spill is None:
+            found = Lowered(made.frame.cache(), made.columns)
+        else:
+            from warehouse.execution.spilling.parts import kept
+
+            found, _ = kept(made, context.spill.space)
         context.ctes[node.cte] = found
     return renamed(found, definition.relation.columns, node.outputs)
 

@@ -27,8 +27,15 @@ ELEMENTS = 10.0  # of an array
 class Estimator:
     """Estimates relations of one query; each node once."""
 
-    def __init__(self, tables: Mapping[str, TableState], ctes: Mapping[int, algebra.Cte]) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, TableState],
+        ctes: Mapping[int, algebra.Cte],
+        rows: Mapping[str, float] | None = None,
+    ) -> None:
+        """Args: rows: of inputs that are no tables, where they are known."""
         self._tables = tables
+        self._rows = rows or {}
         self._ctes = ctes
         self._statistics: dict[int, TableStatistics] = {}
         self._known: dict[int, tuple[Relation, Estimate]] = {}
@@ -91,7 +98,7 @@ class Estimator:
     def _scan(self, node: algebra.Scan) -> Estimate:
         table = self._tables.get(node.input)
         if table is None:
-            return _plain(UNKNOWN_ROWS)
+            return _plain(self._rows.get(node.input, UNKNOWN_ROWS))
         if table.id not in self._statistics:
             self._statistics[table.id] = TableStatistics(table)
         pairs = zip(node.outputs, node.sources, strict=True)

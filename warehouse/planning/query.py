@@ -30,6 +30,7 @@ from warehouse.optimizer.optimize import optimized, scan_conditions
 from warehouse.optimizer.prune import prune
 from warehouse.optimizer.render import render_expression
 from warehouse.planning.catalogue import LOCATION, SnapshotCatalogue, Source
+from warehouse.planning.expected import expected_rows
 from warehouse.planning.files import FoundFiles, plan_files
 from warehouse.planning.versions import Parameters
 from warehouse.syntax.tree import QueryNode
@@ -194,15 +195,20 @@ class QueryPlanner:
             if name not in files
         }
         query, shared = _shared(prepared.query, scans)
+        sources = tuple(
+            plan_files(name, files[name], used) for name, used in columns.items() if name in files
+        )
+        program = Program(
+            query=query,
+            udfs=prepared.functions,
+            now=self.now,
+            expected=expected_rows(query, shared, sources),
+        )
         return QueryPlan(
-            program=Program(query=query, udfs=prepared.functions, now=self.now),
+            program=program,
             scans=shared,
             result_names=query.names,
-            sources=tuple(
-                plan_files(name, files[name], used)
-                for name, used in columns.items()
-                if name in files
-            ),
+            sources=sources,
             given=given,
         )
 

@@ -133,7 +133,7 @@ class _Input:
 
     seen: dict[str, InputFrame]
 
-    def build(self, inputs: Mapping[str, InputFrame]) -> pl.LazyFrame:
+    def build(self, inputs: Mapping[str, InputFrame], space: object) -> pl.LazyFrame:
         self.seen.update(inputs)
         return next(iter(inputs.values())).frame
 

@@ -1,0 +1,1 @@
+"""Operators that work on the disk, for queries that do not fit into their memory."""
