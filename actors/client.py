@@ -20,6 +20,7 @@ from actors.messages import (
 from actors.observed import Observed
 from actors.operations import AppendFiles, WriteMode, WriteOperation
 from storage.log.record import GroupHeader
+from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Receipt, Snapshot
 from storage.sources_format import PARQUET_READING, SourceReading
 
@@ -146,8 +147,11 @@ class Engine(Protocol):
         """Headers of the newest `last` groups, oldest first, read from the store alone."""
         ...
 
-    def start_warehouse(self, name: str) -> WarehouseClient:
-        """Find the running virtual warehouse or start the one in the catalogue."""
+    def start_warehouse(self, name: str, new: VirtualWarehouse | None = None) -> WarehouseClient:
+        """Find the running virtual warehouse or start the one in the catalogue.
+
+        Args: new: the settings of one that was just made, which begins awake.
+        """
         ...
 
     def stop_warehouse(self, name: str, *, force: bool = False) -> None:

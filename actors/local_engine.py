@@ -88,7 +88,7 @@ class LocalEngine(StoreClient):
     def reserve(self, sequence_id: int, count: int) -> int:
         return self._loop.run(self._writer().reserve(sequence_id, count))
 
-    def start_warehouse(self, name: str) -> LocalWarehouse:
+    def start_warehouse(self, name: str, new: VirtualWarehouse | None = None) -> LocalWarehouse:
         self.coordinator(name)
         return LocalWarehouse(self, name)
 

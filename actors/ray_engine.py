@@ -20,6 +20,7 @@ import tenacity
 
 from actors import spawn
 from actors.compute.streams import KEEP_MS
+from actors.fleet.port import first_wish
 from actors.lifeline import hold_lifeline
 from actors.loop import LoopThread
 from actors.messages import (
@@ -41,6 +42,7 @@ from actors.store_client import StoreClient
 from storage.clock import SystemClock
 from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
 from storage.ids import RandomIds
+from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Receipt
 
 __all__ = ["RayEngine", "ensure_ray"]
@@ -191,17 +193,18 @@ class RayEngine(StoreClient):
         assert isinstance(first, int)
         return first
 
-    def start_warehouse(self, name: str) -> RayWarehouse:
-        return RayWarehouse(name, self, self.coordinator(name))
+    def start_warehouse(self, name: str, new: VirtualWarehouse | None = None) -> RayWarehouse:
+        return RayWarehouse(name, self, self.coordinator(name, new))
 
-    def coordinator(self, name: str) -> Any:
+    def coordinator(self, name: str, new: VirtualWarehouse | None = None) -> Any:
         """The actor that coordinates a virtual warehouse, found or started by the fleet."""
         what = f"virtual warehouse {name}"
+        first = None if new is None else first_wish(new)
         limit_s = self._start_s + GRACE_S  # the fleet itself says what is missing after the first
 
         def once() -> Any:
             fleet = spawn.start_fleet(self._node, self._make_planner)
-            return _get(fleet.coordinator.remote(name), limit_s, what)
+            return _get(fleet.coordinator.remote(name, first), limit_s, what)
 
         return _patiently(once, limit_s, what)
 

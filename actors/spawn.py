@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import cloudpickle
 import ray
 import ray.util
 
@@ -147,7 +148,7 @@ def start_process(
                 max_concurrency=CALLS_MAX,
                 **_worker_options(node, shape),
             )
-            .remote(node, node.settings.cache_bytes, make_planner, shape)
+            .remote(*_packed(shape.cpus, node, node.settings.cache_bytes, make_planner, shape))
         )
     settings = node.settings.ray
     return (
@@ -212,13 +213,13 @@ def _worker_options(node: NodeSettings, shape: WorkerShape) -> dict[str, Any]:
     return {
         "num_cpus": shape.cpus,
         "resources": types[shape.node_type].resources,
-        "runtime_env": _threads(shape.cpus),
         **memory,
     }
 
 
-def _threads(cpus: float) -> dict[str, Any]:
-    return {"env_vars": {"POLARS_MAX_THREADS": str(max(1, math.ceil(cpus)))}}
+def _packed(cpus: float, *arguments: Any) -> tuple[int, bytes]:
+    """The arguments of a `WorkerShell`."""
+    return max(1, math.ceil(cpus)), cloudpickle.dumps(arguments)
 
 
 def _bundle(node: NodeSettings, shape: Shape) -> Mapping[str, float]:
@@ -252,9 +253,8 @@ def start_compute_worker(node: NodeSettings, make_planner: Callable[[], Planner]
             num_cpus=settings.ray.compute_cpus,
             resources=settings.ray.primary_resources,
             max_restarts=0,
-            runtime_env=_threads(settings.ray.compute_cpus),
         )
-        .remote(node, settings.cache_bytes, make_planner)
+        .remote(*_packed(settings.ray.compute_cpus, node, settings.cache_bytes, make_planner))
     )
 
 

@@ -50,7 +50,7 @@ class WarehouseLifeCycle:
 
         Raises Unavailable: it does not run."""
         with _Explained(name, "is in the catalogue, but does not run"):
-            client = self.engine.start_warehouse(name)
+            client = self.engine.start_warehouse(name, self.settings(name))
             client.resume()
             return client
 

@@ -133,16 +133,16 @@ class Fleet:
 
     # --- what clients ask for ---------------------------------------------------------------------
 
-    async def coordinator(self, name: str) -> Any:
-        """The handle of a virtual warehouse's coordinator, which is started if none runs.
-
-        Raises UnknownObject, or why it cannot be started.
+    async def coordinator(self, name: str, first: Wish | None = None) -> Any:
+        """The handle of a virtual warehouse's coordinator, which is started if none runs; awake,
+        with this first wish, so that its workers start meanwhile. Raises why it does not start.
         """
         if self._closed:
             raise _closed()
         lead = self._books.leads.setdefault(name, Lead(name=name))
         if lead.process is not None:
             return lead.process.handle
+        lead.wish = lead.wish or first
         task = lead.opening or self._begin_opening(lead)
         return (await asyncio.shield(task)).handle
 
@@ -304,7 +304,7 @@ class Fleet:
         """What its predecessor has left: it goes on with as many clusters."""
         lent = self._books.lent_to(lead.name)
         idle = [worker for worker in lent if await self._is_idle(worker)]
-        if idle:
+        if idle or lead.wish is not None:
             await coordinator.take_over(len(idle))
         for worker in idle:
             assert isinstance(worker.shape, WorkerShape)

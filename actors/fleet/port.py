@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from actors.fleet.shapes import WorkerShape
+from actors.fleet.shapes import WorkerShape, worker_shape
 from actors.observed import QueryRecord, ScalingEvent, WarehouseRecord
+from storage.snapshot.changes import VirtualWarehouse
 
-__all__ = ["CoordinatorHandle", "FleetPort", "Observation", "Wish"]
+__all__ = ["CoordinatorHandle", "FleetPort", "Observation", "Wish", "first_wish"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Wish:
     """How many workers of which shape a virtual warehouse wishes.
 
     `leader`: the process of its coordinator; the fleet does not hear one that it has replaced.
+    Empty of the first wish, which is known before there is a coordinator.
     `serial`: greater than that of every wish before, since they may overtake each other.
     """
 
@@ -75,7 +77,8 @@ class CoordinatorHandle(Protocol):
         ...
 
     async def take_over(self, workers: int) -> None:
-        """It follows one that died with so many idle workers, which join it now: be awake."""
+        """Be awake: it follows one that died with so many idle workers, which join it now, or is a
+        new one that begins so."""
         ...
 
     async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002
@@ -99,3 +102,15 @@ class CoordinatorHandle(Protocol):
     async def close(self, *, force: bool) -> None:
         """Take no more queries, let those that run end (at once with `force`), and say so."""
         ...
+
+
+def first_wish(settings: VirtualWarehouse) -> Wish:
+    """What a new virtual warehouse will wish when it wakes up."""
+    return Wish(
+        warehouse=settings.name,
+        leader="",
+        serial=0,
+        shape=worker_shape(settings),
+        clusters=settings.min_clusters,
+        workers=settings.min_clusters * settings.size,
+    )

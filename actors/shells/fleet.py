@@ -152,11 +152,11 @@ class FleetShell:
         await self._fleet.get()
         return os.getpid()
 
-    async def coordinator(self, name: str) -> Any:
+    async def coordinator(self, name: str, first: Wish | None = None) -> Any:
         """See `Fleet.coordinator`."""
         fleet = await self._fleet.get()
         try:
-            return await self._run(fleet.coordinator(name))
+            return await self._run(fleet.coordinator(name, first))
         except WorkerLost as error:
             raise Unavailable(
                 f"virtual warehouse {name}: its process died; ask again: {error}"

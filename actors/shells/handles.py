@@ -22,7 +22,6 @@ from storage.errors import InternalError, MobulaError, OutOfMemory
 __all__ = ["RayCoordinator", "RayWorker", "answer", "fetch_rows", "resolve_rows", "share_rows"]
 
 SHARE_BYTES_MIN = 64 << 10  # smaller tables travel inside the call
-INLINE_RESULT_BYTES = 256 << 10  # smaller results travel inside the reply
 CLOSE_S = 5.0  # how long a worker may take to close
 STOP_S = 0.5  # how long a stream may take to stop before its process is ended
 USAGE_S = 0.5  # how often a worker that runs a query is asked what memory it takes
@@ -81,22 +80,20 @@ class RayWorker:
         cost, rows = self._actor.execute.remote(fragment)
         with _translated(f"query {fragment.query_id}"):
             try:
-                stats, size_bytes = await self._watched(cost)
-                if size_bytes <= INLINE_RESULT_BYTES:
-                    rows = await asyncio.wrap_future(rows.future())
+                stats, few = await self._watched(cost)
             except ray.exceptions.RayActorError as error:
                 self._judge(fragment, error)
                 raise
-        return FragmentResult(rows=rows, stats=stats)
+        return FragmentResult(rows=rows if few is None else few, stats=stats)
 
-    async def _watched(self, reference: Any) -> tuple[QueryStats, int]:
+    async def _watched(self, reference: Any) -> tuple[QueryStats, pa.Table | None]:
         """The costs of a query; meanwhile it is known what memory it takes."""
         found = asyncio.wrap_future(reference.future())
         self._memory_bytes = 0
         try:
             while not (await asyncio.wait({found}, timeout=USAGE_S))[0]:
                 await self._look_at_memory(found)
-            costs: tuple[QueryStats, int] = found.result()
+            costs: tuple[QueryStats, pa.Table | None] = found.result()
             return costs
         finally:
             found.cancel()  # of a caller who gave up: nobody will ask what became of it

@@ -1,167 +1,75 @@
-"""The process of one worker: of a virtual warehouse, or of the primary's own compute."""
+"""The actor of one worker: of a virtual warehouse, or of the primary's own compute.
+
+Polars reads how many threads it may have when it is imported. An environment variable of Ray's
+runtime environment would say it in time, but needs a process of its own, which takes most of a
+second to start; an actor without one takes a process that Ray has ready. So this module and the
+actor's arguments load nothing: the constructor says how many threads, then imports the rest.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
+import importlib
 import os
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+import pickle
+from typing import Any
 
-import pyarrow as pa
 import ray
-
-from actors.compute.memory import MemoryWatch, Watched
-from actors.compute.streams import BatchStream
-from actors.compute.worker import Worker
-from actors.fleet.shapes import Shape
-from actors.fragments import Fragment, HotFile, Warmed
-from actors.loop import LoopThread
-from actors.messages import QueryStats
-from actors.planner import Planner
-from actors.service import open_worker
-from actors.settings import NodeSettings
-from actors.shells.handles import resolve_rows
-from storage.clock import SystemClock
-from storage.errors import OutOfMemory
 
 __all__ = ["WorkerShell"]
 
-FOREVER_MS = 1 << 40
-
-S = TypeVar("S")
-
 
 class WorkerShell:
-    """One query at a time."""
+    """Forwards to `worker_process.WorkerProcess`."""
 
-    def __init__(
-        self,
-        node: NodeSettings,
-        cache_bytes: int,
-        make_planner: Callable[[], Planner],
-        shape: Shape | None = None,
-    ) -> None:
+    def __init__(self, threads: int, packed: bytes) -> None:
         """Args:
-        make_planner: gives the rehearsal that makes the process ready.
-        shape: of a worker of the fleet.
+        threads: of Polars.
+        packed: the arguments of `WorkerProcess`, pickled.
+        Raises RuntimeError in a process that has loaded Polars before, for other work.
         """
-        self._loop = LoopThread("mobula-worker")
-        self._memory = MemoryWatch()
-        self._shape = shape
-        self._warehouse = ""
-        self._worker: Worker = self._loop.run(self._open(node, cache_bytes))
-        self._stream: BatchStream | None = None
-        self._rehearsal = self._loop.start(self._rehearse(make_planner))
+        os.environ["POLARS_MAX_THREADS"] = str(threads)
+        if (found := importlib.import_module("polars").thread_pool_size()) != threads:
+            raise RuntimeError(f"this process has {found} threads for Polars, not {threads}")
+        process = importlib.import_module("actors.shells.worker_process")
+        self._process: Any = process.WorkerProcess(*pickle.loads(packed))
 
-    async def ready(self) -> int:
-        """Return the process id once the worker can take fragments at full speed."""
-        await asyncio.wrap_future(self._rehearsal)
-        return os.getpid()
+    async def ready(self) -> Any:
+        return await self._process.ready()
 
-    async def introduce(self) -> tuple[Shape | None, int, str]:
-        """(shape, process id, the virtual warehouse that it is lent to)."""
-        return self._shape, os.getpid(), self._warehouse
+    async def introduce(self) -> Any:
+        return await self._process.introduce()
 
     async def forever(self) -> None:
-        """Never returns: who waits for it hears when this process is gone."""
-        await asyncio.Event().wait()
+        await self._process.forever()
 
     async def lend(self, warehouse: str) -> None:
-        """Whose it is from now on; empty: nobody's."""
-        self._warehouse = warehouse
+        await self._process.lend(warehouse)
 
     async def resize_cache(self, cache_bytes: int) -> None:
-        """Another budget for the cache directory."""
-        self._loop.call(self._worker.resize_cache, cache_bytes)
+        await self._process.resize_cache(cache_bytes)
 
     @ray.method(num_returns=2)
-    async def execute(self, fragment: Fragment) -> tuple[tuple[QueryStats, int], pa.Table]:
-        """Run a fragment; returns ((costs, bytes of the rows), rows) as two objects.
+    async def execute(self, fragment: Any) -> Any:
+        return await self._process.execute(fragment)
 
-        Raises OutOfMemory as soon as the process takes more than the fragment may. What runs in it
-        cannot be stopped: the caller ends the process.
-        """
-        with self._memory.over(fragment.memory_bytes) as watched:
-            result = await self._within(self._worker.execute(fragment), watched, fragment)
-        stats = dataclasses.replace(result.stats, peak_memory_bytes=watched.peak_bytes)
-        return (stats, result.rows.nbytes), result.rows
-
-    async def open_stream(self, fragment: Fragment) -> None:
-        """Make a fragment ready for `next_batch`. One at a time, as with `execute`."""
-        await self.close_stream()
-        # The supervisor watches over time.
-        self._fragment = fragment
-        self._peak_bytes = 0
-        self._costs: list[QueryStats] = []
-        batches = self._worker.stream(fragment, self._costs.append)
-        self._stream = BatchStream(pa.schema([]), batches, FOREVER_MS)
+    async def open_stream(self, fragment: Any) -> None:
+        await self._process.open_stream(fragment)
 
     @ray.method(num_returns=2)
-    async def next_batch(self) -> tuple[bool, pa.RecordBatch | QueryStats | None]:
-        """(True, the next batch), as two objects; at the end (False, what all cost)."""
-        stream = self._stream
-        if stream is None:
-            return False, None
-        with self._memory.over(self._fragment.memory_bytes) as watched:
-            batch = await self._within(stream.next(), watched, self._fragment)
-        self._peak_bytes = max(self._peak_bytes, watched.peak_bytes)
-        if batch is not None:
-            return True, batch
-        costs = self._costs[-1] if self._costs else QueryStats()
-        return False, dataclasses.replace(costs, peak_memory_bytes=self._peak_bytes)
+    async def next_batch(self) -> Any:
+        return await self._process.next_batch()
 
     async def close_stream(self) -> None:
-        """End the work of `open_stream`."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await asyncio.wrap_future(self._loop.start(stream.close()))
+        await self._process.close_stream()
 
-    async def warm(self, files: Sequence[HotFile]) -> Warmed:
-        """See `Worker.warm`."""
-        return await asyncio.wrap_future(self._loop.start(self._worker.warm(files)))
+    async def warm(self, files: Any) -> Any:
+        return await self._process.warm(files)
 
     async def busy(self) -> bool:
-        """Whether it works on a fragment."""
-        return self._worker.busy
+        return bool(await self._process.busy())
 
     async def memory_bytes(self) -> int:
-        """What this process takes now."""
-        return self._memory.current_bytes
+        return int(await self._process.memory_bytes())
 
     async def close(self) -> None:
-        """Leave nothing in the cache directory; the caller ends the process."""
-        await asyncio.wrap_future(self._loop.start(self._worker.close()))
-
-    async def _rehearse(self, make_planner: Callable[[], Planner]) -> None:
-        plan = make_planner().rehearsal()
-        fragment = Fragment(query_id="rehearsal", attempt=1, program=plan.program, inputs=())
-        await self._worker.execute(fragment)
-
-    async def _within(
-        self, work: Coroutine[Any, Any, S], watched: Watched, fragment: Fragment
-    ) -> S:
-        """The result, unless memory runs out before."""
-        done = asyncio.wrap_future(self._loop.start(work))
-        waits: set[asyncio.Future[Any]] = {done, watched.exceeded}
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if not done.done():
-            raise _too_much(fragment, watched.exceeded.result())
-        return done.result()
-
-    async def _open(self, node: NodeSettings, cache_bytes: int) -> Worker:
-        return open_worker(
-            node,
-            name="files",
-            cache_bytes=cache_bytes,
-            clock=SystemClock(),
-            resolve_rows=resolve_rows,
-        )
-
-
-def _too_much(fragment: Fragment, found_bytes: int) -> OutOfMemory:
-    limit = fragment.memory_bytes or 0
-    return OutOfMemory(
-        f"query {fragment.query_id} took {found_bytes >> 20} MiB, and a worker may take "
-        f"{limit >> 20} MiB (worker_memory); use larger workers or ask for less at once"
-    )
+        await self._process.close()

@@ -260,10 +260,12 @@ class ElasticWorkers:
             self._decided("resume", max(self._wake_count(), 1), reason)
 
     def take_over(self, workers: int) -> None:
-        """Wake up with as many clusters as these workers are: a coordinator before had them."""
+        """Wake up with as many clusters as these workers are: a coordinator before had them. With
+        none it is a new one that begins awake."""
         if not self._clusters.wanted:
             count = self._limits.clamp(-(-workers // self._settings.size))
-            self._decided("resume", count, f"its coordinator died and left {workers} workers")
+            why = f"its coordinator died and left {workers} workers" if workers else "it is new"
+            self._decided("resume", count, why)
 
     async def awake(self) -> None:
         """Wait until a worker serves. Raises Unavailable: there is none to be had."""

@@ -84,7 +84,7 @@ class FakeEngine:
         receipt = self._receipt() if control.action == "commit" else None
         return TransactionReply(transaction="t1", receipt=receipt)
 
-    def start_warehouse(self, name: str) -> FakeWarehouse:
+    def start_warehouse(self, name: str, new: object = None) -> FakeWarehouse:
         self.asked.append((name, "start"))
         if self.failing is not None:
             raise self.failing
