@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from actors.fleet.port import Wish
 from storage.errors import Unavailable, UnknownObject
 from tests.unit.actors.fleet.stage import LARGE, SMALL, FakeProcess, Stage, playing, settle
 
@@ -449,5 +450,43 @@ def test_the_status_counts_processes_by_shape_and_state() -> None:
         ]
         assert len(status["pids"]) == 3
         assert status["warehouses"] == ["a"]
+
+    playing(test)
+
+
+def test_workers_of_a_new_warehouse_start_beside_its_coordinator() -> None:
+    async def test(stage: Stage) -> None:
+        stage.host.holding = True
+        first = Wish(warehouse="a", leader="", serial=0, shape=SMALL, clusters=1, workers=2)
+        opening = asyncio.create_task(stage.fleet.coordinator("a", first))
+        await settle()
+        assert stage.states(SMALL) == {"starting": 2}
+        for process in stage.host.alive(SMALL):
+            process.start()
+        await settle()
+        assert stage.states(SMALL) == {"spare": 2}  # nobody can have them yet
+        stage.host.alive(COORDINATOR)[0].start()
+        leader = await opening
+        await settle()
+        assert leader.taken_over == [0]  # it begins awake
+        assert stage.states(SMALL) == {"lent": 2}
+        stage.fleet.wish(
+            Wish(warehouse="a", leader=leader.id, serial=1, shape=SMALL, clusters=0, workers=0), ()
+        )
+        stage.fleet.give_back(leader.id, list(leader.workers))
+        await settle()
+        assert stage.host.alive(SMALL) == []
+
+    playing(test)
+
+
+def test_what_a_new_warehouse_would_have_wished_ends_with_a_failed_opening() -> None:
+    async def test(stage: Stage) -> None:
+        stage.host.unknown = {"a"}
+        first = Wish(warehouse="a", leader="", serial=0, shape=SMALL, clusters=1, workers=2)
+        with pytest.raises(UnknownObject):
+            await stage.fleet.coordinator("a", first)
+        await settle()
+        assert stage.host.alive(SMALL) == []
 
     playing(test)
