@@ -169,6 +169,10 @@ class Program(Protocol):
         """
         ...
 
+    def may_spill(self) -> bool:
+        """Whether a part of it could work on the disk, so that it took less memory."""
+        ...
+
     def arrow(self, found: pl.DataFrame) -> pa.Table:
         """What `build` gave, collected, in the types of the query. Raises InvalidRequest."""
         ...

@@ -110,7 +110,10 @@ class _Attempts:
     def spills(self) -> bool:
         """After it took too much memory: whether it can be tried with less."""
         self.end()
-        if self._fragment.spill or self._fragment.memory_bytes is None:
+        fragment = self._fragment
+        if fragment.spill or fragment.memory_bytes is None:
+            return False
+        if fragment.program is not None and not fragment.program.may_spill():
             return False
         self._fragment = dataclasses.replace(self._fragment, spill=True)
         return True

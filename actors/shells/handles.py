@@ -23,6 +23,7 @@ __all__ = ["RayCoordinator", "RayWorker", "answer", "fetch_rows", "resolve_rows"
 
 SHARE_BYTES_MIN = 64 << 10  # smaller tables travel inside the call
 CLOSE_S = 5.0  # how long a worker may take to close
+KILL_S = 0.1  # before a worker that the fleet shall end is ended anyhow
 STOP_S = 0.5  # how long a stream may take to stop before its process is ended
 USAGE_S = 0.5  # how often a worker that runs a query is asked what memory it takes
 NEAR_LIMIT = 0.8  # a worker that died with so much of its memory taken died of it
@@ -151,7 +152,8 @@ class RayWorker:
         return bool(await answer(self._actor.busy.remote(), "asking a worker"))
 
     def kill(self) -> None:
-        ray.kill(self._actor)
+        # The fleet was told why, and ends it too: who dies before it has heard is taken for lost.
+        asyncio.get_running_loop().call_later(KILL_S, ray.kill, self._actor)
 
     async def close(self) -> None:
         with contextlib.suppress(ray.exceptions.RayError, TimeoutError):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
 import pytest
 import ray
 
@@ -243,22 +244,58 @@ def answered(fleet: object) -> object:
 # --- memory ---------------------------------------------------------------------------------------
 
 
-def test_query_that_takes_too_much_memory_ends_alone(db: Database) -> None:
-    small = db.create_virtual_warehouse(
+@pytest.fixture(scope="module")
+def small(db: Database) -> Iterator[VirtualWarehouse]:
+    """Two workers of 500 MiB."""
+    made = db.create_virtual_warehouse(
         "small", size=2, worker_cpus=0.2, worker_memory_bytes=500 << 20
     )
-    small.resume()
-    wait_for(lambda: len(pids(small)) == 2)
+    wait_for(lambda: len(pids(made)) == 2)
+    yield made
+    db.drop_virtual_warehouse("small", force=True)
+
+
+def test_process_that_takes_too_much_memory_ends_alone(
+    db: Database, small: VirtualWarehouse
+) -> None:
+    """No plan knows what a user's function takes: the process is watched."""
+
+    def hog(values: pa.Array) -> pa.Array:
+        held = bytearray(900 << 20)
+        return pa.array([held[0]] * len(values), pa.int64())
+
+    db.register_function("hog", hog, arguments=["bigint"], returns="bigint")
     before = set(pids(small))
-    hungry = "SELECT array_agg(x.a || '-' || y.a) FROM t x JOIN t y ON x.b = y.b AND y.a <= 200"
-    with pytest.raises(OutOfMemory) as found:
-        small.sql(hungry)
+    with pytest.raises(OutOfMemory, match="500 MiB") as found:
+        small.sql("SELECT hog(a) FROM t LIMIT 1")
     assert found.value.sqlstate == "53200"
-    assert "500 MiB" in str(found.value)
     wait_for(lambda: len(pids(small)) == 2)
-    assert len(before & set(pids(small))) >= 1  # its sibling
+    assert len(before & set(pids(small))) == 1  # not repeated, and its sibling lives
     assert small.sql("SELECT count(*) FROM t").scalar() == 3_000_000
-    db.drop_virtual_warehouse("small")
+    events = "SELECT reason FROM mobula.scaling_events() WHERE action = 'worker replaced'"
+    reasons = [reason for (reason,) in db.sql(events).rows()]
+    assert any("out of memory" in reason for reason in reasons), db.sql("SELECT action, warehouse, reason FROM mobula.scaling_events()").rows()
+
+
+def test_group_that_no_memory_holds_is_refused_and_nobody_dies(small: VirtualWarehouse) -> None:
+    before = pids(small)
+    hungry = "SELECT array_agg(x.a || '-' || y.a) FROM t x JOIN t y ON x.b = y.b AND y.a <= 200"
+    with pytest.raises(OutOfMemory, match="more memory"):
+        small.sql(hungry)
+    assert pids(small) == before
+
+
+def test_query_larger_than_memory_works_on_the_disk(small: VirtualWarehouse) -> None:
+    before = pids(small)
+    many = (
+        "SELECT count(*), sum(c) FROM (SELECT n, count(*) AS c FROM "
+        "(SELECT x.a * 10 + g AS n FROM t x, generate_series(0, 5) AS g) AS s GROUP BY n) AS t"
+    )
+    found = small.sql(many)
+    assert found.rows() == [(18_000_000, 18_000_000)]
+    assert found.stats.spilled_bytes > 0
+    assert found.stats.peak_memory_bytes < 500 << 20
+    assert pids(small) == before
 
 
 # --- life -----------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ def rounds(count: int, directory: Path) -> dict[str, Any]:
         check=False,
     )
     sys.stdout.write(f"seed {SEED}\n{done.stdout}")
-    summaries = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    printed = (done.stdout + done.stderr).splitlines()  # the keeper passes it on as an error text
+    summaries = [line for line in printed if line.startswith("{")]
     assert summaries, done.stderr[-5000:]
     found: dict[str, Any] = json.loads(summaries[-1])
     return found

@@ -36,7 +36,7 @@ from warehouse.execution.lowered import (
 )
 from warehouse.execution.relations import lower_relation
 from warehouse.execution.result_types import result_field
-from warehouse.execution.spilling.choice import chosen
+from warehouse.execution.spilling.choice import chosen, may_spill
 from warehouse.execution.value import Range, fault_of
 
 __all__ = ["Program"]
@@ -88,6 +88,10 @@ class Program:
             for i, output in enumerate(self.query.outputs)
         ]
         return exactly(lowered.frame, made)
+
+    def may_spill(self) -> bool:
+        """See `actors.planner.Program`."""
+        return may_spill(self.query)
 
     def arrow(self, found: pl.DataFrame) -> pa.Table:
         """What `build` gave, collected, under the names and in the types of the query."""

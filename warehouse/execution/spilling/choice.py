@@ -28,7 +28,7 @@ from warehouse.algebra.relations import (
 from warehouse.algebra.walk import nodes
 from warehouse.execution.spilling.footprint import sorted_below, state_bytes, width_bytes
 
-__all__ = ["Spill", "chosen", "relations_of"]
+__all__ = ["Spill", "chosen", "may_spill", "relations_of"]
 
 COMFORTABLE_SHARE = 0.5  # expectations are no measurements
 RESULT_COPIES = 2  # Polars' and Arrow's
@@ -47,6 +47,12 @@ def relations_of(query: Query) -> Iterator[Relation]:
     """Every relation of a query once, in a fixed order: what is expected of them goes by it."""
     for relation in (query.relation, *(cte.relation for _, cte in sorted(query.ctes.items()))):
         yield from nodes(relation, subqueries=False)
+
+
+def may_spill(query: Query) -> bool:
+    """Whether there is an operator that could work on the disk."""
+    roots = (query.relation, *(cte.relation for cte in query.ctes.values()))
+    return any(_may_spill(node) for root in roots for node in _outside_recursion(root))
 
 
 def chosen(query: Query, expected: Sequence[float], space: SpillSpace) -> Spill | None:
