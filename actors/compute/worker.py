@@ -77,7 +77,9 @@ class Worker:
             rows, rows_scanned = await asyncio.to_thread(
                 self._counted, lambda: self._run(fragment, paths, space)
             )
-            stats = self._stats(fragment, cost, hits, rows_scanned, started_ms, space)
+            stats = self._stats(
+                fragment, cost, hits, rows_scanned, started_ms=started_ms, space=space
+            )
             return FragmentResult(rows=rows, stats=stats)
 
     def _stats(
@@ -86,6 +88,7 @@ class Worker:
         cost: RequestCounts,
         hits: int,
         rows_scanned: int,
+        *,
         started_ms: float,
         space: SpillSpace | None,
     ) -> QueryStats:
@@ -126,7 +129,9 @@ class Worker:
                 async for batch in made:
                     yield batch
             cost = self._store.counts() - before
-            costs(self._stats(fragment, cost, hits, sum(scanned), started_ms, space))
+            costs(
+                self._stats(fragment, cost, hits, sum(scanned), started_ms=started_ms, space=space)
+            )
 
     def _run(
         self, fragment: Fragment, paths: Mapping[str, Path], space: SpillSpace | None
