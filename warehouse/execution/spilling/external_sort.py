@@ -27,6 +27,7 @@ __all__ = ["sorted_on_disk"]
 SAMPLE_ROWS = 20_000
 DEPTH_MAX = 6
 TOGETHER_SHARE = 0.6
+SMALL_SHARE = 0.01  # a part that is no reason to begin another run
 NULLS = -1
 
 
@@ -93,8 +94,10 @@ def _in_memory(rows: StoredRows, keys: Sequence[_Key], space: SpillSpace) -> Sto
 def _bounds(rows: StoredRows, key: _Key, space: SpillSpace) -> pl.Series:
     """Values of the key that divide the rows into parts of about one size, ascending."""
     step = max(1, rows.row_count // SAMPLE_ROWS)
-    found = rows.frame().select(key.name).gather_every(step).collect(engine="streaming")
-    values = found[key.name].drop_nulls().sort()
+    # Stored as well: texts in memory would hold on to all those that they were read with.
+    sample = stored(rows.frame().select(key.name).gather_every(step), space)
+    values = sample.frame().collect()[key.name].drop_nulls().sort()
+    sample.remove()
     count = min(space.limits.partitions, len(values))
     places = [len(values) * i // (count + 1) for i in range(1, count + 1)]
     return values.gather(places).unique(maintain_order=True)
@@ -131,7 +134,7 @@ def _groups(parts: Mapping[int, StoredRows], key: _Key, space: SpillSpace) -> li
     held = 0.0
     for number in numbers:
         size = SORTED * parts[number].size_bytes
-        if not found or held + size > together:
+        if not found or (held + size > together and size > together * SMALL_SHARE):
             found.append([])
             held = 0.0
         found[-1].append(number)
