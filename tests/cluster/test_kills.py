@@ -64,5 +64,6 @@ def test_six_random_kills(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_hundred_random_kills(tmp_path: Path) -> None:
     check(rounds(100, tmp_path))
