@@ -17,7 +17,8 @@ __all__ = ["PROCESS_BYTES", "SpillLimits", "SpillSpace", "spill_limits"]
 
 # What a worker's process takes besides the state of operators: the interpreter, the libraries,
 # Arrow tables of deltas, morsels on their way from files and into partitions.
-PROCESS_BYTES = 256 << 20
+PROCESS_BYTES = 128 << 20
+COPIES = 2  # what operators hold is there once more while it is made, read or freed
 PARTITIONS = 32
 
 
@@ -43,7 +44,7 @@ class SpillLimits:
 
 def spill_limits(process_bytes: int, disk_bytes: int, *, forced: bool) -> SpillLimits:
     """The limits of a query in a process that may take so many bytes in all."""
-    operators = max(process_bytes - PROCESS_BYTES, process_bytes // 4)
+    operators = max((process_bytes - PROCESS_BYTES) // COPIES, process_bytes // 8)
     return SpillLimits(memory_bytes=operators, disk_bytes=disk_bytes, forced=forced)
 
 

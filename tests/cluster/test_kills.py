@@ -59,10 +59,11 @@ def check(found: dict[str, Any]) -> None:
     assert found["answers"] > found["rounds"]
 
 
-def test_ten_random_kills(tmp_path: Path) -> None:
-    check(rounds(10, tmp_path))
+def test_six_random_kills(tmp_path: Path) -> None:
+    check(rounds(6, tmp_path))
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_hundred_random_kills(tmp_path: Path) -> None:
     check(rounds(100, tmp_path))
