@@ -33,7 +33,7 @@ class Program:
         self.go_on = threading.Event()
         self.done = threading.Event()
 
-    def build(self, inputs: Any) -> pl.LazyFrame:
+    def build(self, inputs: Any, space: Any) -> pl.LazyFrame:
         self.begun.set()
         self.go_on.wait(10)
         self.done.set()
