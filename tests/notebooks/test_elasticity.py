@@ -15,6 +15,7 @@ CELL_S = 120
 
 
 @pytest.mark.ray
+@pytest.mark.slow  # it shows half a minute of load
 @pytest.mark.filterwarnings("default")  # those of nbclient and of the kernel are not ours
 def test_elasticity_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))

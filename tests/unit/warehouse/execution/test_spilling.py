@@ -195,7 +195,7 @@ def test_windows(name: str, space: SpillSpace) -> None:
 
 @ALL_TYPES
 @pytest.mark.parametrize("order", [asc, desc], ids=["ascending", "descending"])
-@pytest.mark.parametrize("memory_bytes", [64 << 20, 3_000])
+@pytest.mark.parametrize("memory_bytes", [64 << 20, pytest.param(3_000, marks=pytest.mark.slow)])
 def test_sorts(name: str, order: Callable[..., Any], memory_bytes: int, tmp_path: Path) -> None:
     tables = Tables()
     kind = VALUES[name][0]
