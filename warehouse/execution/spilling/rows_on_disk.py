@@ -8,15 +8,19 @@ there are.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
+import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 
+from storage.errors import Cancelled
 from storage.spill_space import SpillSpace
 
 __all__ = ["StoredRows", "divided", "joined", "stored"]
@@ -26,6 +30,7 @@ BATCH_ROWS_MIN = 256
 BATCHES_BYTES = 32 << 20  # of all open files together
 FILE_SHARE = 16  # of memory, what the rows of a file take: blocks are made of whole files
 FILE_BYTES_MIN = 64 << 10
+OPEN_FILES_MAX = 64  # that we keep open beside Polars
 PART = "part"
 _NO_SPACE = f"os error {errno.ENOSPC}"
 
@@ -108,29 +113,62 @@ def divided(frame: pl.LazyFrame, part: pl.Expr, space: SpillSpace) -> Mapping[in
 def _written(
     frame: pl.LazyFrame, schema: pl.Schema, space: SpillSpace, part: pl.Expr | None
 ) -> dict[int, StoredRows]:
-    folder = space.folder()
-    paths: dict[int, dict[int, Path]] = {}
-
-    def place(given: Any) -> Path:
-        space.check()
-        number = 0 if part is None else int(given.partition_keys.item())
-        index = given.index_in_partition
-        paths.setdefault(number, {})[index] = folder / f"{number}.{index}.arrow"
-        return paths[number][index]
-
-    target = pl.PartitionBy(
-        folder,
-        file_path_provider=place,
-        key=None if part is None else {PART: part},
-        include_key=None if part is None else False,
-        approximate_bytes_per_file=max(FILE_BYTES_MIN, space.limits.memory_bytes // FILE_SHARE),
-    )
-    _sink(frame, target, _batch_rows(schema, space.limits.partitions), space)
-    space.wrote(folder)
+    with contextlib.closing(_Folder(space, is_divided=part is not None)) as folder:
+        target = pl.PartitionBy(
+            folder.path,
+            file_path_provider=folder.place,
+            key=None if part is None else {PART: part},
+            include_key=None if part is None else False,
+            approximate_bytes_per_file=max(FILE_BYTES_MIN, space.limits.memory_bytes // FILE_SHARE),
+        )
+        _sink(frame, target, _batch_rows(schema, space.limits.partitions), space)
+    space.wrote(folder.path)
     return {
         number: StoredRows(schema, tuple(_files([found[index] for index in sorted(found)])))
-        for number, found in sorted(paths.items())
+        for number, found in sorted(folder.paths.items())
     }
+
+
+class _Folder:
+    """Opens the files of one sink, since Polars asks for them from its threads.
+
+    Polars gets open files, not paths: it would make a path, directories included, after the query
+    has failed and its space is closed. It writes to copies of their descriptors.
+    """
+
+    def __init__(self, space: SpillSpace, *, is_divided: bool) -> None:
+        self.path = space.folder()
+        self.paths: dict[int, dict[int, Path]] = {}  # by number and index
+        self._space = space
+        self._is_divided = is_divided
+        self._opened: deque[IO[bytes]] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def place(self, given: Any) -> IO[bytes]:
+        """The next file of a number."""
+        with self._lock:
+            return self._place(given)
+
+    def _place(self, given: Any) -> IO[bytes]:
+        if self._closed:  # the sink has failed, and one of its threads does not know yet
+            raise Cancelled("the query is over")
+        self._space.check()
+        number = int(given.partition_keys.item()) if self._is_divided else 0
+        index = given.index_in_partition
+        path = self.path / f"{number}.{index}.arrow"
+        self.paths.setdefault(number, {})[index] = path
+        while len(self._opened) >= OPEN_FILES_MAX:
+            self._opened.popleft().close()
+        self._opened.append(path.open("wb", buffering=0))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        """Close the files; Polars has its own descriptors."""
+        with self._lock:
+            self._closed = True
+            while self._opened:
+                self._opened.popleft().close()
 
 
 def _sink(frame: pl.LazyFrame, target: pl.PartitionBy, rows: int, space: SpillSpace) -> None:

@@ -247,22 +247,25 @@ def test_joins_with_more_conditions(kind: str, tmp_path: Path, *, blocks: bool) 
 @pytest.mark.parametrize("keys", [1, 2])
 @pytest.mark.parametrize("wanted", ["all", "no right rows", "no NULL on the right"])
 def test_not_in_knows_of_every_null(keys: int, wanted: str, space: SpillSpace) -> None:
+    """A NULL on the right makes `x NOT IN` NULL for each x without a match, in all parts; any row
+    there does for a NULL on the left."""
     tables = Tables()
-    left, right = two_sides(tables)
-    condition = (
-        every(
-            *(eq(left.columns[i], right.columns[i]) for i in range(1, keys + 1)),
-        )
-        if keys > 1
-        else eq(left.columns[1], right.columns[1])
-    )
+    kinds = (INTEGER, INTEGER)
+    left = tables.scan([*((n, n % 3) for n in range(20)), (None, 0), (None, 1)], *kinds)
+    right = tables.scan([(1, 1), (2, 2), (None, 1), (17, None), (None, None)], *kinds)
+    pairs = zip(left.columns[:keys], right.columns[:keys], strict=True)
+    equal = [eq(one, other) for one, other in pairs]
+    condition = every(*equal) if keys > 1 else equal[0]
     below: Relation = right
     if wanted == "no right rows":
-        below = Filter(right, call("<", right.columns[0], lit(0)))
+        below = Filter(right, call("=", right.columns[0], lit(-1)))
     elif wanted != "all":
-        known = [call("not", call("is null", c), kind=BOOLEAN) for c in right.columns[1:]]
+        known = [call("not", call("is null", c), kind=BOOLEAN) for c in right.columns]
         below = Filter(right, every(*known))
-    same(tables, Join("anti", left, below, condition, null_aware=True), space)
+    anti = Join("anti", left, below, condition, null_aware=True)
+    if wanted == "all":
+        assert tables.run(anti) == []
+    same(tables, anti, space)
     same(tables, tables.mark(left, below, condition, null_aware=True), space)
 
 
