@@ -2,7 +2,7 @@
 
 What became of an attempt decides what becomes of the worker and of the fragment:
 
-    result, or the fragment's own error    the worker is free again
+    result, or the fragment's own error    the worker is free again (a refusal for memory, too)
     the worker died                        it is lost; the fragment is tried on another
     it ran out of memory                   it is lost; the fragment is tried once more, spilling to
                                            disk, if it has a budget; then it is OutOfMemory
@@ -21,11 +21,11 @@ import dataclasses
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
-from actors.compute.workers import WorkerHandle, WorkerLost
+from actors.compute.workers import WorkerExhausted, WorkerHandle, WorkerLost
 from actors.fragments import Fragment, FragmentResult
 from actors.messages import QueryStats
 from storage.clock import Clock
-from storage.errors import OutOfMemory, Unavailable
+from storage.errors import Unavailable
 
 __all__ = ["Supervisor", "WorkerSupply"]
 
@@ -144,7 +144,7 @@ class Supervisor:
                 attempts.lost()
                 self._supply.lose(worker, attempt, "died")
                 continue
-            except OutOfMemory:
+            except WorkerExhausted:
                 again = attempts.spills()
                 self._supply.lose(worker, attempt, "out of memory")
                 if again:
@@ -204,7 +204,7 @@ class Supervisor:
                         "run it again"
                     ) from error
                 continue
-            except OutOfMemory:
+            except WorkerExhausted:
                 again = attempts.spills()
                 self._supply.lose(worker, attempt, "out of memory")
                 if again and not begun:

@@ -6,12 +6,18 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol
 
 from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
+from storage.errors import OutOfMemory
 
-__all__ = ["WorkerHandle", "WorkerLost"]
+__all__ = ["WorkerExhausted", "WorkerHandle", "WorkerLost"]
 
 
 class WorkerLost(Exception):
     """The process behind a handle is gone."""
+
+
+class WorkerExhausted(OutOfMemory):
+    """The process behind a handle takes more memory than it may, or died of that. A refusal by a
+    worker that is well is a plain `OutOfMemory`."""
 
 
 class WorkerHandle(Protocol):
@@ -23,8 +29,8 @@ class WorkerHandle(Protocol):
         ...
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
-        """Raises WorkerLost when the process died; OutOfMemory when it is about to, because of the
-        fragment; or the fragment's own error."""
+        """Raises WorkerLost when the process died; WorkerExhausted when it is about to, because of
+        the fragment; or the fragment's own error."""
         ...
 
     def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]:

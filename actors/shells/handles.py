@@ -12,12 +12,12 @@ import pyarrow as pa
 import ray
 import ray.exceptions
 
-from actors.compute.workers import WorkerLost
+from actors.compute.workers import WorkerExhausted, WorkerLost
 from actors.fleet.port import Observation
 from actors.fleet.shapes import WorkerShape
 from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
 from actors.messages import QueryStats
-from storage.errors import InternalError, MobulaError, OutOfMemory
+from storage.errors import InternalError, MobulaError
 
 __all__ = ["RayCoordinator", "RayWorker", "answer", "fetch_rows", "resolve_rows", "share_rows"]
 
@@ -52,7 +52,7 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except ray.exceptions.OutOfMemoryError as error:
-        raise OutOfMemory(
+        raise WorkerExhausted(
             f"{what} took more memory than its node has; use larger workers or ask for less at once"
         ) from error
     except ray.exceptions.RayActorError as error:
@@ -112,7 +112,7 @@ class RayWorker:
         """Whether a worker that died did so of memory: nobody tells, when the kernel ended it."""
         limit = fragment.memory_bytes
         if limit is not None and self._memory_bytes >= NEAR_LIMIT * limit:
-            raise OutOfMemory(
+            raise WorkerExhausted(
                 f"query {fragment.query_id}: its worker died when it took "
                 f"{self._memory_bytes >> 20} of its {limit >> 20} MiB; use larger workers or ask "
                 "for less at once"

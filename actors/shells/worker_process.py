@@ -13,6 +13,7 @@ import pyarrow as pa
 from actors.compute.memory import MemoryWatch, Watched
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
+from actors.compute.workers import WorkerExhausted
 from actors.fleet.shapes import Shape
 from actors.fragments import Fragment, HotFile, Warmed
 from actors.loop import LoopThread
@@ -22,7 +23,6 @@ from actors.service import open_worker
 from actors.settings import NodeSettings
 from actors.shells.handles import resolve_rows
 from storage.clock import SystemClock
-from storage.errors import OutOfMemory
 
 __all__ = ["WorkerProcess"]
 
@@ -81,8 +81,8 @@ class WorkerProcess:
         """Run a fragment; returns (costs, rows if they are few) and the rows if they are many, as
         two objects: few come with the reply, many stay in this node's object store.
 
-        Raises OutOfMemory as soon as the process takes more than the fragment may. What runs in it
-        cannot be stopped: the caller ends the process.
+        Raises WorkerExhausted as soon as the process takes more than the fragment may. What runs in
+        it cannot be stopped: the caller ends the process.
         """
         with self._memory.over(fragment.memory_bytes) as watched:
             result = await self._within(self._worker.execute(fragment), watched, fragment)
@@ -161,9 +161,9 @@ class WorkerProcess:
         )
 
 
-def _too_much(fragment: Fragment, found_bytes: int) -> OutOfMemory:
+def _too_much(fragment: Fragment, found_bytes: int) -> WorkerExhausted:
     limit = fragment.memory_bytes or 0
-    return OutOfMemory(
+    return WorkerExhausted(
         f"query {fragment.query_id} took {found_bytes >> 20} MiB, and a worker may take "
         f"{limit >> 20} MiB (worker_memory); use larger workers or ask for less at once"
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.compute.supervisor import Supervisor
-from actors.compute.workers import WorkerLost
+from actors.compute.workers import WorkerExhausted, WorkerLost
 from actors.fragments import Fragment, FragmentResult
 from actors.messages import QueryStats
 from storage.errors import InvalidRequest, OutOfMemory, Unavailable
@@ -126,18 +126,28 @@ def test_an_error_of_the_fragment_frees_the_worker() -> None:
 
 def test_memory_is_tried_once_more_and_only_with_a_budget() -> None:
     async def test() -> None:
-        supply = Supply(OutOfMemory("a"), "rows")
+        supply = Supply(WorkerExhausted("a"), "rows")
         await supply.supervisor.run(FRAGMENT)
         assert supply.verdicts == ["out of memory", "free"]
         assert [attempt.spill for attempt in supply.attempts] == [False, True]
-        supply = Supply(OutOfMemory("a"), WorkerLost(), OutOfMemory("b"))
+        supply = Supply(WorkerExhausted("a"), WorkerLost(), WorkerExhausted("b"))
         with pytest.raises(OutOfMemory, match="b"):
             await supply.supervisor.run(FRAGMENT)
         assert supply.verdicts == ["out of memory", "died", "out of memory"]
         assert supply.attempts[2].spill
-        supply = Supply(OutOfMemory("a"))
+        supply = Supply(WorkerExhausted("a"))
         with pytest.raises(OutOfMemory, match="a"):
             await supply.supervisor.run(UNLIMITED)
+
+    run(test)
+
+
+def test_a_refusal_for_memory_leaves_the_worker_and_is_not_tried_again() -> None:
+    async def test() -> None:
+        supply = Supply(OutOfMemory("one group is too large"))
+        with pytest.raises(OutOfMemory, match="one group"):
+            await supply.supervisor.run(FRAGMENT)
+        assert (supply.verdicts, len(supply.attempts)) == (["free"], 1)
 
     run(test)
 
@@ -182,10 +192,10 @@ def test_a_stream_that_dies_with_rows_under_way_is_not_repeated() -> None:
 
 def test_a_stream_out_of_memory_is_repeated_before_its_first_rows_only() -> None:
     async def test() -> None:
-        supply = Supply(((), OutOfMemory("a"), True), ((1,), None, True))
+        supply = Supply(((), WorkerExhausted("a"), True), ((1,), None, True))
         assert await listed(supply.supervisor.stream(FRAGMENT)) == [1]
         assert supply.attempts[1].spill
-        supply = Supply(((1,), OutOfMemory("a"), True))
+        supply = Supply(((1,), WorkerExhausted("a"), True))
         with pytest.raises(OutOfMemory):
             await listed(supply.supervisor.stream(FRAGMENT))
         assert supply.verdicts == ["out of memory"]

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from actors.compute.workers import WorkerExhausted
 from actors.messages import QueryStats
 from storage.errors import Cancelled, InvalidRequest, OutOfMemory, Unavailable
 from tests.unit.actors.virtual_warehouse.elastic_stage import Stage, fragment_of, playing, settle
@@ -246,13 +247,13 @@ def test_what_runs_out_of_memory_is_tried_again_spilling() -> None:
         await settle()
         (worker,) = stage.bring()
         await settle()
-        worker.fail(OutOfMemory("too much"))
+        worker.fail(WorkerExhausted("too much"))
         await settle()
         (other,) = stage.bring()
         await settle()
         assert other.fragment is not None
         assert other.fragment.spill
-        other.fail(OutOfMemory("still too much"))
+        other.fail(WorkerExhausted("still too much"))
         with pytest.raises(OutOfMemory, match="still"):
             await query
         assert [why for _, why in stage.dismissed] == ["out of memory", "out of memory"]
@@ -266,7 +267,7 @@ def test_without_a_budget_running_out_of_memory_is_final() -> None:
         await settle()
         stage.bring()[0]
         await settle()
-        stage.made[0].fail(OutOfMemory("too much"))
+        stage.made[0].fail(WorkerExhausted("too much"))
         with pytest.raises(OutOfMemory):
             await query
 

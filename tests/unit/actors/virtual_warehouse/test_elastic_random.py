@@ -12,6 +12,7 @@ from collections import Counter
 
 import pytest
 
+from actors.compute.workers import WorkerExhausted
 from storage.errors import Cancelled, InvalidRequest, MobulaError, OutOfMemory, Unavailable
 from tests.unit.actors.virtual_warehouse.elastic_stage import Stage, playing, settle
 
@@ -54,7 +55,7 @@ class Storm:
 
     def fail(self) -> None:
         if busy := self.busy():
-            error = self.chance.choice([InvalidRequest("bad"), OutOfMemory("too much")])
+            error = self.chance.choice([InvalidRequest("bad"), WorkerExhausted("too much")])
             self.stage.running()[self.chance.choice(busy)].fail(error)
 
     def die(self) -> None:
