@@ -10,6 +10,7 @@
     |- Fenced              this writer has been replaced: stop it
     |- Unavailable         nothing wrong with the call: retry later
     |- OutOfMemory         do not retry as is
+    |  `- WorkerExhausted  the process took more than it may, and ends
     |- Cancelled           the caller asked for it
     |- CorruptData         an object is not what it must be; named
     |  `- ObjectMissing    an object that must be there is not
@@ -36,6 +37,7 @@ __all__ = [
     "SqlSyntaxError",
     "Unavailable",
     "UnknownObject",
+    "WorkerExhausted",
 ]
 
 
@@ -105,6 +107,11 @@ class OutOfMemory(MobulaError):
     """The work does not fit its memory budget. Do not retry it as it is."""
 
     sqlstate = "53200"
+
+
+class WorkerExhausted(OutOfMemory):
+    """The process that did the work took more memory than it may, or died of that. A refusal by one
+    that is well is a plain `OutOfMemory`."""
 
 
 class Cancelled(MobulaError):

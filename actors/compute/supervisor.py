@@ -21,11 +21,11 @@ import dataclasses
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
-from actors.compute.workers import WorkerExhausted, WorkerHandle, WorkerLost
+from actors.compute.workers import WorkerHandle, WorkerLost
 from actors.fragments import Fragment, FragmentResult
 from actors.messages import QueryStats
 from storage.clock import Clock
-from storage.errors import Unavailable
+from storage.errors import Unavailable, WorkerExhausted
 
 __all__ = ["Supervisor", "WorkerSupply"]
 

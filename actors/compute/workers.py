@@ -6,18 +6,12 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol
 
 from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
-from storage.errors import OutOfMemory
 
-__all__ = ["WorkerExhausted", "WorkerHandle", "WorkerLost"]
+__all__ = ["WorkerHandle", "WorkerLost"]
 
 
 class WorkerLost(Exception):
     """The process behind a handle is gone."""
-
-
-class WorkerExhausted(OutOfMemory):
-    """The process behind a handle takes more memory than it may, or died of that. A refusal by a
-    worker that is well is a plain `OutOfMemory`."""
 
 
 class WorkerHandle(Protocol):

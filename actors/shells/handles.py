@@ -12,12 +12,12 @@ import pyarrow as pa
 import ray
 import ray.exceptions
 
-from actors.compute.workers import WorkerExhausted, WorkerLost
+from actors.compute.workers import WorkerLost
 from actors.fleet.port import Observation
 from actors.fleet.shapes import WorkerShape
 from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
 from actors.messages import QueryStats
-from storage.errors import InternalError, MobulaError
+from storage.errors import InternalError, MobulaError, WorkerExhausted
 
 __all__ = ["RayCoordinator", "RayWorker", "answer", "fetch_rows", "resolve_rows", "share_rows"]
 

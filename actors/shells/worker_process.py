@@ -13,7 +13,6 @@ import pyarrow as pa
 from actors.compute.memory import MemoryWatch, Watched
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
-from actors.compute.workers import WorkerExhausted
 from actors.fleet.shapes import Shape
 from actors.fragments import Fragment, HotFile, Warmed
 from actors.loop import LoopThread
@@ -23,6 +22,7 @@ from actors.service import open_worker
 from actors.settings import NodeSettings
 from actors.shells.handles import resolve_rows
 from storage.clock import SystemClock
+from storage.errors import WorkerExhausted
 
 __all__ = ["WorkerProcess"]
 

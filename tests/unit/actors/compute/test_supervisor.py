@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from actors.compute.supervisor import Supervisor
-from actors.compute.workers import WorkerExhausted, WorkerLost
+from actors.compute.workers import WorkerLost
 from actors.fragments import Fragment, FragmentResult
 from actors.messages import QueryStats
-from storage.errors import InvalidRequest, OutOfMemory, Unavailable
+from storage.errors import InvalidRequest, OutOfMemory, Unavailable, WorkerExhausted
 from tests.fakes import FakeClock
 
 FRAGMENT = Fragment(query_id="q", attempt=1, program=None, inputs=(), memory_bytes=1 << 20)

@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from actors.compute.workers import WorkerExhausted
 from actors.messages import QueryStats
-from storage.errors import Cancelled, InvalidRequest, OutOfMemory, Unavailable
+from storage.errors import Cancelled, InvalidRequest, OutOfMemory, Unavailable, WorkerExhausted
 from tests.unit.actors.virtual_warehouse.elastic_stage import Stage, fragment_of, playing, settle
 
 

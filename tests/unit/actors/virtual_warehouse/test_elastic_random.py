@@ -12,8 +12,14 @@ from collections import Counter
 
 import pytest
 
-from actors.compute.workers import WorkerExhausted
-from storage.errors import Cancelled, InvalidRequest, MobulaError, OutOfMemory, Unavailable
+from storage.errors import (
+    Cancelled,
+    InvalidRequest,
+    MobulaError,
+    OutOfMemory,
+    Unavailable,
+    WorkerExhausted,
+)
 from tests.unit.actors.virtual_warehouse.elastic_stage import Stage, playing, settle
 
 STEPS = 150
