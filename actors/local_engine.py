@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from actors.compute.queries import QueryLog
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
 from actors.coordinator_service import CoordinatorService
@@ -166,6 +167,7 @@ class LocalEngine(StoreClient):
             start_worker=self._start_own,
             share=_same,
             fetch_rows=_fetched,
+            queries=QueryLog("", self._clock, self._ids),
             observe=self._observe,
             silent_ms=0,  # sessions of a local primary lived in its process
         )

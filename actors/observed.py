@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
+from storage.snapshot.changes import VirtualWarehouse
+
 __all__ = [
     "OBSERVED",
     "Observe",
@@ -18,6 +22,7 @@ __all__ = [
     "ScalingEvent",
     "WarehouseRecord",
     "nothing_observed",
+    "warehouse_record",
 ]
 
 
@@ -142,3 +147,8 @@ Observe = Callable[[str], Awaitable[Sequence[Observed]]]  # a name of `OBSERVED`
 async def nothing_observed(name: str) -> Sequence[Observed]:
     """An `Observe` where nothing runs that could be seen."""
     return ()
+
+
+def warehouse_record(settings: VirtualWarehouse) -> WarehouseRecord:
+    """Of one that no process runs for."""
+    return WarehouseRecord(state="stopped", **msgspec.structs.asdict(settings))

@@ -159,6 +159,7 @@ class PrimaryService:
         start_worker: StartWorker,
         share: Callable[[pa.Table], Any],
         fetch_rows: Callable[[Any], Awaitable[pa.Table]],
+        queries: QueryLog,
         silent_ms: int = SILENT_MS,
         make_ingest: Callable[[Ingest], Ingest] = lambda own: own,
         observe: Observe = nothing_observed,
@@ -176,7 +177,6 @@ class PrimaryService:
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids)
         primary = _primary(node, reign, store, clock, ids)
-        queries = QueryLog("", clock, ids)
         pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
             planner=planner,

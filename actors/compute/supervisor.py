@@ -140,23 +140,9 @@ class Supervisor:
             attempts.begin()
             try:
                 result = await worker.execute(attempt)
-            except WorkerLost:
-                attempts.lost()
-                self._supply.lose(worker, attempt, "died")
-                continue
-            except WorkerExhausted:
-                again = attempts.spills()
-                self._supply.lose(worker, attempt, "out of memory")
-                if again:
+            except BaseException as error:
+                if self._failed(worker, attempt, attempts, error):
                     continue
-                raise
-            except asyncio.CancelledError:
-                attempts.end()
-                self._supply.lose(worker, attempt, "cancelled")
-                raise
-            except BaseException:
-                attempts.end()
-                self._supply.give_back(worker, attempt)
                 raise
             attempts.end()
             self._supply.give_back(worker, attempt)
@@ -196,31 +182,41 @@ class Supervisor:
                     if closing:
                         return
                     raise asyncio.CancelledError from error
-                attempts.lost()
-                self._supply.lose(worker, attempt, "died")
+                self._failed(worker, attempt, attempts, error)
                 if begun:
                     raise Unavailable(
                         f"query {fragment.query_id}: its worker died in the middle of the rows; "
                         "run it again"
                     ) from error
                 continue
-            except WorkerExhausted:
-                again = attempts.spills()
-                self._supply.lose(worker, attempt, "out of memory")
-                if again and not begun:
+            except BaseException as error:
+                if self._failed(worker, attempt, attempts, error) and not begun:
                     continue
-                raise
-            except asyncio.CancelledError:
-                attempts.end()
-                self._supply.lose(worker, attempt, "cancelled")
-                raise
-            except BaseException:
-                attempts.end()
-                self._supply.give_back(worker, attempt)
                 raise
             attempts.end()
             self._supply.give_back(worker, attempt)
             return
+
+    def _failed(
+        self, worker: WorkerHandle, attempt: Fragment, attempts: _Attempts, error: BaseException
+    ) -> bool:
+        """What becomes of the worker; whether the fragment is tried again."""
+        match error:
+            case WorkerLost():
+                attempts.lost()
+                self._supply.lose(worker, attempt, "died")
+                return True
+            case WorkerExhausted():
+                again = attempts.spills()
+                self._supply.lose(worker, attempt, "out of memory")
+                return again
+            case asyncio.CancelledError():
+                attempts.end()
+                self._supply.lose(worker, attempt, "cancelled")
+            case _:
+                attempts.end()
+                self._supply.give_back(worker, attempt)
+        return False
 
 
 def _is_cancelled() -> bool:

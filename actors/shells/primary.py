@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import ray
 
+from actors.compute.queries import QueryLog
 from actors.compute.workers import WorkerLost
 from actors.lifeline import Lifelines
 from actors.loop import LoopThread
@@ -28,11 +29,13 @@ from actors.messages import (
 from actors.observed import Observed, QueryRecord
 from actors.planner import Planner
 from actors.ray_ingest import IngestTasks, RayIngest
+from actors.ray_metrics import RayMetrics
 from actors.service import PrimaryService
 from actors.settings import NodeSettings
 from actors.shells.fleet_calls import observed_by_fleet
 from actors.shells.handles import RayWorker, answer, fetch_rows, share_rows
 from actors.shells.opening import Opening, StreamingShell, node_address
+from actors.virtual_warehouse.metrics import Meter
 from storage.clock import SystemClock
 from storage.errors import Fenced, MobulaError
 from storage.ids import RandomIds
@@ -70,6 +73,7 @@ class PrimaryShell(StreamingShell):
         # Ray keeps an actor's id when it restarts it, and never runs two of one id: a successor
         # with our id knows that its predecessor is dead.
         self._id = f"ray-{ray.get_runtime_context().get_actor_id()}"
+        self._meter = Meter(RayMetrics(), node.root)
         self._lifelines = Lifelines(node_address(), self._gone)
         self._service = Opening(self._loop, self._open)
 
@@ -163,6 +167,7 @@ class PrimaryShell(StreamingShell):
             start_worker=self._start_own,
             share=share_rows,
             fetch_rows=fetch_rows,
+            queries=QueryLog("", SystemClock(), ids, self._meter.query_ended),
             make_ingest=lambda own: RayIngest(own, self._node, self._tasks),
             observe=self._observe,
         )

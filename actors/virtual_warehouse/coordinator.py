@@ -13,7 +13,7 @@ from actors.compute.queries import QueryLog
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
 from actors.messages import Lookup, QueryReply, Statement
-from actors.observed import WarehouseRecord
+from actors.observed import WarehouseRecord, warehouse_record
 from actors.planner import Parsed
 from actors.virtual_warehouse.elastic import ElasticWorkers
 from actors.virtual_warehouse.follower import Follower
@@ -21,7 +21,7 @@ from storage.errors import InvalidRequest
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import Snapshot
 
-__all__ = ["Coordinator", "warehouse_record"]
+__all__ = ["Coordinator"]
 
 A = TypeVar("A", Statement, Lookup)
 
@@ -142,9 +142,3 @@ class Coordinator:
             coordinator_pid=pid,
             shortage=self.workers.shortage,
         )
-
-
-def warehouse_record(settings: VirtualWarehouse) -> WarehouseRecord:
-    """Of one that no process runs for."""
-    shared = {field: getattr(settings, field) for field in settings.__struct_fields__}
-    return WarehouseRecord(state="stopped", **shared)

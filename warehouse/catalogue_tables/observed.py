@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from actors.observed import OBSERVED, Observed, WarehouseRecord
+from actors.observed import OBSERVED, Observed, WarehouseRecord, warehouse_record
 from storage.errors import UnknownObject
 from storage.nearest import nearest
 from storage.schema import Column, SqlType, arrow_schema
@@ -36,7 +36,6 @@ _TYPES: dict[type, SqlType] = {
     str: types.TEXT,
 }
 _MICROSECONDS = 1_000  # in a millisecond
-STOPPED = "stopped"
 
 
 def is_observed(name: tuple[str, ...]) -> bool:
@@ -80,13 +79,8 @@ def warehouse_records(
     seen = {record.name: record for record in observed if isinstance(record, WarehouseRecord)}
     found = []
     for warehouse in warehouses:
-        settings = msgspec.structs.asdict(warehouse)
-        record = seen.get(warehouse.name)
-        found.append(
-            WarehouseRecord(state=STOPPED, **settings)
-            if record is None
-            else dataclasses.replace(record, **settings)
-        )
+        record = seen.get(warehouse.name) or warehouse_record(warehouse)
+        found.append(dataclasses.replace(record, **msgspec.structs.asdict(warehouse)))
     return found
 
 
