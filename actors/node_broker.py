@@ -22,7 +22,6 @@ from ray.autoscaler.sdk import request_resources
 
 from actors.fleet.nodes import Bundle, NodeWishes
 from actors.fleet.supply import Supply, supply_text
-from actors.loop import LoopThread
 from storage.clock import SystemClock
 
 __all__ = ["NodeBroker", "NodeBrokerShell", "describe_supply", "read_supply"]
@@ -36,35 +35,20 @@ class NodeBrokerShell:
 
     def __init__(self) -> None:
         self._clock = SystemClock()
-        self._loop = LoopThread("mobula-node-broker")
         self._error: str | None = None
         self._calls = 0
-        self._opened = self._loop.start(self._open())
-        self._work = self._loop.start(self._run())
+        self._opened = asyncio.create_task(self._open())
+        self._work = asyncio.create_task(self._run())
 
     async def wish(self, holder: str, bundles: Sequence[Bundle]) -> None:
         """See `NodeWishes.wish`; Ray is told soon."""
-        await asyncio.wrap_future(self._loop.start(self._wish(holder, bundles)))
-
-    async def status(self) -> dict[str, Any]:
-        """The holders, what is asked for, how often Ray was told, and why it could not be."""
-        return await asyncio.wrap_future(self._loop.start(self._status()))
-
-    async def _open(self) -> None:
-        self._woken = asyncio.Event()
-        try:
-            inherited = (await asyncio.to_thread(read_supply)).requested
-        except Exception as error:  # whatever Ray raises: nothing is inherited then
-            self._error, inherited = str(error), ()
-        self._wishes = NodeWishes(inherited=inherited, now_ms=self._clock.monotonic_ms())
-
-    async def _wish(self, holder: str, bundles: Sequence[Bundle]) -> None:
-        await asyncio.wrap_future(self._opened)
+        await asyncio.shield(self._opened)
         self._wishes.wish(holder, bundles, self._clock.monotonic_ms())
         self._woken.set()
 
-    async def _status(self) -> dict[str, Any]:
-        await asyncio.wrap_future(self._opened)
+    async def status(self) -> dict[str, Any]:
+        """The holders, what is asked for, how often Ray was told, and why it could not be."""
+        await asyncio.shield(self._opened)
         now_ms = self._clock.monotonic_ms()
         return {
             "holders": self._wishes.holders(now_ms),
@@ -74,9 +58,17 @@ class NodeBrokerShell:
             "pid": os.getpid(),
         }
 
+    async def _open(self) -> None:
+        self._woken = asyncio.Event()
+        try:
+            inherited = (await asyncio.to_thread(read_supply)).requested
+        except Exception as error:  # whatever Ray raises: nothing is inherited then
+            self._error, inherited = str(error), ()
+        self._wishes = NodeWishes(inherited=inherited, now_ms=self._clock.monotonic_ms())
+
     async def _run(self) -> None:
         """Tell Ray when a wish came, or lapsed; try again at the next tick what did not work."""
-        await asyncio.wrap_future(self._opened)
+        await self._opened
         while True:
             now_ms = self._clock.monotonic_ms()
             if self._wishes.changed(now_ms):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pyarrow as pa
 import ray
 
-from actors.coordinator_service import CoordinatorService
+from actors.coordinator_service import CoordinatorService, open_branch
 from actors.fleet.port import Observation
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.lifeline import Lifelines
-from actors.loop import LoopThread
 from actors.messages import Lookup, QueryReply, Statement
 from actors.observed import Observed
 from actors.planner import Planner
@@ -25,12 +25,10 @@ from actors.shells.handles import RayWorker, share_rows
 from actors.shells.opening import StreamingShell, node_address
 from actors.virtual_warehouse.metrics import Meter
 from storage.clock import SystemClock
-from storage.errors import Unavailable
+from storage.errors import MobulaError, Unavailable
 from storage.ids import RandomIds
 
 __all__ = ["CoordinatorShell"]
-
-S = TypeVar("S")
 
 
 class CoordinatorShell(StreamingShell):
@@ -49,13 +47,16 @@ class CoordinatorShell(StreamingShell):
         self._planner.rehearsal()  # so that the first query need not load what planning needs
         self._find_fleet = find_fleet
         self._find_primary = find_primary
-        self._loop = LoopThread("mobula-coordinator")
         self._lifelines = Lifelines(node_address(), self._gone)
         self._warehouse = ""
         self._service: CoordinatorService | None = None
+        self._rehearsal: asyncio.Task[None] | None = None
 
     async def ready(self) -> int:
-        """The process id, once it can become a coordinator."""
+        """The process id, once it can become a coordinator at full speed."""
+        if self._rehearsal is None:
+            self._rehearsal = asyncio.create_task(self._rehearse())
+        await asyncio.shield(self._rehearsal)
         return os.getpid()
 
     async def introduce(self) -> tuple[Shape, int, str]:
@@ -70,20 +71,18 @@ class CoordinatorShell(StreamingShell):
 
     async def lead(self, warehouse: str, leader: str) -> int:
         """See `CoordinatorHandle`."""
-        self._service = await self._run(
-            CoordinatorService.open(
-                self._node,
-                self._planner,
-                warehouse=warehouse,
-                leader=leader,
-                fleet=RayFleet(lambda: self._find_fleet(self._node)),
-                observe=self._observe,
-                meter=Meter(RayMetrics(), self._node.root),
-                clock=SystemClock(),
-                ids=RandomIds(),
-                share=share_rows,
-                node_types=self._node.settings.ray.node_types,
-            )
+        self._service = await CoordinatorService.open(
+            self._node,
+            self._planner,
+            warehouse=warehouse,
+            leader=leader,
+            fleet=RayFleet(lambda: self._find_fleet(self._node)),
+            observe=self._observe,
+            meter=Meter(RayMetrics(), self._node.root),
+            clock=SystemClock(),
+            ids=RandomIds(),
+            share=share_rows,
+            node_types=self._node.settings.ray.node_types,
         )
         self._warehouse = warehouse
         if (primary := self._find_primary(self._node)) is not None:
@@ -92,67 +91,63 @@ class CoordinatorShell(StreamingShell):
 
     async def take_over(self, workers: int) -> None:
         """See `CoordinatorHandle`."""
-        self._loop.call(self._open_service().take_over, workers)
+        self._open_service().take_over(workers)
 
     async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002
         """See `CoordinatorHandle`."""
         service = self._open_service()
         worker.resize_cache.remote(service.cache_bytes)
-        self._loop.call(service.join, id, RayWorker(worker, pid), shape)
+        service.join(id, RayWorker(worker, pid), shape)
 
     async def left(self, id: str) -> None:  # noqa: A002
-        self._loop.call(self._open_service().left, id)
+        self._open_service().left(id)
 
     async def shortage(self, text: str | None) -> None:
-        self._loop.call(self._open_service().shortage, text)
+        self._open_service().shortage(text)
 
     async def observe(self, queries: bool) -> Observation:
-        service = self._open_service()
-        return await self._inside(lambda: service.observe(queries=queries))
+        return self._open_service().observe(queries=queries)
 
     async def cancel(self, query_id: str) -> bool:
-        service = self._open_service()
-        return await self._inside(lambda: service.cancel(query_id))
+        return self._open_service().cancel(query_id)
 
     async def close(self, force: bool) -> None:
         """See `CoordinatorHandle`; the caller ends the process."""
         if self._service is not None:
-            await self._run(self._service.close(force=force))
+            await self._service.close(force=force)
 
     # --- clients ----------------------------------------------------------------------------------
 
     async def hello(self) -> tuple[str, int]:
         """Where clients hold a lifeline."""
-        return await self._run(self._lifelines.address())
+        return await self._lifelines.address()
 
     async def get(self, lookup: Lookup) -> QueryReply:
-        return await self._run(self._open_service().get(lookup))
+        return await self._open_service().get(lookup)
 
     async def query(self, statement: Statement) -> QueryReply:
-        return await self._run(self._open_service().query(statement))
+        return await self._open_service().query(statement)
 
     async def stream(self, statement: Statement) -> tuple[str, pa.Schema]:
         """Open a stream; its id, and the schema of its rows."""
-        return await self._opened(self._open_service().stream(statement))
+        return self._opened(await self._open_service().stream(statement))
 
     async def suspend(self, force: bool) -> None:
-        await self._run(self._open_service().suspend(force=force))
+        await self._open_service().suspend(force=force)
 
     async def resume(self) -> None:
-        await self._run(self._open_service().resume())
+        await self._open_service().resume()
 
     async def refresh(self) -> None:
         """Look for new settings."""
-        await self._run(self._open_service().refresh())
+        await self._open_service().refresh()
 
     async def hint(self, lsn: int) -> None:
         if self._service is not None:
-            self._loop.call(self._service.hint, lsn)
+            self._service.hint(lsn)
 
     async def status(self) -> dict[str, Any]:
-        service = self._open_service()
-        found = await self._inside(service.status)
-        return {**found, "pid": os.getpid()}
+        return {**self._open_service().status(), "pid": os.getpid()}
 
     def _open_service(self) -> CoordinatorService:
         if self._service is None:
@@ -166,11 +161,11 @@ class CoordinatorShell(StreamingShell):
     async def _observe(self, kind: str) -> Sequence[Observed]:
         return await observed_by_fleet(self._find_fleet(self._node), kind)
 
-    async def _run(self, work: Coroutine[Any, Any, S]) -> S:
-        return await asyncio.wrap_future(self._loop.start(work))
-
-    async def _inside(self, call: Callable[[], S]) -> S:
-        async def inside() -> S:
-            return call()
-
-        return await self._run(inside())
+    async def _rehearse(self) -> None:
+        """Read the log once, so that the first who opens it need not load what that takes."""
+        store, reader = open_branch(self._node, SystemClock())
+        try:
+            with contextlib.suppress(MobulaError):  # who opens it hears of it
+                await reader.open()
+        finally:
+            await store.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import ray
 import ray.exceptions
@@ -16,7 +16,6 @@ from actors.fleet.fleet import Fleet, FleetLimits
 from actors.fleet.host import FoundProcess
 from actors.fleet.port import Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
-from actors.loop import LoopThread
 from actors.node_broker import NodeBroker, describe_supply
 from actors.observed import Observed, QueryRecord, ScalingEvent
 from actors.ray_metrics import RayMetrics
@@ -32,8 +31,6 @@ __all__ = ["ClusterCalls", "FleetShell", "floors"]
 
 INTRODUCE_S = 5.0  # how long a process that runs already may take to say what it is
 UNREACHABLE_S = 0.5
-
-S = TypeVar("S")
 
 
 class ClusterCalls:
@@ -144,8 +141,7 @@ class FleetShell:
     def __init__(self, node: NodeSettings, calls: ClusterCalls) -> None:
         self._node = node
         self._calls = calls
-        self._loop = LoopThread("mobula-fleet")
-        self._fleet = Opening(self._loop, self._open)
+        self._fleet = Opening(self._open)
 
     async def ready(self) -> int:
         """The process id, once it has found what an earlier one left."""
@@ -156,7 +152,7 @@ class FleetShell:
         """See `Fleet.coordinator`."""
         fleet = await self._fleet.get()
         try:
-            return await self._run(fleet.coordinator(name, first))
+            return await fleet.coordinator(name, first)
         except WorkerLost as error:
             raise Unavailable(
                 f"virtual warehouse {name}: its process died; ask again: {error}"
@@ -164,53 +160,44 @@ class FleetShell:
 
     async def stop(self, name: str, force: bool) -> None:
         """See `Fleet.stop`."""
-        fleet = await self._fleet.get()
-        await self._run(fleet.stop(name, force=force))
+        await (await self._fleet.get()).stop(name, force=force)
 
     async def wish(self, wish: Wish, events: Sequence[ScalingEvent]) -> None:
         """See `FleetPort`."""
-        fleet = await self._fleet.get()
-        self._loop.call(fleet.wish, wish, events)
+        (await self._fleet.get()).wish(wish, events)
 
     async def give_back(self, leader: str, ids: Sequence[str]) -> None:
         """See `FleetPort`."""
-        fleet = await self._fleet.get()
-        self._loop.call(fleet.give_back, leader, ids)
+        (await self._fleet.get()).give_back(leader, ids)
 
     async def dismiss(self, leader: str, id: str, why: str) -> None:  # noqa: A002
         """See `FleetPort`."""
-        fleet = await self._fleet.get()
-        self._loop.call(fleet.dismiss, leader, id, why)
+        (await self._fleet.get()).dismiss(leader, id, why)
 
     async def dropped(self, leader: str) -> None:
         """See `FleetPort`."""
-        fleet = await self._fleet.get()
-        self._loop.call(fleet.dropped, leader)
+        (await self._fleet.get()).dropped(leader)
 
     async def running(self) -> dict[str, Any]:
         """See `Fleet.running`."""
-        fleet = await self._fleet.get()
-        return await self._inside(fleet.running)
+        return (await self._fleet.get()).running()
 
     async def cancel(self, query_id: str) -> bool:
         """See `Fleet.cancel`."""
-        fleet = await self._fleet.get()
-        return await self._run(fleet.cancel(query_id))
+        return await (await self._fleet.get()).cancel(query_id)
 
     async def observe(self, kind: str) -> list[Observed]:
         """See `Fleet.observe`."""
-        fleet = await self._fleet.get()
-        return await self._run(fleet.observe(kind))
+        return await (await self._fleet.get()).observe(kind)
 
     async def status(self) -> dict[str, Any]:
         """See `Fleet.status`."""
         fleet = await self._fleet.get()
-        return {**await self._inside(fleet.status), "pid": os.getpid()}
+        return {**fleet.status(), "pid": os.getpid()}
 
     async def close(self) -> None:
         """End all processes of the fleet; the caller ends this one."""
-        fleet = await self._fleet.get()
-        await self._run(fleet.close())
+        await (await self._fleet.get()).close()
 
     async def _open(self) -> Fleet:
         limits = FleetLimits(
@@ -221,12 +208,3 @@ class FleetShell:
         fleet = Fleet(_ClusterHost(self._calls), limits, SystemClock(), RandomIds(), meter)
         await fleet.open()
         return fleet
-
-    async def _run(self, work: Coroutine[Any, Any, S]) -> S:
-        return await asyncio.wrap_future(self._loop.start(work))
-
-    async def _inside(self, call: Callable[[], S]) -> S:
-        async def inside() -> S:
-            return call()
-
-        return await self._run(inside())

@@ -15,7 +15,6 @@ import ray
 from actors.compute.queries import QueryLog
 from actors.compute.workers import WorkerLost
 from actors.lifeline import Lifelines
-from actors.loop import LoopThread
 from actors.messages import (
     CommitReply,
     Lookup,
@@ -69,13 +68,12 @@ class PrimaryShell(StreamingShell):
         self._tasks = tasks
         self._warehouses: dict[str, Any] = {}
         self._looked_s = -LOOKUP_PAUSE_S
-        self._loop = LoopThread("mobula-primary")
         # Ray keeps an actor's id when it restarts it, and never runs two of one id: a successor
         # with our id knows that its predecessor is dead.
         self._id = f"ray-{ray.get_runtime_context().get_actor_id()}"
         self._meter = Meter(RayMetrics(), node.root)
         self._lifelines = Lifelines(node_address(), self._gone)
-        self._service = Opening(self._loop, self._open)
+        self._service = Opening(self._open)
 
     async def ready(self) -> None:
         """Return once the primary serves, or raise why it does not."""
@@ -90,7 +88,7 @@ class PrimaryShell(StreamingShell):
     async def stream(self, statement: Statement) -> tuple[str, pa.Schema]:
         """Open a stream; its id, and the schema of its rows."""
         service = await self._service.get()
-        return await self._opened(service.stream(statement))
+        return self._opened(await service.stream(statement))
 
     async def get(self, lookup: Lookup) -> QueryReply:
         return await self._run(lambda service: service.get(lookup))
@@ -110,21 +108,19 @@ class PrimaryShell(StreamingShell):
 
     async def greet(self, name: str, coordinator: Any) -> None:
         """A virtual warehouse has started."""
-        self._loop.call(self._warehouses.__setitem__, name, coordinator)
+        self._warehouses[name] = coordinator
 
     async def hello(self) -> tuple[str, int]:
         """Where clients hold a lifeline."""
-        return await asyncio.wrap_future(self._loop.start(self._lifelines.address()))
+        return await self._lifelines.address()
 
     async def cancel(self, query_id: str) -> bool:
         """See `PrimaryService.cancel`."""
-        service = await self._service.get()
-        return await self._inside(lambda: service.cancel(query_id))
+        return (await self._service.get()).cancel(query_id)
 
     async def queries(self) -> list[QueryRecord]:
         """See `PrimaryService.queries`."""
-        service = await self._service.get()
-        return await self._inside(service.queries)
+        return (await self._service.get()).queries()
 
     async def close(self) -> None:
         """Finish and step down; the caller ends the process."""
@@ -133,17 +129,11 @@ class PrimaryShell(StreamingShell):
     async def _run(self, call: Callable[[PrimaryService], Coroutine[Any, Any, S]]) -> S:
         service = await self._service.get()
         try:
-            return await asyncio.wrap_future(self._loop.start(call(service)))
+            return await call(service)
         except Fenced:
             if self._service.now() is service:
                 self._service.renew(service.close())
             raise
-
-    async def _inside(self, call: Callable[[], S]) -> S:
-        async def inside() -> S:
-            return call()
-
-        return await asyncio.wrap_future(self._loop.start(inside()))
 
     def _gone(self, session: str) -> None:
         if (service := self._service.now()) is not None:
@@ -197,7 +187,7 @@ class PrimaryShell(StreamingShell):
             return
         self._looked_s = now_s
         if (fleet := self._find_fleet(self._node)) is not None:
-            self._loop.start(self._learn(fleet))
+            self._learning = asyncio.create_task(self._learn(fleet))
 
     async def _learn(self, fleet: Any) -> None:
         with contextlib.suppress(MobulaError, WorkerLost):

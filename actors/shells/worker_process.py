@@ -15,7 +15,6 @@ from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
 from actors.fleet.shapes import Shape
 from actors.fragments import Fragment, HotFile, Warmed
-from actors.loop import LoopThread
 from actors.messages import QueryStats
 from actors.planner import Planner
 from actors.service import open_worker
@@ -46,17 +45,22 @@ class WorkerProcess:
         make_planner: gives the rehearsal that makes the process ready.
         shape: of a worker of the fleet.
         """
-        self._loop = LoopThread("mobula-worker")
         self._memory = MemoryWatch()
         self._shape = shape
         self._warehouse = ""
-        self._worker: Worker = self._loop.run(self._open(node, cache_bytes))
+        self._worker: Worker = open_worker(
+            node,
+            name="files",
+            cache_bytes=cache_bytes,
+            clock=SystemClock(),
+            resolve_rows=resolve_rows,
+        )
         self._stream: BatchStream | None = None
-        self._rehearsal = self._loop.start(self._rehearse(make_planner))
+        self._rehearsal = asyncio.create_task(self._rehearse(make_planner))
 
     async def ready(self) -> int:
         """Return the process id once the worker can take fragments at full speed."""
-        await asyncio.wrap_future(self._rehearsal)
+        await asyncio.shield(self._rehearsal)
         return os.getpid()
 
     async def introduce(self) -> tuple[Shape | None, int, str]:
@@ -73,7 +77,7 @@ class WorkerProcess:
 
     async def resize_cache(self, cache_bytes: int) -> None:
         """Another budget for the cache directory."""
-        self._loop.call(self._worker.resize_cache, cache_bytes)
+        self._worker.resize_cache(cache_bytes)
 
     async def execute(
         self, fragment: Fragment
@@ -117,11 +121,11 @@ class WorkerProcess:
         """End the work of `open_stream`."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            await asyncio.wrap_future(self._loop.start(stream.close()))
+            await stream.close()
 
     async def warm(self, files: Sequence[HotFile]) -> Warmed:
         """See `Worker.warm`."""
-        return await asyncio.wrap_future(self._loop.start(self._worker.warm(files)))
+        return await self._worker.warm(files)
 
     async def busy(self) -> bool:
         """Whether it works on a fragment."""
@@ -133,7 +137,7 @@ class WorkerProcess:
 
     async def close(self) -> None:
         """Leave nothing in the cache directory; the caller ends the process."""
-        await asyncio.wrap_future(self._loop.start(self._worker.close()))
+        await self._worker.close()
 
     async def _rehearse(self, make_planner: Callable[[], Planner]) -> None:
         plan = make_planner().rehearsal()
@@ -144,21 +148,12 @@ class WorkerProcess:
         self, work: Coroutine[Any, Any, S], watched: Watched, fragment: Fragment
     ) -> S:
         """The result, unless memory runs out before."""
-        done = asyncio.wrap_future(self._loop.start(work))
+        done = asyncio.ensure_future(work)
         waits: set[asyncio.Future[Any]] = {done, watched.exceeded}
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if not done.done():
             raise _too_much(fragment, watched.exceeded.result())
         return done.result()
-
-    async def _open(self, node: NodeSettings, cache_bytes: int) -> Worker:
-        return open_worker(
-            node,
-            name="files",
-            cache_bytes=cache_bytes,
-            clock=SystemClock(),
-            resolve_rows=resolve_rows,
-        )
 
 
 def _too_much(fragment: Fragment, found_bytes: int) -> WorkerExhausted:
