@@ -23,7 +23,7 @@ def scan_input(scan: PlannedScan, stage: DeltaStage) -> ScanInput:
     deltas = stage.runs(table, located=scan.location is not None)
     files = tuple(_file_inputs(scan))
     known = [(run.schema_version, run.ranges) for run in deltas]
-    versions = {f.schema_version for f in files} | {version for version, _ in known}
+    versions = table.files.schema_versions | {version for version, _ in known}
     schemas: Mapping[int, tuple[Column, ...]] = {
         version: table.schema_version(version).columns for version in versions
     }
@@ -33,7 +33,8 @@ def scan_input(scan: PlannedScan, stage: DeltaStage) -> ScanInput:
         schemas=schemas,
         files=files,
         deltas=deltas,
-        ranges=column_ranges(scan.files, known, scan.columns, schemas),
+        # Of all files, not of those that are read: known from the last query, and as true.
+        ranges=column_ranges(table.files, known, scan.columns, schemas),
         location=scan.location,
         chosen=scan.chosen,
     )

@@ -60,6 +60,8 @@ from storage.schema import (
 
 __all__ = ["Chosen", "ScanDelta", "ScanFile", "ScanGroup", "check_footer", "read", "scan"]
 
+NAMED_KEYS_MAX = 16  # keys that are compared one by one
+
 
 def scan(
     groups: Sequence[ScanGroup],
@@ -161,12 +163,15 @@ class _Reader:
         keys = _rows(chosen.keys, own, chosen.key).select(
             [_decoded(c, c, self.types[c.id]) for c in chosen.key]
         )
-        names = [c.name for c in chosen.key]
         if not len(keys):
             return found.filter(pl.lit(False))
-        if len(names) == 1:
-            return found.filter(pl.col(names[0]).is_in(keys[names[0]].implode()))
-        return found.join(keys.lazy(), on=names, how="semi")
+        if len(keys) <= NAMED_KEYS_MAX:
+            return found.filter(pl.any_horizontal(_is_key(keys, i) for i in range(len(keys))))
+        found = found.filter(*(_between(keys[c.name]) for c in chosen.key))
+        if len(chosen.key) == 1:
+            name = chosen.key[0].name
+            return found.filter(pl.col(name).is_in(keys[name].implode()))
+        return found.join(keys.lazy(), on=keys.columns, how="semi")
 
     def _counted(self, batch: CountedFiles, group: ScanGroup) -> pl.LazyFrame:
         row = unused("row", [c.name for c in group.columns])
@@ -209,6 +214,23 @@ class _Reader:
     def _carried(self) -> list[pl.Expr]:
         """The wanted columns, from those of `_rows`."""
         return [_decoded(c, c, self.types[c.id]) for c in self.columns]
+
+
+def _is_key(keys: pl.DataFrame, place: int) -> pl.Expr:
+    """Whether a row has the key at this place. Polars skips stripes by a comparison, not by
+    `is_in`."""
+    return pl.all_horizontal(
+        pl.col(name) == pl.lit(keys[name][place], dtype=kind) for name, kind in keys.schema.items()
+    )
+
+
+def _between(values: pl.Series) -> pl.Expr:
+    """What all these values are within; NaN, which is above all, has no place in bounds."""
+    if values.dtype.is_float():
+        return pl.lit(True)
+    return pl.col(values.name).is_between(
+        pl.lit(values.min(), dtype=values.dtype), pl.lit(values.max(), dtype=values.dtype)
+    )
 
 
 def _concatenated(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:

@@ -157,11 +157,12 @@ def _statistics_values(column: Column, statistics: ColumnStatistics | None) -> d
 class FileSet:
     """The live micropartitions of a table: one row each, immutable.
 
-    `memo` keeps what was computed from the rows (`ranges.py`); it is no part of the value.
+    `memo` keeps what was computed from the rows (sums by name; by column id, see `ranges.py`); it
+    is no part of the value.
     """
 
     table: pa.Table
-    memo: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
+    memo: dict[int | str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def empty(cls) -> FileSet:
@@ -229,7 +230,7 @@ class FileSet:
 
     @property
     def row_count(self) -> int:
-        return int(pc.sum(self.table["row_count"]).as_py() or 0)
+        return self._sum("row_count")
 
     def row_counts(self, file_ids: Collection[int]) -> dict[int, int]:
         """By file id, rows of these files; ids that are not there are left out."""
@@ -241,11 +242,26 @@ class FileSet:
 
     @property
     def stripe_count(self) -> int:
-        return int(pc.sum(self.table["stripe_count"]).as_py() or 0)
+        return self._sum("stripe_count")
 
     @property
     def size_bytes(self) -> int:
-        return int(pc.sum(self.table["size_bytes"]).as_py() or 0)
+        return self._sum("size_bytes")
+
+    @property
+    def schema_versions(self) -> frozenset[int]:
+        """Those that files were written with."""
+        if "schema_versions" not in self.memo:
+            found = pc.unique(self.table["schema_version"]).to_pylist()
+            self.memo["schema_versions"] = frozenset(found)
+        versions: frozenset[int] = self.memo["schema_versions"]
+        return versions
+
+    def _sum(self, name: str) -> int:
+        if name not in self.memo:
+            self.memo[name] = int(pc.sum(self.table[name]).as_py() or 0)
+        total: int = self.memo[name]
+        return total
 
     def added(self, other: FileSet) -> FileSet:
         """Both sets; the statistics columns are the union."""

@@ -17,7 +17,7 @@ import pytest
 
 from storage.delete_bitmap import Positions, encode_positions
 from storage.errors import CorruptData, InternalError
-from storage.micropartition import live_rows
+from storage.micropartition import live_rows, reader
 from storage.micropartition.inputs import ROW_BITS, Chosen, ScanDelta, ScanFile, ScanGroup
 from storage.micropartition.reader import scan
 from storage.micropartition.writer import STRIPE_ROWS, write
@@ -158,8 +158,16 @@ KEYS: list[tuple[SqlType, list[Any]]] = [
 ]
 
 
+@pytest.fixture(params=["few", "many"])
+def few_and_many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are compared one by one, or as a set."""
+    if request.param == "many":
+        monkeypatch.setattr(reader, "NAMED_KEYS_MAX", 0)
+
+
 @pytest.mark.parametrize(("kind", "found"), KEYS)
 @pytest.mark.parametrize("carriers", [True, False])
+@pytest.mark.usefixtures("few_and_many")
 def test_hidden_keys_of_any_type(
     tmp_path: Path, kind: SqlType, found: list[Any], carriers: bool
 ) -> None:
@@ -181,6 +189,7 @@ def test_hidden_keys_of_any_type(
     assert values(seen) == sorted([*kept, *kept])
 
 
+@pytest.mark.usefixtures("few_and_many")
 def test_a_key_of_two_columns_is_both(tmp_path: Path) -> None:
     stored = pa.Table.from_pylist(
         [{"n": a, "row": b} for a in range(3) for b in range(3)], schema=arrow_schema(COLUMNS)
