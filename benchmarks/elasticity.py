@@ -34,6 +34,7 @@ from benchmarks.running import (
     load_tpch,
     pool_is_full,
     pool_settings,
+    spare,
 )
 from warehouse.demo.private_ray import private_ray
 from warehouse.tpch import queries
@@ -95,6 +96,7 @@ def _with_nodes_present(
                 warehouse={"size": options.size, "worker_cpus": 1.0},
                 coordinator_cpus=settings.ray.coordinator_cpus,
                 restored=lambda view=view, floors=floors: pool_is_full(view.status(), **floors),
+                refilled=lambda view=view, floors=floors: spare(view.status()) == floors,
             )
             try:
                 run_rounds(site, way, options, partial(report.add, way))

@@ -84,6 +84,7 @@ class Site:
         coordinator_cpus: that a suspended one holds.
         restored: is everything as it should be before a round: the pool full, no node left?
         resting_cpus: what Ray's processes hold then.
+        refilled: has the pool its floors, beside what is lent?
         node_resource: of the nodes that are launched; None: there are none.
     """
 
@@ -91,6 +92,7 @@ class Site:
     warehouse: Mapping[str, Any]
     coordinator_cpus: float
     restored: Callable[[], bool]
+    refilled: Callable[[], bool] = lambda: True
     node_resource: str | None = None
     fleet: FleetView = field(init=False)
     resting_cpus: float = field(init=False)
@@ -117,10 +119,6 @@ class Site:
         """Whether no worker belongs to a virtual warehouse."""
         return all(found["state"] != "lent" for found in self.fleet.status()["processes"])
 
-    def none_starting(self) -> bool:
-        """Whether the pool has what it shall have beside the workers that are lent."""
-        return all(found["state"] != "starting" for found in self.fleet.status()["processes"])
-
 
 def life_cycle(site: Site, name: str) -> dict[str, float]:
     """See the module."""
@@ -134,7 +132,7 @@ def life_cycle(site: Site, name: str) -> dict[str, float]:
     found = {"create": created - begun, "create to first row": first - begun}
     found |= _launch(site, nodes, begun, first)
     wait_until(lambda: vw.status()["workers"] == site.warehouse["size"], "all its workers")
-    wait_until(site.none_starting, "the pool is full again")  # so that it has to shrink
+    wait_until(site.refilled, "the pool is full again")  # so that it has to shrink
     wait_until(lambda: used_cpus() > suspended, "Ray knows what they hold")
 
     begun = time.monotonic()

@@ -23,6 +23,7 @@ __all__ = [
     "pool_is_full",
     "pool_settings",
     "records",
+    "spare",
     "used_cpus",
     "wait_until",
 ]
@@ -104,12 +105,18 @@ def pool_is_full(status: Mapping[str, Any], workers: int, coordinators: int) -> 
 
     Args: status: see `Fleet.status`.
     """
-    spare = {True: 0, False: 0}  # is it a coordinator?
+    alone = all(found["state"] == "spare" for found in status["processes"])
+    return alone and spare(status) == {"workers": workers, "coordinators": coordinators}
+
+
+def spare(status: Mapping[str, Any]) -> dict[str, int]:
+    """How many processes wait for virtual warehouses. Args: see `pool_is_full`."""
+    counts = {"workers": 0, "coordinators": 0}
     for found in status["processes"]:
-        if found["state"] != "spare":
-            return False
-        spare[found["shape"] == "coordinator"] += found["count"]
-    return spare[True] == coordinators and spare[False] == workers
+        if found["state"] == "spare":
+            kind = "coordinators" if found["shape"] == "coordinator" else "workers"
+            counts[kind] += found["count"]
+    return counts
 
 
 def used_cpus() -> float:

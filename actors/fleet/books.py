@@ -43,6 +43,8 @@ class Lead:
             None: it has them all.
         short: it was told that there are no more.
         stopping: so many wait for its end; a coordinator that dies now is not replaced.
+        deaths: coordinators that died one after the other, each soon after it began.
+        led_ms: since when the last one has led.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Lead:
     lacks_since_ms: float | None = None
     short: bool = False
     stopping: int = 0
+    deaths: int = 0
+    led_ms: float = 0.0
 
 
 class Books:

@@ -4,7 +4,7 @@
    the rest new ones are started. Processes of one shape are alike, so whichever is ready first goes
    to who has waited longest.
 2. A worker that is given back is spare. Of each shape as many spare ones are kept as the floor of
-   its node type says, the others end. With floors of 0 an idle database holds no worker.
+   its node type says (`floors.py`), the others end: by default an idle database holds no worker.
 3. A process that dies is noticed at once. A worker is made good because the wish still stands; the
    virtual warehouse of a dead coordinator gets another one, which reads the log, is handed the
    workers that are idle, and goes on. Those that are busy for the dead one are ended.
@@ -25,8 +25,10 @@ from typing import Any, TypeVar
 
 from actors.compute.workers import WorkerLost
 from actors.fleet.books import Books, Lead, Process
+from actors.fleet.floors import Floors
 from actors.fleet.host import Host
 from actors.fleet.needs import Needs
+from actors.fleet.openings import Openings, ending
 from actors.fleet.port import CoordinatorHandle, Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.observed import Observed, ScalingEvent
@@ -37,7 +39,6 @@ from storage.ids import Ids
 
 __all__ = ["Fleet", "FleetLimits"]
 
-OPENINGS_MAX = 3  # coordinators that one call may lose while they open
 RETRY_MS_MAX = 5_000.0
 TEND_MS = 1_000.0
 OBSERVE_S = 5.0
@@ -71,7 +72,16 @@ class Fleet:
         self._needs = Needs(
             host, self._books, clock, patience_ms=limits.start_timeout_ms, spawn=self._spawn
         )
-        self._wanted: deque[asyncio.Future[Process]] = deque()  # coordinators
+        self._floors = Floors(limits.floors, clock)
+        self._openings = Openings(
+            host,
+            self._books,
+            clock,
+            patience_ms=limits.start_timeout_ms,
+            spawn=self._spawn,
+            reconcile=self._reconcile,
+            end=self._end,
+        )
         self._failures: dict[Shape, int] = {}
         self._pauses: set[Shape] = set()  # shapes whose next start waits for a while
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -117,9 +127,7 @@ class Fleet:
     async def close(self) -> None:
         """End every process, and the wish for nodes."""
         self._closed = True
-        for turn in self._wanted:
-            turn.set_exception(_closed())
-        self._wanted.clear()
+        self._openings.close()
         stopping = [self.stop(name, force=True) for name in self._books.leads]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
@@ -138,7 +146,7 @@ class Fleet:
         with this first wish, so that its workers start meanwhile. Raises why it does not start.
         """
         if self._closed:
-            raise _closed()
+            raise ending()
         lead = self._books.leads.setdefault(name, Lead(name=name))
         if lead.process is not None:
             return lead.process.handle
@@ -245,7 +253,7 @@ class Fleet:
 
     async def _open(self, lead: Lead) -> Process:
         try:
-            process = await self._opened(lead)
+            process = await self._openings.open(lead)
             if self._books.leads.get(lead.name) is not lead:
                 self._end(process)
                 raise Unavailable(f"virtual warehouse {lead.name} was stopped; ask again")
@@ -257,78 +265,13 @@ class Fleet:
         self._reconcile()
         return process
 
-    async def _opened(self, lead: Lead) -> Process:
-        for _ in range(OPENINGS_MAX):
-            process = await self._coordinator_process()
-            process.state, process.warehouse = "leading", lead.name
-            coordinator = self._host.coordinator(process.handle)
-            try:
-                process.pid = await coordinator.lead(lead.name, process.id)
-                await self._hand_over(lead, coordinator)
-            except WorkerLost:
-                self._end(process)
-                continue
-            except BaseException:
-                self._end(process)
-                raise
-            if self._books.has(process):  # else it died when nobody called it
-                return process
-        raise Unavailable(
-            f"virtual warehouse {lead.name}: its coordinator died {OPENINGS_MAX} times while it "
-            "opened; the logs of Ray's workers say why"
-        )
-
-    async def _coordinator_process(self) -> Process:
-        if self._closed:
-            raise _closed()
-        turn: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
-        self._wanted.append(turn)
-        self._reconcile()
-        limit_ms = self._limits.start_timeout_ms
-        late = self._spawn(self._clock.sleep_ms(limit_ms))
-        try:
-            waits: set[asyncio.Future[Any]] = {turn, late}
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            if turn.done():
-                return turn.result()
-        finally:
-            late.cancel()
-            if turn in self._wanted:
-                self._wanted.remove(turn)
-        raise Unavailable(
-            f"no coordinator could be started within {limit_ms / 1000:g} s; "
-            f"{await self._host.supply()}"
-        )
-
-    async def _hand_over(self, lead: Lead, coordinator: CoordinatorHandle) -> None:
-        """What its predecessor has left: it goes on with as many clusters."""
-        lent = self._books.lent_to(lead.name)
-        idle = [worker for worker in lent if await self._is_idle(worker)]
-        if idle or lead.wish is not None:
-            await coordinator.take_over(len(idle))
-        for worker in idle:
-            assert isinstance(worker.shape, WorkerShape)
-            await coordinator.join(worker.id, worker.handle, worker.pid, worker.shape)
-        while dead := [worker for worker in idle if not self._books.has(worker)]:
-            await coordinator.left(dead[0].id)  # it died when nobody was there to hear of it
-            idle.remove(dead[0])
-
-    async def _is_idle(self, worker: Process) -> bool:
-        """Whether it can be handed over; one that works for who is dead ends."""
-        try:
-            busy = await self._host.busy(worker.handle)
-        except WorkerLost:
-            busy = True
-        if busy:
-            self._end(worker)
-        return not busy
-
     def _lost_coordinator(self, process: Process) -> None:
         lead = self._books.leads.get(process.warehouse)
         if lead is None or lead.process is not process:
             return  # it was being opened: who waits for it hears of it
         self._books.happened(lead.name, "coordinator lost", f"process {process.pid} is gone")
         lead.process, lead.wish, lead.short = None, None, False
+        self._openings.died(lead)
         if not lead.stopping:
             self._begin_opening(lead)
 
@@ -350,10 +293,10 @@ class Fleet:
             return
         self._books.look()
         for shape in self._shapes():
-            lacking = self._lend(shape) + self._limits.floors.get(shape, 0)
+            lacking = self._lend(shape)
             spare = self._books.in_state(shape, "spare")
             starting = self._books.in_state(shape, "starting")
-            missing = lacking - len(spare) - len(starting)
+            missing = self._floors.missing(shape, lacking, len(spare) + len(starting))
             for _ in range(max(missing, 0)):
                 if shape not in self._pauses:
                     self._start(shape)
@@ -365,23 +308,23 @@ class Fleet:
     def _shapes(self) -> set[Shape]:
         shapes = {process.shape for process in self._books.processes.values()}
         shapes |= {lead.wish.shape for lead in self._books.leads.values() if lead.wish}
-        return shapes | set(self._limits.floors) | {COORDINATOR}
+        return shapes | self._floors.shapes | {COORDINATOR}
 
     def _lend(self, shape: Shape) -> int:
         """Give spare processes to who waits; how many are still lacking."""
         spare = deque(self._books.in_state(shape, "spare"))
         if shape == COORDINATOR:
-            while spare and self._wanted:
-                process = spare.popleft()
-                process.state = "leading"
-                self._wanted.popleft().set_result(process)
-            return len(self._wanted)
+            while spare and self._openings:
+                self._openings.give(spare.popleft())
+                self._floors.lent()
+            return len(self._openings)
         lacking = 0
         for lead in self._books.lacking(shape):
             lacks = self._books.lacks(lead)
             while spare and lacks and lead.process is not None:
                 process = spare.popleft()
                 process.state, process.warehouse = "lent", lead.name
+                self._floors.lent()
                 self._spawn(self._join(process, lead, new=True))
                 lacks -= 1
             lacking += lacks
@@ -488,10 +431,6 @@ class Fleet:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _closed() -> Unavailable:
-    return Unavailable("the processes of the database are being ended; connect again")
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from actors.fleet.floors import REFILL_MS
+from actors.fleet.openings import PAUSE_MS_MAX, STEADY_MS
 from actors.fleet.port import Wish
 from storage.errors import Unavailable, UnknownObject
 from tests.unit.actors.fleet.stage import LARGE, SMALL, FakeProcess, Stage, playing, settle
@@ -24,11 +26,13 @@ def test_those_who_ask_at_the_same_time_share_one_opening() -> None:
     playing(test)
 
 
-def test_a_spare_process_leads_at_once_and_the_next_one_is_started() -> None:
+def test_a_spare_process_leads_at_once_and_the_next_one_is_started_later() -> None:
     async def test(stage: Stage) -> None:
         (spare,) = stage.host.alive(COORDINATOR)
         stage.host.holding = True
         assert await stage.leader("a") is spare
+        assert stage.states(COORDINATOR) == {"leading": 1}
+        await stage.move(REFILL_MS)
         assert stage.states(COORDINATOR) == {"leading": 1, "starting": 1}
 
     playing(test, floors={COORDINATOR: 1})
@@ -91,10 +95,39 @@ def test_a_coordinator_that_starts_too_late_is_a_spare_or_ends(floor: int) -> No
 def test_a_coordinator_that_dies_while_it_opens_is_replaced_a_few_times() -> None:
     async def test(stage: Stage) -> None:
         stage.host.dying_leads = 2
-        assert (await stage.leader("a")).leads == "a"
+        asking = asyncio.create_task(stage.leader("a"))
+        await stage.move(3_000)
+        assert (await asking).leads == "a"
         stage.host.dying_leads = 3
+        asking = asyncio.create_task(stage.leader("b"))
+        await stage.move(3_000)
         with pytest.raises(Unavailable, match="died 3 times while it opened"):
-            await stage.leader("b")
+            await asking
+
+    playing(test)
+
+
+def test_a_coordinator_that_dies_again_and_again_is_replaced_more_and_more_slowly() -> None:
+    async def test(stage: Stage) -> None:
+        await stage.served("a", 1)
+        started = []
+        for _ in range(8):
+            (leader,) = stage.host.alive(COORDINATOR)
+            leader.die()
+            since_ms = stage.clock.monotonic_ms()
+            while not stage.host.alive(COORDINATOR):
+                stage.clock.move(50)
+                await settle(10)
+            started.append(stage.clock.monotonic_ms() - since_ms)
+            await settle()
+        assert started[0] <= 50
+        assert started == sorted(started)
+        assert PAUSE_MS_MAX <= started[-1] <= PAUSE_MS_MAX + 100
+        await stage.move(STEADY_MS)
+        (leader,) = stage.host.alive(COORDINATOR)
+        leader.die()
+        await settle()
+        assert len(stage.host.alive(COORDINATOR)) == 1
 
     playing(test)
 

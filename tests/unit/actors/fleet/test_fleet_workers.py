@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from actors.fleet.floors import REFILL_MS
 from actors.fleet.port import Wish
 from tests.unit.actors.fleet.stage import LARGE, SMALL, Stage, playing, settle
 
@@ -22,8 +23,9 @@ def test_a_wish_takes_spare_processes_before_it_starts_others() -> None:
         await settle()
         assert list(leader.workers.values()) == spare
         assert [worker.lent_to for worker in spare] == ["a", "a"]
-        starting = [p for p in stage.host.alive(SMALL) if not p.started.done()]
-        assert len(starting) == 3  # one that lacks, and the floor again
+        assert stage.states(SMALL) == {"lent": 2, "starting": 1}  # the one that lacks
+        await stage.move(REFILL_MS)
+        assert stage.states(SMALL) == {"lent": 2, "starting": 3}  # and the floor again
 
     playing(test, floors={SMALL: 2})
 
@@ -97,6 +99,7 @@ def test_what_is_given_back_serves_another_virtual_warehouse() -> None:
 def test_of_what_is_given_back_the_floor_is_kept_and_the_rest_ends() -> None:
     async def test(stage: Stage) -> None:
         a = await stage.served("a", 3)
+        await stage.move(REFILL_MS)
         assert stage.states(SMALL) == {"lent": 3, "spare": 1}
         workers = list(a.workers.values())
         stage.wish(a, 0)
@@ -303,6 +306,7 @@ def test_what_still_starts_ends_before_what_is_ready() -> None:
     async def test(stage: Stage) -> None:
         stage.host.holding = True
         a = await stage.served("a", 1)
+        await stage.move(REFILL_MS)
         (starting,) = (p for p in stage.host.alive(SMALL) if not p.started.done())
         (worker,) = a.workers.values()
         stage.wish(a, 0)
