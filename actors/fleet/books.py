@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,15 @@ from storage.clock import Clock
 __all__ = ["Books", "Lead", "Process", "shape_text"]
 
 EVENTS_MAX = 10_000
+FORGOTTEN_MS = 10_000.0
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Process:
-    """`state`: "starting", "spare", "lent" or "leading"; `warehouse`: whose it is then."""
+    """`state`: "starting", "spare", "lent" or "leading"; `warehouse`: whose it is then.
+
+    `joined_ms`: since when its coordinator has it; None: it is on its way.
+    """
 
     id: str
     shape: Shape
@@ -32,6 +36,7 @@ class Process:
     state: str = "starting"
     pid: int = 0
     warehouse: str = ""
+    joined_ms: float | None = None
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -83,6 +88,18 @@ class Books:
         """The workers of a virtual warehouse."""
         found = self.processes.values()
         return [p for p in found if p.state == "lent" and p.warehouse == name]
+
+    def forgotten(self, name: str, members: Collection[str]) -> list[Process]:
+        """Workers of a virtual warehouse that are not among those that it has, though they joined
+        it so long ago that it must have known when it said so."""
+        limit_ms = self._clock.monotonic_ms() - FORGOTTEN_MS
+        return [
+            worker
+            for worker in self.lent_to(name)
+            if worker.id not in members
+            and worker.joined_ms is not None
+            and worker.joined_ms <= limit_ms
+        ]
 
     def is_lent_to(self, process: Process, lead: Lead) -> bool:
         """Whether it still is, and there is a coordinator to have it."""

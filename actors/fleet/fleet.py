@@ -211,12 +211,15 @@ class Fleet:
             return  # of a coordinator that has been replaced
         self._books.heard(events)
         self._books.wishes(lead, wish)
+        for worker in self._books.forgotten(lead.name, wish.members):
+            self._books.lost(worker, "its return was lost")
+            self._end(worker)  # should that not be so after all, its query is repeated
         self._reconcile()
 
     def give_back(self, leader: str, ids: Sequence[str]) -> None:
         """See `FleetPort`."""
         for process in self._lent_by(leader, ids):
-            process.state, process.warehouse = "spare", ""
+            process.state, process.warehouse, process.joined_ms = "spare", "", None
             self._spawn(self._returned(process))
         self._reconcile()
 
@@ -339,6 +342,7 @@ class Fleet:
                 return  # its next coordinator is handed it
             coordinator = self._host.coordinator(lead.process.handle)
             await coordinator.join(process.id, process.handle, process.pid, process.shape)
+            process.joined_ms = self._clock.monotonic_ms()
             if not self._books.has(process):
                 await coordinator.left(process.id)
             elif new:

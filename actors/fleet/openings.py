@@ -137,6 +137,7 @@ class Openings:
         for worker in idle:
             assert isinstance(worker.shape, WorkerShape)
             await coordinator.join(worker.id, worker.handle, worker.pid, worker.shape)
+            worker.joined_ms = self._clock.monotonic_ms()
         while dead := [worker for worker in idle if not self._books.has(worker)]:
             await coordinator.left(dead[0].id)  # it died when nobody was there to hear of it
             idle.remove(dead[0])

@@ -26,6 +26,7 @@ class Wish:
     `leader`: the process of its coordinator; the fleet does not hear one that it has replaced.
     Empty of the first wish, which is known before there is a coordinator.
     `serial`: greater than that of every wish before, since they may overtake each other.
+    `members`: the workers that it has, so that one whose return was lost on the way is missed.
     """
 
     warehouse: str
@@ -34,6 +35,7 @@ class Wish:
     clusters: int
     workers: int
     serial: int
+    members: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,6 +183,11 @@ class Clusters:
         """The worker of that id, if it is one of these."""
         return next((member for member in self.members if member.id == id), None)
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of all workers."""
+        return frozenset(member.id for member in self.members)
+
     def surplus(self) -> list[Member]:
         """Workers that are not needed and not busy."""
         found = [m for c in self._draining.values() for m in c.members.values()]

@@ -76,7 +76,7 @@ class ElasticWorkers:
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()  # set again and again: something has ended
         self._stopping = 0  # so many wait until it has stopped; no query is let in
-        self._pausing = 0  # so many wait until it sleeps; queries that come wait for that too
+        self._pauses: set[object] = set()  # who waits until it sleeps; queries wait for that too
         self._held = 0  # so many do
         self._serial = 0  # of the newest wish
         self._wished_ms = -WISH_AGAIN_MS
@@ -143,11 +143,11 @@ class ElasticWorkers:
         return member.worker
 
     async def _let_in(self) -> None:
-        if self._pausing:
+        if self._pauses:
             self._check_room(self._held)
             self._held += 1
             try:
-                while self._pausing:
+                while self._pauses:
                     await self._something_ended()
             finally:
                 self._held -= 1
@@ -254,8 +254,10 @@ class ElasticWorkers:
     # --- clusters ---------------------------------------------------------------------------------
 
     def resume(self, reason: str = "it was asked to") -> None:
-        """Wake up, if it sleeps. Raises Unavailable: it is being stopped."""
+        """Wake up, if it sleeps or is about to. Raises Unavailable: it is being stopped."""
         self._check_stopping()
+        self._pauses.clear()
+        self._settled.set()
         if not self._clusters.wanted:
             self._decided("resume", max(self._wake_count(), 1), reason)
 
@@ -278,16 +280,23 @@ class ElasticWorkers:
             await self._something_ended()
 
     async def suspend(self, *, force: bool, reason: str = "it was asked to") -> None:
-        """Give all workers back: once all queries are over, or at once, which ends them."""
-        self._pausing += 1
+        """Give all workers back: once all queries are over, or at once, which ends them.
+
+        Raises Unavailable: it was resumed before they were over.
+        """
+        name = self._settings.name
+        self._pauses.add(pause := object())
         try:
             if force:
-                self._queries.cancel_all(f"virtual warehouse {self._settings.name} was suspended")
-            await self._drained()
+                self._queries.cancel_all(f"virtual warehouse {name} was suspended")
+            while pause in self._pauses and self._works:
+                await self._something_ended()
+            if pause not in self._pauses:
+                raise Unavailable(f"virtual warehouse {name} was resumed before its queries ended")
             if self._clusters.wanted:
                 self._decided("suspend", 0, reason)
         finally:
-            self._pausing -= 1
+            self._pauses.discard(pause)
             self._settled.set()
 
     async def stop(self, *, force: bool) -> None:
@@ -297,7 +306,8 @@ class ElasticWorkers:
         try:
             if force:
                 self._queries.cancel_all(f"virtual warehouse {self._settings.name} was stopped")
-            await self._drained()
+            while self._works:
+                await self._something_ended()
         except BaseException:
             self._stopping -= 1
             raise
@@ -310,9 +320,9 @@ class ElasticWorkers:
             name = self._settings.name
             raise Unavailable(f"virtual warehouse {name} is being stopped; ask again later")
 
-    async def _drained(self) -> None:
-        while self._running or len(self._waiting):
-            await self._something_ended()
+    @property
+    def _works(self) -> bool:
+        return bool(self._running or len(self._waiting))
 
     async def _something_ended(self) -> None:
         self._settled.clear()
@@ -405,6 +415,7 @@ class ElasticWorkers:
             clusters=self._clusters.wanted,
             workers=self._clusters.workers_wanted,
             serial=self._serial,
+            members=self._clusters.ids,
         )
         self._fleet.wish(wish, events)
 

@@ -246,6 +246,7 @@ class Stage:
                 clusters=workers,
                 workers=workers,
                 serial=self.serials,
+                members=frozenset(leader.workers),
             ),
             (),
         )

@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from actors.fleet.books import FORGOTTEN_MS
 from actors.fleet.floors import REFILL_MS
 from actors.fleet.port import Wish
 from tests.unit.actors.fleet.stage import LARGE, SMALL, Stage, playing, settle
@@ -92,6 +93,42 @@ def test_what_is_given_back_serves_another_virtual_warehouse() -> None:
         assert list(b.workers.values()) == [workers[0]]
         assert workers[0].lent_to == "b"
         assert stage.host.alive(SMALL) == workers
+
+    playing(test)
+
+
+def test_a_worker_whose_return_was_lost_is_missed() -> None:
+    async def test(stage: Stage) -> None:
+        a = await stage.served("a", 2)
+        lost, kept = a.workers.values()
+        del a.workers[lost.id]  # it was given back, and nobody heard
+        stage.wish(a, 1)
+        await settle()
+        assert lost.alive  # this wish may have been said before it had joined
+        await stage.move(FORGOTTEN_MS)
+        stage.wish(a, 1)
+        await settle()
+        assert stage.host.alive(SMALL) == [kept]
+        assert "worker replaced" in stage.actions()
+        assert a.workers == {kept.id: kept}
+
+    playing(test)
+
+
+def test_a_worker_on_its_way_is_not_missed() -> None:
+    async def test(stage: Stage) -> None:
+        a = await stage.leader("a")
+        stage.host.holding = True
+        stage.wish(a, 1)
+        await stage.move(FORGOTTEN_MS)
+        stage.wish(a, 1)
+        await settle()
+        (worker,) = stage.host.alive(SMALL)
+        worker.start()
+        await settle()
+        stage.wish(a, 1)
+        await settle()
+        assert stage.host.alive(SMALL) == [worker] == list(a.workers.values())
 
     playing(test)
 

@@ -88,6 +88,30 @@ def test_suspending_drains_and_holds_what_comes_meanwhile() -> None:
     playing(test)
 
 
+def test_resuming_while_it_drains_wins() -> None:
+    async def test(stage: Stage) -> None:
+        first = stage.ask("a")
+        await settle()
+        (worker,) = stage.bring()
+        await settle()
+        suspending = [asyncio.create_task(stage.workers.suspend(force=False)) for _ in range(2)]
+        await settle()
+        second = stage.ask("b")
+        await settle()
+        stage.workers.resume()
+        for waits in suspending:
+            with pytest.raises(Unavailable, match="was resumed before its queries ended"):
+                await waits
+        for _ in range(2):
+            await settle()
+            worker.finish()
+        assert await first == await second == worker.pid
+        assert stage.given == []
+        assert stage.actions() == ["resume"]
+
+    playing(test)
+
+
 def test_two_who_suspend_it_at_a_time_hold_queries_until_both_are_done() -> None:
     async def test(stage: Stage) -> None:
         first = stage.ask("a")
