@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ import warehouse
 from storage.sources_format import FORMATS
 from warehouse.infer import files_of, made_for_load
 from warehouse.planning.source_options import load_format
+from warehouse.settings_file import SETTINGS_VARIABLE, read_settings
 
 __all__ = ["main"]
 
@@ -55,7 +57,12 @@ def _load(options: argparse.Namespace) -> warehouse.Commit:
     files = files_of(options.source, kind=options.format)
     form = load_format(files, options.format, told)
     with (
-        warehouse.connect(options.root, engine=options.engine, create=creates) as db,
+        warehouse.connect(
+            options.root,
+            engine=options.engine,
+            create=creates,
+            settings=read_settings(options.settings) if options.settings else None,
+        ) as db,
         made_for_load(db, options.table, files, infer=options.create, sql=sql, format=form),
     ):
         return db.load(
@@ -111,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
         "--create-table-sql", type=Path, metavar="FILE", help="make the table with this statement"
     )
     parser.add_argument("--engine", choices=("ray", "local"), default="ray")
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        default=os.environ.get(SETTINGS_VARIABLE),
+        help=f"a TOML file of settings, {SETTINGS_VARIABLE} by default",
+    )
     return parser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from warehouse.cli import catalogue, demo, load, sql, status, virtual_warehouses
 from warehouse.cli.command import CommandGroup
 from warehouse.cli.session import Engine, Session
+from warehouse.settings_file import SETTINGS_VARIABLE
 
 __all__ = ["app", "main"]
 
@@ -46,6 +48,13 @@ def mobula(
             help="Run on Ray, or all in this process.",
         ),
     ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=SETTINGS_VARIABLE,
+            help="A TOML file of settings, for the processes that this call starts.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
     ] = False,
@@ -57,7 +66,7 @@ def mobula(
     name another one then, write it as a place: ./db, /db or s3://…
     """
     if context.obj is None:
-        context.obj = Session(asked=engine)
+        context.obj = Session(asked=engine, settings=settings)
 
 
 def main() -> None:

@@ -13,11 +13,14 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
+from actors.settings import Settings
 from storage.errors import InvalidRequest, Unavailable
 from warehouse.database import Database, connect
+from warehouse.settings_file import read_settings
 
 __all__ = ["Engine", "EngineChoice", "Session", "fold_name", "join_cluster"]
 
@@ -72,9 +75,15 @@ def _silence(address: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """The options of one call of `mobula`. `join` returns why there is no Ray, or None."""
+    """The options of one call of `mobula`.
+
+    Attributes:
+        settings: a file of them.
+        join: returns why there is no Ray, or None.
+    """
 
     asked: Engine | None = None
+    settings: Path | None = None
     join: Callable[[], str | None] = join_cluster
 
     @classmethod
@@ -106,11 +115,14 @@ class Session:
 
     def open(self, root: str, *, create: bool = False) -> Database:
         """The database, for a command that may write or compute."""
-        return connect(root, engine=self.choose().engine, create=create)
+        return connect(root, engine=self.choose().engine, create=create, settings=self._settings())
 
     def open_to_read(self, root: str) -> Database:
         """The database, for a command that reads catalogue and log; nothing is created."""
-        return connect(root, engine="local", create=False)
+        return connect(root, engine="local", create=False, settings=self._settings())
+
+    def _settings(self) -> Settings | None:
+        return None if self.settings is None else read_settings(self.settings)
 
 
 def fold_name(name: str) -> str:

@@ -115,3 +115,15 @@ def _closed_port() -> Iterator[int]:
     with socket.socket() as bound:  # bound and not listening: nobody else may answer there
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
+
+
+def test_settings_come_from_a_file(mobula: Mobula, orders: str, tmp_path: Path) -> None:
+    file = tmp_path / "mobula.toml"
+    cache = tmp_path / "caches"
+    file.write_text(f"cache_directory = '{cache}'", encoding="utf-8")
+    assert mobula("--settings", str(file), "sql", orders, *ONE).stdout == "one\n1\n"
+    assert cache.exists()
+    file.write_text("cache_dir = 'x'", encoding="utf-8")
+    failed = mobula("--settings", str(file), "sql", orders, *ONE)
+    assert failed.status != 0
+    assert "cache_dir is no setting; did you mean cache_directory" in failed.stderr
