@@ -19,6 +19,7 @@ import ray.exceptions
 import tenacity
 
 from actors import spawn
+from actors.channel import BlockingChannel, Disconnected, Kept, Unpacked
 from actors.compute.streams import KEEP_MS
 from actors.fleet.port import first_wish
 from actors.lifeline import hold_lifeline
@@ -38,6 +39,7 @@ from actors.observed import Observed
 from actors.planner import Planner
 from actors.ray_ingest import RayIngest
 from actors.settings import NodeSettings
+from actors.shells.listening import pack_plain
 from actors.store_client import StoreClient
 from storage.clock import SystemClock
 from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
@@ -51,6 +53,7 @@ LOGICAL_CPUS_MIN = 4  # on a laptop: primary, coordinators and workers share few
 REPEAT_S = 120.0  # how long a write is repeated while the primary restarts
 GRACE_S = 30.0  # beyond a statement's own timeout: for the reply
 CLOSE_S = 60.0
+ON_CHANNELS = {"get", "query"}  # methods of coordinators that are called over channels
 
 
 class _ActorGone(Exception):
@@ -121,6 +124,7 @@ class RayEngine(StoreClient):
         self._start_s = node.settings.ray.start_timeout_s
         self._primary: Any = None
         self._lifelines: dict[Any, socket.socket | None] = {}
+        self._channels: dict[Any, BlockingChannel | None] = {}
 
     def execute(self, statement: Statement) -> QueryReply | CommitReply:
         statement = _named(statement)
@@ -128,7 +132,7 @@ class RayEngine(StoreClient):
 
         def once(primary: Any) -> Any:
             self.hold_lifeline(primary, statement.session)
-            return _get(primary.execute.remote(statement), timeout_s, "the primary")
+            return self.ask(primary, "execute", statement, timeout_s, "the primary")
 
         try:
             reply: QueryReply | CommitReply = self._repeated(once)
@@ -157,7 +161,7 @@ class RayEngine(StoreClient):
 
     def submit(self, transaction: Transaction) -> Receipt:
         receipt = self._repeated(
-            lambda primary: _get(primary.submit.remote(transaction), REPEAT_S, "the primary")
+            lambda primary: self.ask(primary, "submit", transaction, REPEAT_S, "the primary")
         )
         assert isinstance(receipt, Receipt)
         return receipt
@@ -165,7 +169,7 @@ class RayEngine(StoreClient):
     def get(self, lookup: Lookup) -> QueryReply:
         timeout_s = lookup.timeout_ms / 1000 + GRACE_S
         reply = self._repeated(
-            lambda primary: _get(primary.get.remote(lookup), timeout_s, "the primary")
+            lambda primary: self.ask(primary, "get", lookup, timeout_s, "the primary")
         )
         assert isinstance(reply, QueryReply)
         return _with_rows(reply)
@@ -264,7 +268,40 @@ class RayEngine(StoreClient):
             if line is not None:
                 line.close()
         self._lifelines.clear()
+        for channel in self._channels.values():
+            if channel is not None:
+                channel.close()
         super().close()
+
+    def ask(
+        self, actor: Any, method: str, argument: Any, timeout_s: float | None, what: str
+    ) -> Any:
+        """Call a method of an actor that listens: over its channel, or by Ray where there is none
+        or the argument cannot go over it."""
+        key = actor._actor_id
+        if key not in self._channels:
+            address = _get(actor.channel.remote(), timeout_s, what)
+            made = None if address is None else BlockingChannel(address)
+            self._channels.setdefault(key, made)  # another thread may have been faster
+        channel = self._channels.get(key)
+        try:
+            if channel is None:
+                raise Unpacked
+            found = channel.call(pack_plain((method, argument)), timeout_s)
+        except Unpacked:
+            pass
+        except TimeoutError as error:
+            raise Unavailable(f"{what} did not answer within {timeout_s:g} s; retry") from error
+        except Disconnected as error:
+            if channel is not None and channel.reached:
+                self._channels.pop(key, None)  # it may listen elsewhere when it is back
+                raise _ActorGone(str(error)) from error
+            self._channels[key] = None
+        else:
+            if not isinstance(found, Kept):
+                return found
+            return _get(actor.take.remote(found.name), timeout_s, what)
+        return _get(getattr(actor, method).remote(argument), timeout_s, what)
 
     def hold_lifeline(self, actor: Any, session: Session) -> None:
         """Let an actor that works for a session know when this process is gone."""
@@ -367,6 +404,8 @@ class RayWarehouse:
             if arguments and isinstance(arguments[0], Statement | Lookup):
                 self._engine.hold_lifeline(self._actor, arguments[0].session)
             try:
+                if method in ON_CHANNELS:
+                    return self._engine.ask(self._actor, method, arguments[0], timeout_s, what)
                 return _get(getattr(self._actor, method).remote(*arguments), timeout_s, what)
             except _ActorGone:
                 self._actor = None

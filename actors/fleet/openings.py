@@ -131,6 +131,8 @@ class Openings:
     async def _hand_over(self, lead: Lead, coordinator: CoordinatorHandle) -> None:
         """What its predecessor has left: it goes on with as many clusters."""
         lent = self._books.lent_to(lead.name)
+        for worker in lent:
+            worker.joined_ms = None  # it was its predecessor's
         idle = [worker for worker in lent if await self._is_idle(worker)]
         if idle or lead.wish is not None:
             await coordinator.take_over(len(idle))

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import ray
 
+from actors.channel import Address
 from actors.coordinator_service import CoordinatorService, open_branch
 from actors.fleet.port import Observation
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
@@ -22,6 +23,7 @@ from actors.ray_metrics import RayMetrics
 from actors.settings import NodeSettings
 from actors.shells.fleet_calls import RayFleet, observed_by_fleet
 from actors.shells.handles import RayWorker, share_rows
+from actors.shells.listening import Listening
 from actors.shells.opening import StreamingShell, node_address
 from actors.virtual_warehouse.metrics import Meter
 from storage.clock import SystemClock
@@ -47,6 +49,7 @@ class CoordinatorShell(StreamingShell):
         self._planner.rehearsal()  # so that the first query need not load what planning needs
         self._find_fleet = find_fleet
         self._find_primary = find_primary
+        self._listening = Listening({"get": self.get, "query": self.query})
         self._lifelines = Lifelines(node_address(), self._gone)
         self._warehouse = ""
         self._service: CoordinatorService | None = None
@@ -115,12 +118,22 @@ class CoordinatorShell(StreamingShell):
         """See `CoordinatorHandle`; the caller ends the process."""
         if self._service is not None:
             await self._service.close(force=force)
+        await self._listening.close()
 
     # --- clients ----------------------------------------------------------------------------------
 
     async def hello(self) -> tuple[str, int]:
         """Where clients hold a lifeline."""
         return await self._lifelines.address()
+
+    async def channel(self) -> Address | None:
+        """Where `get` and `query` are taken as well; see `actors.channel`."""
+        return await self._listening.address()
+
+    async def take(self, name: str) -> QueryReply:
+        """A reply that was too large for the channel."""
+        reply: QueryReply = self._listening.take(name)
+        return reply
 
     async def get(self, lookup: Lookup) -> QueryReply:
         return await self._open_service().get(lookup)

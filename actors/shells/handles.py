@@ -12,11 +12,12 @@ import pyarrow as pa
 import ray
 import ray.exceptions
 
+from actors.channel import Channel, Disconnected, Kept, Unpacked
 from actors.compute.workers import WorkerLost
 from actors.fleet.port import Observation
 from actors.fleet.shapes import WorkerShape
 from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
-from actors.messages import QueryStats
+from actors.shells.listening import pack_plain
 from storage.errors import InternalError, MobulaError, WorkerExhausted
 
 __all__ = ["RayCoordinator", "RayWorker", "answer", "fetch_rows", "resolve_rows", "share_rows"]
@@ -69,6 +70,14 @@ async def answer(reference: Any, what: str) -> Any:
         return await asyncio.wrap_future(reference.future())
 
 
+async def _connected(actor: Any) -> Channel | None:
+    """A channel to a process; None: there is none to be had."""
+    with contextlib.suppress(Disconnected, MobulaError, WorkerLost):
+        address = await answer(actor.channel.remote(), "connecting to a worker")
+        return None if address is None else await Channel.connect(address)
+    return None
+
+
 class RayWorker:
     """A `WorkerHandle` onto a worker actor."""
 
@@ -76,26 +85,46 @@ class RayWorker:
         self._actor = actor
         self.pid = pid
         self._memory_bytes = 0  # that it took when it was asked last
+        self._connecting = asyncio.create_task(_connected(actor))
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
-        cost, rows = self._actor.execute.remote(fragment)
         with _translated(f"query {fragment.query_id}"):
             try:
-                stats, few = await self._watched(cost)
-            except ray.exceptions.RayActorError as error:
+                found = await self._executed_here(fragment)
+                return await self._executed_by_ray(fragment) if found is None else found
+            except (ray.exceptions.RayActorError, Disconnected) as error:
                 self._judge(fragment, error)
-                raise
+                raise WorkerLost(str(error)) from error
+
+    async def _executed_here(self, fragment: Fragment) -> FragmentResult | None:
+        """The result over the channel; None: it is not there, or not for this fragment."""
+        channel = self._connecting.result() if self._connecting.done() else None
+        if channel is None:
+            return None
+        try:
+            call = channel.call(pack_plain(("execute", fragment)))
+            found = await self._watched(asyncio.create_task(call))
+        except Unpacked:
+            return None
+        if isinstance(found, Kept):
+            return await self._taken(*self._actor.take.remote(found.name))
+        stats, rows = found
+        return FragmentResult(rows=rows, stats=stats)
+
+    async def _executed_by_ray(self, fragment: Fragment) -> FragmentResult:
+        return await self._taken(*self._actor.execute.remote(fragment))
+
+    async def _taken(self, cost: Any, rows: Any) -> FragmentResult:
+        stats, few = await self._watched(asyncio.wrap_future(cost.future()))
         return FragmentResult(rows=rows if few is None else few, stats=stats)
 
-    async def _watched(self, reference: Any) -> tuple[QueryStats, pa.Table | None]:
-        """The costs of a query; meanwhile it is known what memory it takes."""
-        found = asyncio.wrap_future(reference.future())
+    async def _watched(self, found: asyncio.Future[Any]) -> Any:
+        """What comes of it; meanwhile it is known what memory the worker takes."""
         self._memory_bytes = 0
         try:
             while not (await asyncio.wait({found}, timeout=USAGE_S))[0]:
                 await self._look_at_memory(found)
-            costs: tuple[QueryStats, pa.Table | None] = found.result()
-            return costs
+            return found.result()
         finally:
             found.cancel()  # of a caller who gave up: nobody will ask what became of it
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import ray
 
+from actors.channel import Address, Method
 from actors.compute.queries import QueryLog
 from actors.compute.workers import WorkerLost
 from actors.lifeline import Lifelines
@@ -33,6 +34,7 @@ from actors.service import PrimaryService
 from actors.settings import NodeSettings
 from actors.shells.fleet_calls import observed_by_fleet
 from actors.shells.handles import RayWorker, answer, fetch_rows, share_rows
+from actors.shells.listening import Listening
 from actors.shells.opening import Opening, StreamingShell, node_address
 from actors.virtual_warehouse.metrics import Meter
 from storage.clock import SystemClock
@@ -72,12 +74,26 @@ class PrimaryShell(StreamingShell):
         # with our id knows that its predecessor is dead.
         self._id = f"ray-{ray.get_runtime_context().get_actor_id()}"
         self._meter = Meter(RayMetrics(), node.root)
+        served: dict[str, Method] = {
+            "execute": self.execute,
+            "get": self.get,
+            "submit": self.submit,
+        }
+        self._listening = Listening(served)
         self._lifelines = Lifelines(node_address(), self._gone)
         self._service = Opening(self._open)
 
     async def ready(self) -> None:
         """Return once the primary serves, or raise why it does not."""
         await self._service.get()
+
+    async def channel(self) -> Address | None:
+        """Where `execute`, `get` and `submit` are taken as well; see `actors.channel`."""
+        return await self._listening.address()
+
+    async def take(self, name: str) -> Any:
+        """A reply that was too large for the channel."""
+        return self._listening.take(name)
 
     async def submit(self, transaction: Transaction) -> Receipt:
         return await self._run(lambda service: service.submit(transaction))
@@ -125,6 +141,7 @@ class PrimaryShell(StreamingShell):
     async def close(self) -> None:
         """Finish and step down; the caller ends the process."""
         await self._run(lambda service: service.close())
+        await self._listening.close()
 
     async def _run(self, call: Callable[[PrimaryService], Coroutine[Any, Any, S]]) -> S:
         service = await self._service.get()

@@ -52,6 +52,13 @@ class WorkerShell:
     async def execute(self, fragment: Any) -> Any:
         return await self._process.execute(fragment)
 
+    async def channel(self) -> Any:
+        return await self._process.channel()
+
+    @ray.method(num_returns=2)
+    async def take(self, name: str) -> Any:
+        return await self._process.take(name)
+
     async def open_stream(self, fragment: Any) -> None:
         await self._process.open_stream(fragment)
 

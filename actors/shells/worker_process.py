@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from actors.channel import Address, Kept
 from actors.compute.memory import MemoryWatch, Watched
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
@@ -20,6 +21,7 @@ from actors.planner import Planner
 from actors.service import open_worker
 from actors.settings import NodeSettings
 from actors.shells.handles import resolve_rows
+from actors.shells.listening import Listening
 from storage.clock import SystemClock
 from storage.errors import WorkerExhausted
 
@@ -56,6 +58,7 @@ class WorkerProcess:
             resolve_rows=resolve_rows,
         )
         self._stream: BatchStream | None = None
+        self._listening = Listening({"execute": self._execute_here})
         self._rehearsal = asyncio.create_task(self._rehearse(make_planner))
 
     async def ready(self) -> int:
@@ -88,11 +91,29 @@ class WorkerProcess:
         Raises WorkerExhausted as soon as the process takes more than the fragment may. What runs in
         it cannot be stopped: the caller ends the process.
         """
+        stats, rows = await self._executed(fragment)
+        few = rows.nbytes <= INLINE_RESULT_BYTES
+        return (stats, rows if few else None), (None if few else rows)
+
+    async def _executed(self, fragment: Fragment) -> tuple[QueryStats, pa.Table]:
         with self._memory.over(fragment.memory_bytes) as watched:
             result = await self._within(self._worker.execute(fragment), watched, fragment)
-        stats = dataclasses.replace(result.stats, peak_memory_bytes=watched.peak_bytes)
-        few = result.rows.nbytes <= INLINE_RESULT_BYTES
-        return (stats, result.rows if few else None), (None if few else result.rows)
+        return dataclasses.replace(result.stats, peak_memory_bytes=watched.peak_bytes), result.rows
+
+    async def channel(self) -> Address | None:
+        """Where fragments are taken as well; see `actors.channel`."""
+        return await self._listening.address()
+
+    async def _execute_here(self, fragment: Fragment) -> tuple[QueryStats, pa.Table] | Kept:
+        stats, rows = await self._executed(fragment)
+        if rows.nbytes > INLINE_RESULT_BYTES:
+            return self._listening.keep((stats, rows))
+        return stats, rows
+
+    async def take(self, name: str) -> tuple[tuple[QueryStats, None], pa.Table]:
+        """The result of a fragment that came over the channel, and was too large for it."""
+        stats, rows = self._listening.take(name)
+        return (stats, None), rows
 
     async def open_stream(self, fragment: Fragment) -> None:
         """Make a fragment ready for `next_batch`. One at a time, as with `execute`."""

@@ -25,6 +25,7 @@ RAY_SHELLS = {
     "actors/shells/coordinator.py",
     "actors/shells/fleet.py",
     "actors/shells/handles.py",
+    "actors/shells/listening.py",
     "actors/shells/opening.py",
     "actors/shells/primary.py",
     "actors/shells/worker.py",

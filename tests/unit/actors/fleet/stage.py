@@ -84,6 +84,8 @@ class FakeProcess:
     async def take_over(self, workers: int) -> None:
         await self._called()
         self.taken_over.append(workers)
+        if self.host.taking_over is not None:
+            self.host.taking_over(self)
 
     async def join(self, id: str, worker: Any, pid: int, shape: WorkerShape) -> None:  # noqa: A002
         if (self.leads, pid, shape) != (worker.lent_to, worker.pid, worker.shape):
@@ -142,6 +144,7 @@ class FakeHost:
         self.drained = asyncio.Event()
         self.told_nodes: list[list[Mapping[str, float]]] = []
         self.pauses: Callable[[], int] = lambda: 0
+        self.taking_over: Callable[[FakeProcess], None] | None = None
 
     async def pause(self) -> None:
         for _ in range(self.pauses()):

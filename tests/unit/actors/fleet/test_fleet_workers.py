@@ -115,6 +115,20 @@ def test_a_worker_whose_return_was_lost_is_missed() -> None:
     playing(test)
 
 
+def test_workers_of_a_dead_coordinator_are_not_missed_by_the_next_one() -> None:
+    async def test(stage: Stage) -> None:
+        a = await stage.served("a", 2)
+        workers = stage.host.alive(SMALL)
+        await stage.move(FORGOTTEN_MS)
+        stage.host.taking_over = lambda leader: stage.wish(leader, 2)  # before it has them
+        a.die()
+        await stage.move(1_000)
+        leader = await stage.leader("a")
+        assert list(leader.workers.values()) == workers == stage.host.alive(SMALL)
+
+    playing(test)
+
+
 def test_a_worker_on_its_way_is_not_missed() -> None:
     async def test(stage: Stage) -> None:
         a = await stage.leader("a")
