@@ -10,7 +10,6 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTHONS := python3.12 python3.11 python3
-TWO_PROCESSES := -n 2 --dist loadgroup
 PYTEST_STATUS := $(VENV)/pytest-status
 
 # What an interpreter must pass. Being found is not enough: a version manager leaves names behind
@@ -24,10 +23,10 @@ demo: $(STAMPS)/runtime ## Load TPC-H into a new database on a local Ray and que
 	@$(BIN)/mobula demo
 
 test: $(STAMPS)/dev ## Run the tests that CI runs, in under 10 minutes on 2 cores.
-	@$(BIN)/python -m pytest $(TWO_PROCESSES) $(ARGS); status=$$?; echo $$status > $(PYTEST_STATUS); exit $$status
+	@$(BIN)/python -m pytest $(ARGS); status=$$?; echo $$status > $(PYTEST_STATUS); exit $$status
 
 test-all: $(STAMPS)/dev ## Run every test, the long ones too.
-	@$(BIN)/python -m pytest -m "" $(TWO_PROCESSES) $(ARGS)
+	@$(BIN)/python -m pytest -m "" $(ARGS)
 
 check: $(STAMPS)/dev ## Check style (ruff), format (ruff) and types (mypy); change nothing.
 	@status=0; for tool in "ruff check ." "ruff format --check ." mypy; do \

@@ -57,6 +57,9 @@ class LocalWorker:
     async def busy(self) -> bool:
         return self.worker.busy
 
+    def forget(self) -> None:
+        """Nothing is held."""
+
     def kill(self) -> None:
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self.worker.close())

@@ -41,6 +41,10 @@ class WorkerHandle(Protocol):
         """Whether it works on a fragment. Raises WorkerLost."""
         ...
 
+    def forget(self) -> None:
+        """It goes back to whom it came from: let go of what was held of it."""
+        ...
+
     def kill(self) -> None:
         """End the process at once, whatever it does. Where the worker is no process of its own,
         what it does goes on unheard."""

@@ -98,7 +98,7 @@ class RayWorker:
 
     async def _executed_here(self, fragment: Fragment) -> FragmentResult | None:
         """The result over the channel; None: it is not there, or not for this fragment."""
-        channel = self._connecting.result() if self._connecting.done() else None
+        channel = self._channel()
         if channel is None:
             return None
         try:
@@ -179,6 +179,17 @@ class RayWorker:
 
     async def busy(self) -> bool:
         return bool(await answer(self._actor.busy.remote(), "asking a worker"))
+
+    def forget(self) -> None:
+        if (channel := self._channel()) is not None:
+            channel.close()
+        self._connecting.cancel()
+
+    def _channel(self) -> Channel | None:
+        """None: it is not there yet, or cannot be had."""
+        connecting = self._connecting
+        waits = not connecting.done() or connecting.cancelled()
+        return None if waits else connecting.result()
 
     def kill(self) -> None:
         # The fleet was told why, and ends it too: who dies before it has heard is taken for lost.

@@ -423,6 +423,7 @@ class ElasticWorkers:
         surplus = self._clusters.surplus()
         for member in surplus:
             self._clusters.remove(member.id)
+            member.worker.forget()
         if surplus:
             self._fleet.give_back(self._leader, [member.id for member in surplus])
 

@@ -170,9 +170,11 @@ class Killer:
             self.cluster.remove_node(node, allow_graceful=False)
             self.nodes.append(self.cluster.add_node(num_cpus=4, resources={"vw": 1}))
             return target
-        pids = self.look()[target]
-        if not pids:
-            return f"no {target}"
+        deadline = time.monotonic() + STUCK_S
+        while not (pids := self.look()[target]):
+            if time.monotonic() > deadline:
+                self.world.wrong.append(f"no {target} for three minutes")
+                return f"no {target}"
         pid = self.source.choice(pids)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

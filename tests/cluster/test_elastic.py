@@ -42,7 +42,7 @@ bi.sql(sys.argv[3])
 def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A spare worker is there for whoever needs one."""
     pool = {"default": NodeType(floor=1, cpus=0.2)}
-    settings = Settings(ray=RaySettings(node_types=pool, start_timeout_s=12))
+    settings = Settings(ray=RaySettings(node_types=pool, start_timeout_s=30))
     database = warehouse.connect(str(tmp_path_factory.mktemp("elastic") / "db"), settings=settings)
     database.sql(
         "CREATE TABLE t AS SELECT x AS a, x % 7 AS b FROM generate_series(1, 3000000) AS g (x)"

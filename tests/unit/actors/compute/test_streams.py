@@ -217,6 +217,9 @@ class StreamingWorker:
     async def execute(self, fragment: Fragment) -> FragmentResult:
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Nothing is held."""
+
     def kill(self) -> None:
         pass
 

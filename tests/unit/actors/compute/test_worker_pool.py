@@ -60,6 +60,9 @@ class Worker:
             await behave(fragment)
         return FragmentResult(rows=pa.table({"pid": [self.pid]}), stats=QueryStats())
 
+    def forget(self) -> None:
+        """Nothing is held."""
+
     def kill(self) -> None:
         self.killed = True
 

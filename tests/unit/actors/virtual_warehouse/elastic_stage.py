@@ -46,6 +46,7 @@ class FakeWorker:
         self.warming: asyncio.Event | None = None
         self.warm_error: Exception | None = None
         self.killed = False
+        self.forgotten = False
         self.gone = False
 
     async def execute(self, fragment: Fragment) -> FragmentResult:
@@ -90,6 +91,9 @@ class FakeWorker:
 
     async def busy(self) -> bool:
         return self.fragment is not None
+
+    def forget(self) -> None:
+        self.forgotten = True
 
     def kill(self) -> None:
         self.killed = True

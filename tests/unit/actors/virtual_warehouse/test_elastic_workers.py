@@ -78,6 +78,7 @@ def test_suspending_drains_and_holds_what_comes_meanwhile() -> None:
             worker.finish()
         await asyncio.gather(first, second, suspending)
         assert stage.given == [worker.id]
+        assert worker.forgotten
         await settle()
         assert stage.actions() == ["resume", "suspend", "resume"]  # the third has woken it
         (other,) = stage.bring()
