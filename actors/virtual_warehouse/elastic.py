@@ -95,6 +95,10 @@ class ElasticWorkers:
         return "running" if self._clusters.ready else "resuming"
 
     @property
+    def name(self) -> str:
+        return self._settings.name
+
+    @property
     def clusters(self) -> Clusters:
         return self._clusters
 
@@ -151,12 +155,11 @@ class ElasticWorkers:
                     await self._something_ended()
             finally:
                 self._held -= 1
-        name = self._settings.name
         self._check_stopping()
         if not self._clusters.wanted and not self._settings.auto_resume:
             raise Unavailable(
-                f"virtual warehouse {name} is suspended and auto_resume is off: "
-                f"ALTER WAREHOUSE {name} RESUME wakes it"
+                f"virtual warehouse {self.name} is suspended and auto_resume is off: "
+                f"ALTER WAREHOUSE {self.name} RESUME wakes it"
             )
         if self.shortage is not None and not self._clusters.ready:
             raise Unavailable(self.shortage)
@@ -194,13 +197,12 @@ class ElasticWorkers:
 
     def _gave_up(self, waiting: Waiting) -> None:
         turn = waiting.turn
-        now_ms = self._clock.monotonic_ms()
         if turn.done() and not turn.cancelled() and turn.exception() is None:
             self._leave(turn.result().worker, None)  # its turn came just then
             return
         turn.cancel()
         self._waiting.left()
-        self._meter.dropped(now_ms, waiting.since_ms)
+        self._meter.dropped(self._clock.monotonic_ms(), waiting.since_ms)
         self._tell()
 
     def _dispatch(self) -> None:
@@ -284,15 +286,14 @@ class ElasticWorkers:
 
         Raises Unavailable: it was resumed before they were over.
         """
-        name = self._settings.name
         self._pauses.add(pause := object())
         try:
             if force:
-                self._queries.cancel_all(f"virtual warehouse {name} was suspended")
+                self._queries.cancel_all(f"virtual warehouse {self.name} was suspended")
             while pause in self._pauses and self._works:
                 await self._something_ended()
             if pause not in self._pauses:
-                raise Unavailable(f"virtual warehouse {name} was resumed before its queries ended")
+                raise Unavailable(f"virtual warehouse {self.name} was resumed before it slept")
             if self._clusters.wanted:
                 self._decided("suspend", 0, reason)
         finally:
@@ -317,8 +318,7 @@ class ElasticWorkers:
 
     def _check_stopping(self) -> None:
         if self._stopping:
-            name = self._settings.name
-            raise Unavailable(f"virtual warehouse {name} is being stopped; ask again later")
+            raise Unavailable(f"virtual warehouse {self.name} is being stopped; ask again later")
 
     @property
     def _works(self) -> bool:
@@ -384,8 +384,7 @@ class ElasticWorkers:
             self._decided("resume", max(self._wake_count(), 1), "a query came")
 
     def _wake_count(self) -> int:
-        now_ms = self._clock.monotonic_ms()
-        return wake(self._meter.load(now_ms, 0, 0), self._limits).clusters
+        return wake(self._meter.load(self._clock.monotonic_ms(), 0, 0), self._limits).clusters
 
     def _decided(self, action: str, clusters: int, reason: str) -> None:
         self._clusters.arrange(clusters)
@@ -424,8 +423,8 @@ class ElasticWorkers:
         for member in surplus:
             self._clusters.remove(member.id)
             member.worker.forget()
-        if surplus:
-            self._fleet.give_back(self._leader, [member.id for member in surplus])
+        if ids := [member.id for member in surplus]:
+            self._fleet.give_back(self._leader, ids)
 
     # --- workers ----------------------------------------------------------------------------------
 

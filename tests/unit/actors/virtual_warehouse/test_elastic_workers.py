@@ -101,7 +101,7 @@ def test_resuming_while_it_drains_wins() -> None:
         await settle()
         stage.workers.resume()
         for waits in suspending:
-            with pytest.raises(Unavailable, match="was resumed before its queries ended"):
+            with pytest.raises(Unavailable, match="was resumed before it slept"):
                 await waits
         for _ in range(2):
             await settle()
