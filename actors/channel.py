@@ -24,13 +24,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import io
 import os
 import pickle
 import secrets
 import socket
 import struct
 import threading
-import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,12 +87,26 @@ class Kept:
     name: str
 
 
-def pack(value: Any) -> bytes:
-    """As bytes. Raises Unpacked: it is too large."""
-    data = pickle.dumps(value, protocol=5)
-    if len(data) > FRAME_BYTES_MAX - 1:
+class _Pickler(pickle.Pickler):
+    def __init__(self, sink: io.BytesIO, never: tuple[type, ...]) -> None:
+        super().__init__(sink, protocol=5)
+        self._never = never
+
+    def persistent_id(self, value: Any) -> None:
+        if isinstance(value, self._never):
+            raise Unpacked
+
+
+def pack(value: Any, never: tuple[type, ...] = ()) -> bytes:
+    """As bytes. Raises Unpacked: it is too large, does not pickle, or has a `never`."""
+    sink = io.BytesIO()
+    try:
+        _Pickler(sink, never).dump(value)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise Unpacked from error
+    if sink.tell() >= FRAME_BYTES_MAX:
         raise Unpacked
-    return data
+    return sink.getvalue()
 
 
 def _proof(key: bytes, side: bytes, challenge: bytes) -> bytes:
@@ -122,6 +137,51 @@ def _answer(data: bytes) -> Any:
     return Kept(found) if data[0] == KEPT else found
 
 
+class _Connection(asyncio.Protocol, ABC):
+    """One end: the proof first, then frames."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._read = bytearray()
+        self._challenge = os.urandom(PROOF_BYTES)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        _prompt(transport.get_extra_info("socket"))
+
+    def close(self) -> None:
+        """Break it off; calls under way raise Disconnected."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._read += data
+        if not self._proven():
+            return
+        while len(self._read) >= FRAME.size:
+            length, number = FRAME.unpack_from(self._read)
+            if length > FRAME_BYTES_MAX:
+                self.close()
+                return
+            if len(self._read) < FRAME.size + length:
+                return
+            content = bytes(self._read[FRAME.size : FRAME.size + length])
+            del self._read[: FRAME.size + length]
+            self._came(number, content)
+
+    @abstractmethod
+    def _proven(self) -> bool:
+        """Whether the peer has shown the key; nothing of it is unpickled before."""
+
+    @abstractmethod
+    def _came(self, number: int, content: bytes) -> None: ...
+
+    def _send(self, number: int, content: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(_frame(number, content))
+
+
 # --- the end that listens -------------------------------------------------------------------------
 
 
@@ -146,7 +206,7 @@ class ChannelServer:
         self._host = host
         self._server: asyncio.Server | None = None
         self._opening = asyncio.Lock()
-        self._kept: dict[str, tuple[float, Any]] = {}
+        self._kept: dict[str, Any] = {}
         self.connections: set[_Served] = set()
 
     async def address(self) -> Address:
@@ -159,15 +219,14 @@ class ChannelServer:
 
     def keep(self, value: Any) -> Kept:
         """Keep a value until it is taken, or for a minute. A method may do so itself."""
-        now_s = time.monotonic()
-        self._kept = {k: v for k, v in self._kept.items() if now_s - v[0] < KEPT_S}
         name = secrets.token_hex(8)
-        self._kept[name] = now_s, value
+        self._kept[name] = value
+        asyncio.get_running_loop().call_later(KEPT_S, self._kept.pop, name, None)
         return Kept(name)
 
     def take(self, name: str) -> Any:
         """What was kept. Raises KeyError: it is not there any more."""
-        return self._kept.pop(name)[1]
+        return self._kept.pop(name)
 
     async def close(self) -> None:
         """Listen no more, and break off what is connected."""
@@ -177,51 +236,33 @@ class ChannelServer:
             connection.close()
 
 
-class _Served(asyncio.Protocol):
+class _Served(_Connection):
     """One connection of a server."""
 
     def __init__(self, server: ChannelServer) -> None:
+        super().__init__()
         self._server = server
-        self._transport: asyncio.Transport | None = None
-        self._read = bytearray()
-        self._challenge = os.urandom(PROOF_BYTES)
         self._trusted = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        super().connection_made(transport)
         self._server.connections.add(self)
-        _prompt(transport.get_extra_info("socket"))
-        transport.write(self._challenge)
+        assert self._transport is not None
+        self._transport.write(self._challenge)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._server.connections.discard(self)
 
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        self._read += data
-        if not self._trusted and not self._proven():
-            return
-        while len(self._read) >= FRAME.size:
-            length, number = FRAME.unpack_from(self._read)
-            if length > FRAME_BYTES_MAX:
-                self.close()
-                return
-            if len(self._read) < FRAME.size + length:
-                return
-            request = bytes(self._read[FRAME.size : FRAME.size + length])
-            del self._read[: FRAME.size + length]
-            task = asyncio.get_running_loop().create_task(self._serve(number, request))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _came(self, number: int, content: bytes) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(number, content))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _proven(self) -> bool:
-        """Whether the peer has shown the key; nothing of it is unpickled before."""
+        if self._trusted:
+            return True
         if len(self._read) < 2 * PROOF_BYTES:
             return False
         proof, theirs = self._read[:PROOF_BYTES], self._read[PROOF_BYTES : 2 * PROOF_BYTES]
@@ -238,9 +279,10 @@ class _Served(asyncio.Protocol):
         try:
             method, argument = pickle.loads(request)
         except Exception:  # of a class that is only there
-            self._reply(number, UNREAD, pickle.dumps(None))
+            self._send(number, bytes([UNREAD]))
             return
-        self._reply(number, *await self._replied(method, argument))
+        status, reply = await self._replied(method, argument)
+        self._send(number, bytes([status]) + reply)
 
     async def _replied(self, method: str, argument: Any) -> tuple[int, bytes]:
         server = self._server
@@ -257,22 +299,16 @@ class _Served(asyncio.Protocol):
         except Exception as error:
             return ERROR, pickle.dumps(InternalError(f"a process failed: {error!r}"))
 
-    def _reply(self, number: int, status: int, reply: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(_frame(number, bytes([status]) + reply))
-
 
 # --- the ends that call ---------------------------------------------------------------------------
 
 
-class Channel(asyncio.Protocol):
+class Channel(_Connection):
     """One connection to a server, for any number of calls at a time. One event loop."""
 
     def __init__(self, key: bytes) -> None:
+        super().__init__()
         self._key = key
-        self._transport: asyncio.Transport | None = None
-        self._read = bytearray()
-        self._challenge = os.urandom(PROOF_BYTES)
         self._theirs: bytes | None = None
         self._trusted = asyncio.get_running_loop().create_future()
         self._calls: dict[int, asyncio.Future[bytes]] = {}
@@ -313,21 +349,11 @@ class Channel(asyncio.Protocol):
         number = self._number
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._calls[number] = reply
-        self._transport.write(_frame(number, request))
+        self._send(number, request)
         try:
             return _answer(await reply)
         finally:
             self._calls.pop(number, None)
-
-    def close(self) -> None:
-        """Break it off; calls under way raise Disconnected."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        _prompt(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -335,24 +361,17 @@ class Channel(asyncio.Protocol):
         for future in waiting:
             if not future.done():
                 future.set_exception(Disconnected(str(exc or "the other end is gone")))
-        if not self._calls and self._trusted.done() and not self._trusted.cancelled():
-            self._trusted.exception()
+        if not self._trusted.cancelled():
+            self._trusted.exception()  # who connects may have given up
 
-    def data_received(self, data: bytes) -> None:
-        self._read += data
-        if not self._trusted.done() and not self._proven():
-            return
-        while len(self._read) >= FRAME.size:
-            length, number = FRAME.unpack_from(self._read)
-            if len(self._read) < FRAME.size + length:
-                return
-            reply = bytes(self._read[FRAME.size : FRAME.size + length])
-            del self._read[: FRAME.size + length]
-            waiting = self._calls.get(number)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(reply)
+    def _came(self, number: int, content: bytes) -> None:
+        waiting = self._calls.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(content)
 
     def _proven(self) -> bool:
+        if self._trusted.done():
+            return True
         if self._theirs is None:
             if len(self._read) < PROOF_BYTES or self._transport is None:
                 return False
@@ -394,11 +413,10 @@ class BlockingChannel:
             line.sendall(_frame(1, request))
             length, _ = FRAME.unpack(_exactly(line, FRAME.size))
             reply = _exactly(line, length)
-        except TimeoutError:
-            line.close()
-            raise
         except OSError as error:
             line.close()
+            if isinstance(error, TimeoutError) and error.errno is None:
+                raise  # nothing came; with a number the kernel says that the machine is gone
             self.close()  # the others have broken off as well
             raise Disconnected(str(error)) from error
         except BaseException:  # Ctrl-C: the reply to this call must not be taken for another's

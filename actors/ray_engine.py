@@ -271,6 +271,7 @@ class RayEngine(StoreClient):
         for channel in self._channels.values():
             if channel is not None:
                 channel.close()
+        self._channels.clear()
         super().close()
 
     def ask(

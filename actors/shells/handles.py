@@ -72,7 +72,7 @@ async def answer(reference: Any, what: str) -> Any:
 
 async def _connected(actor: Any) -> Channel | None:
     """A channel to a process; None: there is none to be had."""
-    with contextlib.suppress(Disconnected, MobulaError, WorkerLost):
+    with contextlib.suppress(Disconnected, MobulaError, WorkerLost, ray.exceptions.RayError):
         address = await answer(actor.channel.remote(), "connecting to a worker")
         return None if address is None else await Channel.connect(address)
     return None
@@ -186,10 +186,11 @@ class RayWorker:
         self._connecting.cancel()
 
     def _channel(self) -> Channel | None:
-        """None: it is not there yet, or cannot be had."""
+        """None: it is not there yet, cannot be had, or has broken off: then Ray knows more."""
         connecting = self._connecting
         waits = not connecting.done() or connecting.cancelled()
-        return None if waits else connecting.result()
+        channel = None if waits else connecting.result()
+        return channel if channel is not None and channel.open else None
 
     def kill(self) -> None:
         # The fleet was told why, and ends it too: who dies before it has heard is taken for lost.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import ray
 
-from actors.channel import FRAME_BYTES_MAX, Address, ChannelServer, Kept, Method, Unpacked
+from actors.channel import Address, ChannelServer, Kept, Method, pack
 from actors.shells.opening import node_address
 from storage.errors import Unavailable
 
@@ -19,25 +18,8 @@ __all__ = ["Listening", "pack_plain"]
 TLS_VARIABLE = "RAY_USE_TLS"
 
 
-class _Pickler(pickle.Pickler):
-    """Ray counts references to objects only where they go through its hands."""
-
-    def persistent_id(self, value: Any) -> None:
-        if isinstance(value, ray.ObjectRef):
-            raise Unpacked
-
-
-def pack_plain(value: Any) -> bytes:
-    """`channel.pack`; raises Unpacked for what has references to Ray's objects, or does not pickle
-    without Ray."""
-    sink = io.BytesIO()
-    try:
-        _Pickler(sink, protocol=5).dump(value)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise Unpacked from error
-    if sink.tell() >= FRAME_BYTES_MAX:
-        raise Unpacked
-    return sink.getvalue()
+# Ray counts references to objects only where they go through its hands.
+pack_plain = partial(pack, never=(ray.ObjectRef,))
 
 
 class Listening:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -130,14 +131,39 @@ def test_what_is_too_large_goes_another_way() -> None:
 
 def test_what_is_kept_goes_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(server: ChannelServer, methods: Methods, address: Address) -> None:
-        first = server.keep(1)
+        kept = server.keep(1)
         monkeypatch.setattr(channel, "KEPT_S", 0.0)
-        second = server.keep(2)
+        gone = server.keep(2)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         with pytest.raises(KeyError):
-            server.take(first.name)
-        assert server.take(second.name) == 2
+            server.take(gone.name)
+        assert server.take(kept.name) == 1
 
     playing(test)
+
+
+def test_a_machine_that_is_gone_is_no_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(server: ChannelServer, methods: Methods, address: Address) -> None:
+        blocking = BlockingChannel(address)
+        assert await in_thread(lambda: blocking.call(pack(("echo", 1)), 5.0)) == 1
+
+        def silent(line: socket.socket, count: int) -> bytes:
+            raise TimeoutError(errno.ETIMEDOUT, "no answer to probes")
+
+        monkeypatch.setattr(channel, "_exactly", silent)
+        with pytest.raises(Disconnected):
+            await in_thread(lambda: blocking.call(pack(("echo", 2)), 5.0))
+
+    playing(test)
+
+
+def test_what_may_not_travel_does_not() -> None:
+    assert pack([1, "a"], never=(set,))
+    with pytest.raises(Unpacked):
+        pack([1, {2}], never=(set, frozenset))
+    with pytest.raises(Unpacked):
+        pack(lambda: None)
 
 
 class _OnlyHere:

@@ -8,7 +8,7 @@ import pytest
 
 from actors.compute.workers import WorkerLost
 from storage.errors import Cancelled, InternalError, Unavailable
-from tests.unit.actors.virtual_warehouse.elastic_stage import Stage, playing, settle
+from tests.unit.actors.virtual_warehouse.elastic_stage import FakeWorker, Stage, playing, settle
 
 # --- sleeping and waking --------------------------------------------------------------------------
 
@@ -89,12 +89,18 @@ def test_suspending_drains_and_holds_what_comes_meanwhile() -> None:
     playing(test)
 
 
+async def busy(stage: Stage) -> tuple[asyncio.Task[int], FakeWorker]:
+    """A query, and the only worker, which runs it."""
+    asked = stage.ask("a")
+    await settle()
+    (worker,) = stage.bring()
+    await settle()
+    return asked, worker
+
+
 def test_resuming_while_it_drains_wins() -> None:
     async def test(stage: Stage) -> None:
-        first = stage.ask("a")
-        await settle()
-        (worker,) = stage.bring()
-        await settle()
+        first, worker = await busy(stage)
         suspending = [asyncio.create_task(stage.workers.suspend(force=False)) for _ in range(2)]
         await settle()
         second = stage.ask("b")
@@ -115,10 +121,7 @@ def test_resuming_while_it_drains_wins() -> None:
 
 def test_two_who_suspend_it_at_a_time_hold_queries_until_both_are_done() -> None:
     async def test(stage: Stage) -> None:
-        first = stage.ask("a")
-        await settle()
-        (worker,) = stage.bring()
-        await settle()
+        first, worker = await busy(stage)
         suspending = [asyncio.create_task(stage.workers.suspend(force=False)) for _ in range(2)]
         await settle()
         held = stage.ask("b")
