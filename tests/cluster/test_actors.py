@@ -143,6 +143,12 @@ def test_virtual_warehouse_answers_while_the_primary_is_down(
     assert db.status()["epoch"] == epoch + 1
 
 
+def test_results_that_fit_no_channel_arrive_whole(db: Database, bi: VirtualWarehouse) -> None:
+    query = "SELECT x FROM generate_series(1, 50000) AS g (x) ORDER BY x"
+    for target in (bi, db):
+        assert target.sql(query).polars()["x"].to_list() == list(range(1, 50_001))
+
+
 def test_killed_coordinator_comes_back_with_its_workers(db: Database, bi: VirtualWarehouse) -> None:
     db.table("numbers").append(numbers(1, 2, 3))
     before = bi.status()
