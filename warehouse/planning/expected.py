@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actors.planner import PlannedScan, SourcePlan
-from warehouse.algebra.relations import Query
+from warehouse.algebra.relations import Query, Scan
 from warehouse.execution.spilling.choice import relations_of
 from warehouse.optimizer.estimates import Estimator
 
@@ -25,13 +25,16 @@ def expected_rows(
 ) -> tuple[float, ...]:
     """Of each of `relations_of(query)`; empty if the query reads little."""
     outside = {plan.alias: _source_rows(plan) for plan in sources}
-    values = float(sum(_row_count(scan) * len(scan.columns) for scan in scans))
-    values += sum(outside[plan.alias] * len(plan.columns) for plan in sources)
+    read = {scan.alias: float(_row_count(scan)) for scan in scans} | outside
+    relations = list(relations_of(query))
+    # An input counts as often as it is scanned: five scans of a small table make a large UNION ALL.
+    found = (node for node in relations if isinstance(node, Scan))
+    values = sum(read.get(scan.input, 0.0) * len(scan.outputs) for scan in found)
     if values * VALUE_BYTES < MUCH_BYTES:
         return ()
     tables = {scan.alias: scan.table for scan in scans}
     estimator = Estimator(tables, query.ctes, outside)
-    return tuple(estimator.of(node).rows for node in relations_of(query))
+    return tuple(estimator.of(node).rows for node in relations)
 
 
 def _row_count(scan: PlannedScan) -> int:

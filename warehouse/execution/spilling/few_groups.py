@@ -10,7 +10,7 @@ from storage.spill_space import SpillSpace
 from warehouse.algebra.relations import Aggregate, Distinct, Filter, Project, Relation, Scan
 from warehouse.execution.lowered import Lowered
 from warehouse.execution.spilling.division import Side
-from warehouse.execution.spilling.footprint import HASHED, folds, width_bytes
+from warehouse.execution.spilling.footprint import folds, hashed_bytes, width_bytes
 
 __all__ = ["has_few_groups"]
 
@@ -35,7 +35,7 @@ def has_few_groups(node: Relation, below: Lowered, side: Side, space: SpillSpace
     if groups > max(half, 1) * GROWTH_MAX:
         return False
     room = space.limits.memory_bytes * ROOM_SHARE
-    return MARGIN * groups * HASHED * width_bytes(node.columns) < room
+    return hashed_bytes(MARGIN * groups, width_bytes(node.columns)) < room
 
 
 def _is_grouping(node: Relation) -> bool:

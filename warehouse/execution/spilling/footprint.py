@@ -30,10 +30,10 @@ from warehouse.execution.value import carrier
 
 __all__ = [
     "BOTH_SIDES",
-    "HASHED",
     "SORTED",
     "WINDOWED",
     "folds",
+    "hashed_bytes",
     "sorted_below",
     "state_bytes",
     "width_bytes",
@@ -42,6 +42,7 @@ __all__ = [
 TEXT_BYTES = 32  # of a text or BYTEA, with its place; nothing is known of their lengths
 ELEMENTS = 8  # of an array
 HASHED = 2.5  # bytes of a hash table for each byte in it
+ENTRY_BYTES = 8  # and for each of its rows, however narrow
 SORTED = 2.5
 WINDOWED = 3.5
 BOTH_SIDES = 1.5  # outer joins and anti joins keep rows of both sides
@@ -64,6 +65,11 @@ def folds(node: Aggregate) -> bool:
         call.fn.partition("(")[0] in FOLDED and not call.distinct and not call.order
         for _, call in node.calls
     )
+
+
+def hashed_bytes(rows: float, row_bytes: float) -> float:
+    """Of a hash table with so many rows of this width; it grows by doubling."""
+    return rows * (HASHED * row_bytes + ENTRY_BYTES)
 
 
 def width_bytes(columns: Iterable[ColumnRef]) -> float:
@@ -106,12 +112,13 @@ def state_bytes(node: Relation, rows: Rows) -> float:
             return _aggregate_bytes(node, rows)
         case Distinct():
             held = node.input if node.keys else node
-            return HASHED * rows(held) * width_bytes(node.columns)
+            return hashed_bytes(rows(held), width_bytes(node.columns))
         case SetOperation(kind="union", all=True):
             return 0.0
         case SetOperation():
-            whole = sum(rows(side) * width_bytes(side.columns) for side in node.inputs)
-            return HASHED * whole
+            return sum(
+                hashed_bytes(rows(side), width_bytes(side.columns)) for side in node.inputs
+            )
         case Sort():
             return SORTED * rows(node) * width_bytes(node.columns)
         case Limit() if sorted_below(node) is not None:
@@ -137,17 +144,17 @@ def _wanted(node: Limit) -> float:
 
 
 def _join_bytes(node: Join, rows: Rows) -> float:
-    left, right = (rows(side) * width_bytes(side.columns) for side in node.inputs)
+    sides = [(rows(side), width_bytes(side.columns)) for side in node.inputs]
     if node.kind in ("inner", "semi"):
-        return HASHED * min(left, right)
-    return BOTH_SIDES * (left + right)
+        return min(hashed_bytes(count, width) for count, width in sides)
+    return BOTH_SIDES * sum(count * width for count, width in sides)
 
 
 def _aggregate_bytes(node: Aggregate, rows: Rows) -> float:
     if folds(node):
-        return HASHED * rows(node) * width_bytes(node.columns)
+        return hashed_bytes(rows(node), width_bytes(node.columns))
     width = width_bytes(node.columns)
     for _, call in node.calls:
         exprs = (*call.args, *(key.expr for key in (*call.order, *call.within)))
         width += sum(_column_bytes(ColumnRef(type=expr.type, id=0)) for expr in exprs)
-    return HASHED * rows(node.input) * width
+    return hashed_bytes(rows(node.input), width)

@@ -24,7 +24,13 @@ from warehouse.algebra.relations import Aggregate, Distinct, Join, Relation, Set
 from warehouse.execution.lowered import Context, Lowered
 from warehouse.execution.relations import lower_node
 from warehouse.execution.spilling.division import PART, Division, part_of
-from warehouse.execution.spilling.footprint import BOTH_SIDES, HASHED, WINDOWED, folds
+from warehouse.execution.spilling.footprint import (
+    BOTH_SIDES,
+    WINDOWED,
+    folds,
+    hashed_bytes,
+    width_bytes,
+)
 from warehouse.execution.spilling.rows_on_disk import StoredRows, divided, joined, stored
 
 __all__ = ["in_parts", "kept", "needed_bytes", "refused"]
@@ -39,16 +45,21 @@ Inputs = tuple[StoredRows, ...]
 
 def needed_bytes(node: Relation, inputs: Inputs) -> float:
     """What the operator holds at most while it runs over these rows."""
-    sizes = [rows.size_bytes for rows in inputs]
+    hashed = [hashed_bytes(rows.row_count, rows.row_bytes) for rows in inputs]
+    size = sum(rows.size_bytes for rows in inputs)
     match node:
         case Join(kind="inner" | "semi"):
-            return HASHED * min(sizes)
+            return min(hashed)
         case Join():
-            return BOTH_SIDES * sum(sizes)
+            return BOTH_SIDES * size
         case Window():
-            return WINDOWED * sum(sizes)
+            return WINDOWED * size
+        case Aggregate() if folds(node):  # a group's state is wider than its key
+            (rows,) = inputs
+            state = width_bytes(column for column, _ in node.calls)
+            return hashed_bytes(rows.row_count, rows.row_bytes + state)
         case _:
-            return HASHED * sum(sizes)
+            return sum(hashed)
 
 
 def in_parts(

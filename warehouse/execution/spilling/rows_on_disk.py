@@ -61,6 +61,11 @@ class StoredRows:
         """About what they take in memory."""
         return sum(file.size_bytes for file in self.files)
 
+    @property
+    def row_bytes(self) -> float:
+        """About what one of them takes."""
+        return self.size_bytes / max(self.row_count, 1)
+
     def frame(self) -> pl.LazyFrame:
         """The rows; a frame that reads the files when it runs."""
         if not self.files:

@@ -107,7 +107,7 @@ def test_operators_of_one_pipeline_add_up(tables: Tables, scan: Scan) -> None:
 
 def test_a_large_result_leaves_less_room(tables: Tables, scan: Scan) -> None:
     rows = Distinct(scan)
-    some = MEMORY / 2 / (2.5 * 16) * 0.9
+    some = MEMORY / 2 / (2.5 * 16 + 8) * 0.9
     counted = tables.aggregate(rows, [], agg("count(*)"))
     assert spilling(counted, {id(rows): some}) == []
     assert spilling(rows, {id(rows): some}) == ["Distinct"]

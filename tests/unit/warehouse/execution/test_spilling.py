@@ -61,6 +61,8 @@ from warehouse.algebra.types import (
     AnyType,
 )
 from warehouse.execution.spilling.choice import chosen
+from warehouse.execution.spilling.parts import needed_bytes
+from warehouse.execution.spilling.rows_on_disk import StoredFile, StoredRows
 from warehouse.execution.value import fault_of
 
 OTHER_NAN = struct.unpack("d", struct.pack("Q", 0xFFF8_0000_0000_0001))[0]
@@ -337,6 +339,20 @@ def test_a_part_that_is_too_large_is_divided_again(tmp_path: Path) -> None:
     same(tables, grouped, space)
     once = 4_000 * 2  # compressed bytes of one division, at least
     assert space.spilled_bytes > 2 * once
+
+
+def test_groups_need_room_for_their_state_however_narrow_the_key() -> None:
+    """Measured: 40 bytes for each BIGINT with its count, which is there once more."""
+    tables = Tables()
+    rows = tables.scan([(1,)], BIGINT)
+    file = StoredFile(Path("/nowhere"), row_count=1_000, size_bytes=8_000)
+    inputs = (StoredRows(pl.Schema({"x": pl.Int64}), (file,)),)
+    keys = [rows.columns[0]]
+    counted = tables.aggregate(rows, keys, agg("count(*)"))
+    assert needed_bytes(Distinct(rows), inputs) >= 28_000
+    assert needed_bytes(counted, inputs) >= 40_000
+    wider = tables.aggregate(rows, keys, agg("count(*)"), agg("count(*)"))
+    assert needed_bytes(wider, inputs) > needed_bytes(counted, inputs)
 
 
 @pytest.mark.parametrize("kind", ["inner", "left", "semi", "anti", "right"])

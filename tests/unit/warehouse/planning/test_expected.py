@@ -41,3 +41,14 @@ def test_large_ones_say_how_many_rows_each_relation_has(
     names = [type(node).__name__ for node in relations_of(program.query)]
     found = dict(zip(names, program.expected, strict=True))
     assert (found["Scan"], found["Filter"], found["Aggregate"]) == (100.0, 50.0, 10.0)
+
+
+def test_a_table_counts_as_often_as_it_is_scanned(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the plan reads it once, and all its scans share that."""
+    monkeypatch.setattr(expected, "MUCH_BYTES", 3 * 100 * expected.VALUE_BYTES)
+    one = "SELECT a FROM x"
+    assert program_of(database.query(one)).expected == ()
+    assert program_of(database.query(" UNION ALL ".join([one] * 2))).expected == ()
+    assert program_of(database.query(" UNION ALL ".join([one] * 3))).expected != ()
