@@ -116,9 +116,7 @@ def state_bytes(node: Relation, rows: Rows) -> float:
         case SetOperation(kind="union", all=True):
             return 0.0
         case SetOperation():
-            return sum(
-                hashed_bytes(rows(side), width_bytes(side.columns)) for side in node.inputs
-            )
+            return sum(hashed_bytes(rows(side), width_bytes(side.columns)) for side in node.inputs)
         case Sort():
             return SORTED * rows(node) * width_bytes(node.columns)
         case Limit() if sorted_below(node) is not None:
