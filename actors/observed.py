@@ -22,6 +22,7 @@ __all__ = [
     "ScalingEvent",
     "WarehouseRecord",
     "nothing_observed",
+    "starting_warehouse",
     "warehouse_record",
 ]
 
@@ -72,7 +73,8 @@ class WarehouseRecord:
     """A virtual warehouse of the catalogue, and what there is of it.
 
     Attributes:
-        state: "stopped" (no process of it runs), "suspended", "resuming", "running".
+        state: "stopped" (no process of it runs), "starting" (its coordinator is on its way, or does
+            not answer), "suspended", "resuming", "running".
         clusters: that serve; clusters_wanted: that there shall be; clusters_draining: that finish
             their queries and end.
         workers: that serve; workers_wanted: of all clusters wanted; workers_starting.
@@ -147,6 +149,12 @@ Observe = Callable[[str], Awaitable[Sequence[Observed]]]  # a name of `OBSERVED`
 async def nothing_observed(name: str) -> Sequence[Observed]:
     """An `Observe` where nothing runs that could be seen."""
     return ()
+
+
+def starting_warehouse(name: str) -> WarehouseRecord:
+    """Of one whose coordinator cannot say yet; its settings are to be looked up."""
+    unknown = VirtualWarehouse(name=name, size=0, worker_cpus=0.0, cache_bytes=0)
+    return WarehouseRecord(state="starting", **msgspec.structs.asdict(unknown))
 
 
 def warehouse_record(settings: VirtualWarehouse) -> WarehouseRecord:

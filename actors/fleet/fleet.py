@@ -31,7 +31,7 @@ from actors.fleet.needs import Needs
 from actors.fleet.openings import Openings, ending
 from actors.fleet.port import CoordinatorHandle, Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
-from actors.observed import Observed, ScalingEvent
+from actors.observed import Observed, ScalingEvent, starting_warehouse
 from actors.virtual_warehouse.metrics import Meter, NoMetrics
 from storage.clock import Clock
 from storage.errors import MobulaError, Unavailable
@@ -185,13 +185,15 @@ class Fleet:
         return any(found)
 
     async def observe(self, kind: str) -> list[Observed]:
-        """What `mobula.{kind}()` shows; of virtual warehouses only those that run."""
+        """What `mobula.{kind}()` shows; of virtual warehouses only those that run or are to."""
         if kind == "scaling_events":
             return list(self._books.events)
         queries = kind == "queries"
         observed = await self._of_all(lambda coordinator: coordinator.observe(queries=queries))
         if not queries:
-            return [found.warehouse for found in observed]
+            seen = {found.warehouse.name: found.warehouse for found in observed}
+            silent = [n for n, x in self._books.leads.items() if n not in seen and not x.stopping]
+            return [*seen.values(), *map(starting_warehouse, silent)]
         with contextlib.suppress(MobulaError, WorkerLost, TimeoutError):
             async with asyncio.timeout(OBSERVE_S):
                 primary = await self._host.primary_queries()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from actors.compute.workers import WorkerLost
 from actors.fleet.port import Wish
 from actors.observed import Observed, ScalingEvent
 from actors.shells.handles import answer
-from storage.errors import MobulaError
+from storage.errors import Unavailable
 
 __all__ = ["RayFleet", "observed_by_fleet"]
 
@@ -44,11 +43,13 @@ class RayFleet:
 
 
 async def observed_by_fleet(fleet: Any | None, kind: str) -> Sequence[Observed]:
-    """What the fleet has to show; nothing if it does not run or does not answer."""
+    """What the fleet has to show; nothing if it does not run. Raises Unavailable: it does not
+    answer, which says nothing of what runs."""
     if fleet is None:
         return ()
-    with contextlib.suppress(MobulaError, WorkerLost, TimeoutError):
+    try:
         async with asyncio.timeout(OBSERVE_S):
             found: Sequence[Observed] = await answer(fleet.observe.remote(kind), "the fleet")
             return found
-    return ()
+    except (WorkerLost, TimeoutError):
+        raise Unavailable("the fleet does not answer; it restarts by itself: ask again") from None

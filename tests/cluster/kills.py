@@ -153,7 +153,7 @@ class Killer:
             self.seen.update(status["pids"])
         with contextlib.suppress(Exception):
             for name, pid in self.world.db.sql(
-                "SELECT name, coordinator_pid FROM mobula.warehouses() WHERE state <> 'stopped'",
+                "SELECT name, coordinator_pid FROM mobula.warehouses() WHERE coordinator_pid > 0",
                 timeout_s=10,
             ).rows():
                 found["coordinator"].append(pid)

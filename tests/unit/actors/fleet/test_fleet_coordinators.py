@@ -469,6 +469,8 @@ def test_queries_are_seen_and_ended_wherever_they_run() -> None:
         assert not await stage.fleet.cancel("of c")
         b.die()
         assert not await stage.fleet.cancel("of b")
+        warehouses = await stage.fleet.observe("warehouses")
+        assert {w.name: w.state for w in warehouses}["b"] == "starting"  # type: ignore[union-attr]
 
     playing(test)
 
