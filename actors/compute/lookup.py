@@ -21,7 +21,7 @@ from storage.key_frame import key_rows
 from storage.micropartition.inputs import Chosen
 from storage.micropartition.physical import encode, is_scaled
 from storage.schema import Column, TableSchema
-from storage.snapshot.files import FileSet
+from storage.snapshot.files import FileSet, Mask, Numbers
 from storage.snapshot.model import TableState
 
 __all__ = ["chosen_rows", "looked_up", "whole_table"]
@@ -63,7 +63,9 @@ def looked_up(plan: Plan, chosen: Chosen, files: Collection[int] | None) -> Quer
         kept = _within_bounds(scan.files, chosen.key[0], chosen.keys.column(0))
     else:
         wanted = pa.array(sorted(files), pa.int64())
-        kept = scan.files.selected(pc.is_in(scan.files.table["file_id"], value_set=wanted))
+        kept = scan.files.selected(
+            pc.is_in(scan.files.table["file_id"], value_set=wanted).to_numpy()
+        )
     scan = dataclasses.replace(scan, files=kept, chosen=chosen)
     return dataclasses.replace(plan, scans=(scan,))
 
@@ -75,14 +77,32 @@ def _within_bounds(files: FileSet, column: Column, keys: pa.ChunkedArray) -> Fil
         return files
     low, high = (files.table[name] for name in names)
     values = encode(keys, column.type) if is_scaled(column.type) else keys
+    lows, highs = (files.statistic(name) for name in names)
+    if lows is not None and highs is not None and pa.types.is_integer(values.type):
+        return files.selected(_between(values, lows, highs))
     ordered = pc.unique(values).cast(low.type)
     ordered = ordered.take(pc.sort_indices(ordered))
     if not len(ordered):
-        return files.selected(pa.array(np.zeros(len(files), np.bool_)))
+        return files.selected(np.zeros(len(files), np.bool_))
     first = np.searchsorted(_comparable(ordered), _comparable(pc.fill_null(low, ordered[0])))
     first_key = ordered.take(pa.array(np.minimum(first, len(ordered) - 1)))
     inside = pc.and_(pa.array(first < len(ordered)), pc.less_equal(first_key, high))
-    return files.selected(pc.fill_null(pc.or_kleene(inside, pc.is_null(low)), True))
+    kept = pc.fill_null(pc.or_kleene(inside, pc.is_null(low)), True)
+    return files.selected(kept.to_numpy(zero_copy_only=False))
+
+
+def _between(values: pa.ChunkedArray, lows: Numbers, highs: Numbers) -> Mask:
+    """Where one of these integers may be at least the low and at most the high number."""
+    ordered = np.unique(values.to_numpy().astype(np.int64))
+    if not len(ordered):
+        return np.zeros(len(lows[0]), np.bool_)
+    first = np.searchsorted(ordered, lows[0])
+    mask: Mask = first < len(ordered)
+    mask &= ordered[np.minimum(first, len(ordered) - 1)] <= highs[0]
+    for _, known in (lows, highs):
+        if known is not None:
+            mask |= ~known
+    return mask
 
 
 def _comparable(values: pa.Array | pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.void]]:

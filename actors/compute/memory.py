@@ -16,22 +16,26 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 __all__ = ["MemoryWatch", "Watched", "anonymous_bytes"]
 
 LOOK_S = 0.02
+IDLE_LOOKS = 50  # after so many without anything to watch the thread sleeps until there is
 LAST_WORDS_S = 2.0  # between saying that the limit was passed, and ending the process
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_STATM = Path("/proc/self/statm")
+_STATM = "/proc/self/statm"
 
 
 def anonymous_bytes() -> int:
     """Anonymous memory of this process that is resident; 0 where the system does not say."""
     try:
-        fields = _STATM.read_text(encoding="ascii").split()
+        file = os.open(_STATM, os.O_RDONLY)  # twice a query: without Python's buffers and decoder
     except OSError:  # not Linux
         return 0
+    try:
+        fields = os.read(file, 200).split()
+    finally:
+        os.close(file)
     return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES
 
 
@@ -98,17 +102,24 @@ class MemoryWatch:
         watched.exceeded.cancel()
         watched.peak_bytes = max(watched.peak_bytes, self._measure())
         if self._watched is watched:
-            self._wanted.clear()
             self._watched = None
 
     def _run(self) -> None:
         pause = threading.Event()
+        idle = 0
         while True:
             self._wanted.wait()
             watched, loop = self._watched, self._loop
             if watched is None or loop is None:
+                idle += 1
+                if idle >= IDLE_LOOKS:
+                    self._wanted.clear()
+                    if self._watched is not None:  # it came just now
+                        self._wanted.set()
+                    idle = 0
                 pause.wait(LOOK_S)
                 continue
+            idle = 0
             found = self._measure()
             watched.peak_bytes = max(watched.peak_bytes, found)
             if watched.limit_bytes is not None and found > watched.limit_bytes:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,9 +37,22 @@ from storage.schema import (
     is_integer,
 )
 
-__all__ = ["ColumnStatistics", "FileRow", "FileSet", "has_bounds", "statistics_type"]
+__all__ = [
+    "ColumnStatistics",
+    "FileRow",
+    "FileSet",
+    "Mask",
+    "Numbers",
+    "has_bounds",
+    "statistics_type",
+]
 
 CHUNKS_MAX = 64  # a FileSet with more Arrow chunks than this is copied into one
+SELECTION_FILES_MAX = 16  # a selection of more files is not remembered
+SELECTIONS_MAX = 256
+
+Mask = npt.NDArray[np.bool_]
+Numbers = tuple[npt.NDArray[np.int64], Mask | None]  # and where they are known; None: everywhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +292,50 @@ class FileSet:
             raise InternalError(f"files {gone.to_pylist()} are not all live")
         return FileSet(self.table.filter(pc.invert(mask)))
 
-    def selected(self, mask: pa.Array | pa.ChunkedArray) -> FileSet:
-        """The files whose mask is true."""
-        return FileSet(self.table.filter(mask))
+    def selected(self, mask: Mask) -> FileSet:
+        """The files whose mask is true. A few files are the same object when they are selected
+        again: what was computed of them is still known."""
+        positions = np.flatnonzero(mask)
+        if len(positions) > SELECTION_FILES_MAX:
+            return FileSet(self.table.filter(pa.array(mask)))
+        known: dict[bytes, FileSet] = self.memo.setdefault("selections", {})
+        name = positions.tobytes()
+        found = known.get(name)
+        if found is None:
+            if len(known) >= SELECTIONS_MAX:
+                known.clear()
+            found = known[name] = FileSet(self.table.take(pa.array(positions)).combine_chunks())
+        return found
+
+    def statistic(self, name: str) -> Numbers | None:
+        """A column of statistics as numbers, which are to be read only; moments and days are
+        counted as Arrow does. None: there is no such column, or it has neither."""
+        memo = f"numbers of {name}"
+        if memo not in self.memo:
+            self.memo[memo] = _numbers(self.table, name)
+        found: Numbers | None = self.memo[memo]
+        return found
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Of all files."""
+        if "ids" not in self.memo:
+            self.memo["ids"] = tuple(self.table["file_id"].to_pylist())
+        ids: tuple[int, ...] = self.memo["ids"]
+        return ids
+
+
+def _numbers(table: pa.Table, name: str) -> Numbers | None:
+    position = table.schema.get_field_index(name)
+    if position < 0:
+        return None
+    values = table.column(position)
+    kind = values.type
+    if pa.types.is_date32(kind):
+        values = values.cast(pa.int32())
+    elif pa.types.is_timestamp(kind):
+        values = values.cast(pa.int64())
+    elif not pa.types.is_signed_integer(kind):
+        return None
+    known = None if not values.null_count else values.is_valid().to_numpy()
+    return pc.fill_null(values, 0).to_numpy().astype(np.int64), known

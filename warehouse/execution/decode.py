@@ -88,7 +88,7 @@ def _arrow(series: pl.Series, kind: AnyType) -> pa.ChunkedArray:
         if isinstance(series.dtype, pl.Enum)
         else (series.to_arrow())
     )
-    return pa.chunked_array([array.cast(target)], target)
+    return pa.chunked_array([array if array.type == target else array.cast(target)], target)
 
 
 def _integer(series: pl.Series, kind: AnyType) -> pa.ChunkedArray:

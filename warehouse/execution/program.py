@@ -101,7 +101,7 @@ class Program:
                 zip(self.query.names, self.query.outputs, strict=True)
             )
         ]
-        return decode(found.select([f"o{i}" for i in range(len(outputs))]), outputs)
+        return decode(found, outputs)
 
     def schema(self) -> pa.Schema:
         """Of the result."""

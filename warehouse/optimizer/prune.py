@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,20 +38,26 @@ from storage.schema import (
     is_integer,
     plain_type,
 )
-from storage.snapshot.files import FileSet
+from storage.snapshot.files import FileSet, Mask, Numbers
 from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import Call, Cast, ColumnRef, Expr, InList, Literal
 from warehouse.algebra.types import DOUBLE, TIMESTAMP, is_numeric
 
 __all__ = ["prune"]
 
-Mask = npt.NDArray[np.bool_]
 ONE_DAY = datetime.timedelta(days=1)
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MARGIN = {Kind.REAL: Fraction(1, 10**6), Kind.DOUBLE: Fraction(1, 10**12)}
 MARGIN_MIN = Fraction(1, 10**40)  # below the smallest REAL that matters, for constants near 0
 EXACT_FLOAT_INTEGER = 2**53
 REAL_LIMIT = Fraction(34 * 10**37)
+_OVER_NUMBERS: Mapping[Any, Any] = {
+    pc.equal: np.equal,
+    pc.less: np.less,
+    pc.less_equal: np.less_equal,
+    pc.greater: np.greater,
+    pc.greater_equal: np.greater_equal,
+}
 _FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
@@ -71,14 +76,14 @@ def prune(
     used: list[Expr] = []
     mask = _has_rows(table)
     for condition, names in conjuncts:
-        found = _Evaluator(files.table, table, names).may(condition)
+        found = _Evaluator(files, table, names).may(condition)
         if found is None:
             continue
         used.append(condition)
         mask = found if mask is None else mask & found
     if mask is None or mask.all():
         return files, used
-    return files.selected(pa.array(mask)), used
+    return files.selected(mask), used
 
 
 def _has_rows(table: TableState) -> Mask | None:
@@ -87,6 +92,14 @@ def _has_rows(table: TableState) -> Mask | None:
     if not empty:
         return None
     return ~_numpy(pc.is_in(table.files.table["file_id"], value_set=pa.array(empty, pa.int64())))
+
+
+@dataclass(frozen=True, slots=True)
+class _Statistic:
+    """One statistic of one column, of every file. `numbers`: see `FileSet.statistic`."""
+
+    values: pa.ChunkedArray
+    numbers: Numbers | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +114,7 @@ class _Interval:
 class _Evaluator:
     """Evaluates conditions on the file rows of one table; None is "unknown: keeps every file"."""
 
-    def __init__(self, files: pa.Table, table: TableState, names: dict[int, str]) -> None:
+    def __init__(self, files: FileSet, table: TableState, names: dict[int, str]) -> None:
         self._files = files
         columns = {c.name: c for c in table.columns}
         # a scan may have columns that the table has not, such as where a row is
@@ -199,13 +212,14 @@ class _Evaluator:
 
     def _differs(self, column: Column, low: Any, high: Any, at: _Interval) -> Mask:
         """False where every value is known to be the constant."""
-        exact = [self._statistic(f"{end}_exact", column) for end in ("min", "max")]
-        if not at.exact or exact[0] is None or exact[1] is None:
+        found = [self._statistic(f"{end}_exact", column) for end in ("min", "max")]
+        exact = [flag for flag in found if flag is not None]
+        if not at.exact or len(exact) < len(found):
             return self._all()
         same = _test(low, pc.equal, at.low, unknown=False)
         same &= _test(high, pc.equal, at.low, unknown=False)
         for flag in exact:
-            same &= _numpy(pc.fill_null(flag, False))
+            same &= _numpy(pc.fill_null(flag.values, False))
         return ~same
 
     def _is_null(self, node: Expr) -> Mask | None:
@@ -221,7 +235,13 @@ class _Evaluator:
         counts = self._statistic("null_count", column)
         if counts is None:
             return self._all()
-        return _numpy(pc.fill_null(pc.less(counts, self._files["row_count"]), True))
+        known = self._files.memo
+        name = f"has values {column.id}"
+        if name not in known:
+            fewer = pc.less(counts.values, self._files.table["row_count"])
+            known[name] = _numpy(pc.fill_null(fewer, True))
+        found: Mask = known[name]
+        return found
 
     def _has_nan(self, column: Column) -> Mask:
         counts = self._statistic("nan_count", column)
@@ -258,21 +278,26 @@ class _Evaluator:
         low, high = self._statistic("min", column), self._statistic("max", column)
         if not prefix or low is None or high is None:
             return None
-        start = pc.utf8_slice_codeunits(low, 0, len(prefix))
-        mask = _test(start, pc.less_equal, prefix) & _test(high, pc.greater_equal, prefix)
+        start = pc.utf8_slice_codeunits(low.values, 0, len(prefix))
+        mask = _test(_Statistic(start, None), pc.less_equal, prefix) & _test(
+            high, pc.greater_equal, prefix
+        )
         return mask & self._has_values(column)
 
     # --- masks ------------------------------------------------------------------------------------
 
-    def _statistic(self, name: str, column: Column) -> Any:
-        position = self._files.schema.get_field_index(f"{name}_{column.id}")
-        return None if position < 0 else self._files.column(position)
+    def _statistic(self, name: str, column: Column) -> _Statistic | None:
+        name = f"{name}_{column.id}"
+        position = self._files.table.schema.get_field_index(name)
+        if position < 0:
+            return None
+        return _Statistic(self._files.table.column(position), self._files.statistic(name))
 
     def _all(self) -> Mask:
-        return np.ones(self._files.num_rows, dtype=np.bool_)
+        return np.ones(len(self._files), dtype=np.bool_)
 
     def _none(self) -> Mask:
-        return np.zeros(self._files.num_rows, dtype=np.bool_)
+        return np.zeros(len(self._files), dtype=np.bool_)
 
 
 def _both(a: Mask | None, b: Mask | None) -> Mask | None:
@@ -305,15 +330,22 @@ def _numpy(values: Any) -> Mask:
 
 
 def _test(
-    values: Any, test: Callable[[Any, Any], Any], bound: Any, *, unknown: bool = True
+    statistic: _Statistic, test: Callable[[Any, Any], Any], bound: Any, *, unknown: bool = True
 ) -> Mask:
     """`test(values, bound)`; NULL is `unknown`. Integers past 64 bits are decided here."""
+    values = statistic.values
     if type(bound) is int and not INT64_MIN <= bound <= INT64_MAX:
         above = bound > 0
         holds = above if test in (pc.less, pc.less_equal) else not above
         return np.full(len(values), holds and test is not pc.equal, dtype=np.bool_)
     scalar = pa.scalar(bound, values.type)
-    return _numpy(pc.fill_null(test(values, scalar), unknown))
+    if statistic.numbers is None:
+        return _numpy(pc.fill_null(test(values, scalar), unknown))
+    numbers, known = statistic.numbers
+    mask: Mask = _OVER_NUMBERS[test](numbers, getattr(scalar, "value", bound))
+    if known is not None:
+        mask = mask | ~known if unknown else mask & known
+    return mask
 
 
 # --- constants ------------------------------------------------------------------------------------

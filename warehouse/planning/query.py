@@ -285,8 +285,7 @@ def _shared(
     shared: dict[tuple[object, ...], VersionedScan] = {}
     renamed: dict[str, str] = {}
     for name, scan in scans.items():
-        files = tuple(scan.files.table["file_id"].to_pylist())
-        key = (scan.table.id, scan.lsn, scan.location, files)
+        key = (scan.table.id, scan.lsn, scan.location, scan.files.ids)
         first = shared.get(key)
         if first is None:
             shared[key] = scan
