@@ -12,6 +12,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTHONS := python3.12 python3.11 python3
 PYTEST_STATUS := $(VENV)/pytest-status
 
+# Tests that need Ray run in one process, all others in the other (tests/two_processes.py).
+TWO_PROCESSES := -n 2 --no-loadscope-reorder
+
 # What an interpreter must pass. Being found is not enough: a version manager leaves names behind
 # that do not run, and some systems ship Python without what `venv` needs.
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
@@ -23,10 +26,10 @@ demo: $(STAMPS)/runtime ## Load TPC-H into a new database on a local Ray and que
 	@$(BIN)/mobula demo
 
 test: $(STAMPS)/dev ## Run the tests that CI runs, in under 10 minutes on 2 cores.
-	@$(BIN)/python -m pytest $(ARGS); status=$$?; echo $$status > $(PYTEST_STATUS); exit $$status
+	@$(BIN)/python -m pytest $(TWO_PROCESSES) $(ARGS); status=$$?; echo $$status > $(PYTEST_STATUS); exit $$status
 
 test-all: $(STAMPS)/dev ## Run every test, the long ones too.
-	@$(BIN)/python -m pytest -m "" $(ARGS)
+	@$(BIN)/python -m pytest -m "" $(TWO_PROCESSES) $(ARGS)
 
 check: $(STAMPS)/dev ## Check style (ruff), format (ruff) and types (mypy); change nothing.
 	@status=0; for tool in "ruff check ." "ruff format --check ." mypy; do \

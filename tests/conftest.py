@@ -1,3 +1,3 @@
 """Fixtures that every test may use."""
 
-pytest_plugins = ["tests.ray_cluster", "tests.tpch"]
+pytest_plugins = ["tests.ray_cluster", "tests.tpch", "tests.two_processes"]
