@@ -16,12 +16,16 @@ pytestmark = needs_linux
 KEEPER = Path(__file__).parents[1] / "keeper.py"
 DAEMON = """
 import os, sys, time
+heard, tell = os.pipe()
 if os.fork():
+    os.read(heard, 1)  # the keeper may kill it as soon as this process is over
     sys.exit(int(sys.argv[2]))
 os.setsid()
 if os.fork():
     sys.exit()
-open(sys.argv[1], "w").write(str(os.getpid()) + "\\n")
+with open(sys.argv[1], "w") as file:
+    file.write(str(os.getpid()) + "\\n")
+os.write(tell, b"1")
 time.sleep(1000)
 """
 
