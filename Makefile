@@ -5,6 +5,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check format bench bench-upsert bench-freshness bench-elasticity bench-isolation bench-concurrency notebooks clean
 
+# Every process of Ray loads the package. From bytecode that takes half as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps

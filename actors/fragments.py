@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.messages import QueryStats
 from storage.exports import ExportTarget
 from storage.micropartition.inputs import Chosen
 from storage.schema import Column
@@ -24,6 +23,7 @@ __all__ = [
     "FragmentResult",
     "HotFile",
     "Output",
+    "QueryStats",
     "ScanInput",
     "Warmed",
 ]
@@ -120,6 +120,34 @@ class Fragment:
     spill: bool = False
     priority: int = 0
     queue_timeout_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryStats:
+    """What a query cost. Counts are of micropartitions, stripes, rows, requests; sizes in bytes.
+
+    `rows_scanned` has deleted rows too: they are read like the others before they are left out.
+    """
+
+    snapshot_lsn: int = 0
+    files_total: int = 0
+    files_scanned: int = 0
+    stripes_total: int = 0
+    stripes_scanned: int = 0
+    rows_scanned: int = 0
+    bytes_fetched: int = 0
+    requests: int = 0
+    cache_hits: int = 0
+    result_cache_hit: bool = False
+    workers: int = 0
+    stages: int = 0
+    queued_ms: float = 0.0
+    plan_ms: float = 0.0
+    execute_ms: float = 0.0
+    attempts: int = 1
+    worker_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    spilled_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

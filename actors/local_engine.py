@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from actors.compute.opening import open_worker
 from actors.compute.queries import QueryLog
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
@@ -34,7 +35,7 @@ from actors.messages import (
 )
 from actors.observed import Observed, QueryRecord, WarehouseRecord
 from actors.planner import Planner
-from actors.service import PrimaryService, open_worker
+from actors.service import PrimaryService
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
 from storage.log.epoch import Owner

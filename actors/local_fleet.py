@@ -19,8 +19,7 @@ from actors.fleet.fleet import Fleet
 from actors.fleet.host import FoundProcess
 from actors.fleet.port import Observation, Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
-from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
-from actors.messages import QueryStats
+from actors.fragments import Fragment, FragmentResult, HotFile, QueryStats, Warmed
 from actors.observed import QueryRecord, ScalingEvent
 from storage.errors import Unavailable
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from actors.fragments import QueryStats
 from actors.operations import Operation
 from storage.schema import SqlType
 from storage.snapshot.model import IngestToken, Receipt
@@ -21,7 +22,6 @@ __all__ = [
     "CommitReply",
     "Lookup",
     "QueryReply",
-    "QueryStats",
     "Session",
     "SessionFunction",
     "Statement",
@@ -166,34 +166,6 @@ class Lookup:
     query_id: str = ""
     priority: int = 0
     queue_timeout_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryStats:
-    """What a query cost. Counts are of micropartitions, stripes, rows, requests; sizes in bytes.
-
-    `rows_scanned` has deleted rows too: they are read like the others before they are left out.
-    """
-
-    snapshot_lsn: int = 0
-    files_total: int = 0
-    files_scanned: int = 0
-    stripes_total: int = 0
-    stripes_scanned: int = 0
-    rows_scanned: int = 0
-    bytes_fetched: int = 0
-    requests: int = 0
-    cache_hits: int = 0
-    result_cache_hit: bool = False
-    workers: int = 0
-    stages: int = 0
-    queued_ms: float = 0.0
-    plan_ms: float = 0.0
-    execute_ms: float = 0.0
-    attempts: int = 1
-    worker_seconds: float = 0.0
-    peak_memory_bytes: int = 0
-    spilled_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import polars as pl
 import pyarrow as pa
 
-from actors.messages import QueryStats, Statement
+from actors.fragments import QueryStats
+from actors.messages import Statement
 from actors.observed import Observed
 from actors.operations import NewTable, Operation
-from storage.errors import MobulaError
+from actors.program import Program
 from storage.exports import ExportTarget
 from storage.micropartition.inputs import Chosen
 from storage.schema import Column
@@ -27,7 +27,6 @@ from storage.snapshot.model import Snapshot, TableState
 from storage.snapshot.ranges import ColumnRange
 from storage.sources_format import SourceReading
 from storage.sources_scan import SourceScan
-from storage.spill_space import SpillSpace
 from storage.target import RowRules
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "CreateAsPlan",
     "ExplainPlan",
     "GivenRows",
-    "InputFrame",
     "InsertPlan",
     "Latest",
     "ModifyPlan",
@@ -48,7 +46,6 @@ __all__ = [
     "Plan",
     "PlannedScan",
     "Planner",
-    "Program",
     "QueryPlan",
     "RowAction",
     "RowLayout",
@@ -140,50 +137,6 @@ class SourcePlan:
     columns: tuple[Column, ...]
     source: SourceScan
     ranges: Mapping[int, ColumnRange]
-
-
-@dataclass(frozen=True, slots=True)
-class InputFrame:
-    """The rows of one input on a worker: a column per column of the scan, under its name, as
-    `storage.micropartition.reader.scan` returns them; the locations, if asked for, are the last.
-
-    `ranges`: see `fragments.ScanInput`.
-    """
-
-    frame: pl.LazyFrame
-    columns: tuple[Column, ...]
-    ranges: Mapping[int, ColumnRange]
-
-
-class Program(Protocol):
-    """A planned query as a worker runs it. Can be pickled."""
-
-    def build(
-        self, inputs: Mapping[str, InputFrame], space: SpillSpace | None = None
-    ) -> pl.LazyFrame:
-        """The query's rows over its inputs, by the aliases of the scans.
-
-        May run parts of the query at once. Args: space: what the query may take, and where rows go
-        that memory has no room for, until the frame is collected; None: no limit.
-        Raises InvalidRequest, NotYet, PolarsError, OutOfMemory.
-        """
-        ...
-
-    def may_spill(self) -> bool:
-        """Whether a part of it could work on the disk, so that it took less memory."""
-        ...
-
-    def arrow(self, found: pl.DataFrame) -> pa.Table:
-        """What `build` gave, collected, in the types of the query. Raises InvalidRequest."""
-        ...
-
-    def schema(self) -> pa.Schema:
-        """Of the result; `arrow` gives its types, and its names where they are distinct."""
-        ...
-
-    def translated(self, error: pl.exceptions.PolarsError) -> MobulaError:
-        """An error of Polars, raised by `build` or while its result was collected, as ours."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import getpass
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +21,6 @@ from actors.compute.pool import WorkerPool
 from actors.compute.queries import QueryLog
 from actors.compute.runner import QueryRunner
 from actors.compute.streams import BatchStream
-from actors.compute.worker import Worker
 from actors.compute.workers import WorkerHandle
 from actors.coordinator_service import open_branch
 from actors.ingest import Ingest, OwnIngest
@@ -60,7 +56,6 @@ from actors.primary.transactions import OpenTransaction
 from actors.settings import NodeSettings
 from actors.temporary import SILENT_MS, left_behind
 from actors.write import files_operation, write_operation
-from storage.cache import own_directory, remove_stale
 from storage.clock import Clock
 from storage.errors import (
     Conflict,
@@ -74,11 +69,11 @@ from storage.ids import Ids
 from storage.log.epoch import Owner
 from storage.log.takeover import Reign
 from storage.nearest import nearest
-from storage.objects import CountingStore, HeldLock, open_store
+from storage.objects import CountingStore, HeldLock
 from storage.snapshot.model import Receipt, Snapshot
 from storage.target import RowRules
 
-__all__ = ["PrimaryService", "StartWorker", "open_worker"]
+__all__ = ["PrimaryService", "StartWorker"]
 
 StartWorker = Callable[[], Awaitable[WorkerHandle]]
 _PROCEDURES = {
@@ -86,27 +81,6 @@ _PROCEDURES = {
     "mobula.flush": "mobula.flush() or mobula.flush('table')",
     "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
 }
-
-
-def open_worker(
-    node: NodeSettings,
-    *,
-    name: str,
-    cache_bytes: int,
-    clock: Clock,
-    resolve_rows: Callable[[Any], pa.Table] = lambda rows: rows,
-) -> Worker:
-    """A worker with a store and a cache directory of its own."""
-    parent = node.settings.cache_directory or tempfile.gettempdir()
-    root = Path(parent) / f"mobula-{getpass.getuser()}"
-    remove_stale(root)  # of every database: what killed processes left behind
-    return Worker(
-        CountingStore(open_store(node.root, node.store, clock=clock)),
-        clock,
-        cache_directory=own_directory(root) / f"{node.database_id}-{name}",
-        cache_bytes=cache_bytes,
-        resolve_rows=resolve_rows,
-    )
 
 
 class PrimaryService:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from actors.primary.primary import CheckpointPolicy, KeyedLimits
-from actors.primary.sequencer import SequencerLimits
+from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from storage.objects import StoreOptions
 
 __all__ = ["NodeSettings", "NodeType", "RaySettings", "Settings"]

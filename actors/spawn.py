@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import cloudpickle
@@ -25,6 +25,7 @@ import ray.util
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.node_broker import NodeBroker, NodeBrokerShell
 from actors.planner import Planner
+from actors.program import Program
 from actors.ray_ingest import IngestTasks
 from actors.settings import NodeSettings
 from actors.shells.coordinator import CoordinatorShell
@@ -148,7 +149,7 @@ def start_process(
                 max_concurrency=CALLS_MAX,
                 **_worker_options(node, shape),
             )
-            .remote(*_packed(shape.cpus, node, node.settings.cache_bytes, make_planner, shape))
+            .remote(*_packed(shape.cpus, node, make_planner, shape))
         )
     settings = node.settings.ray
     return (
@@ -217,9 +218,18 @@ def _worker_options(node: NodeSettings, shape: WorkerShape) -> dict[str, Any]:
     }
 
 
-def _packed(cpus: float, *arguments: Any) -> tuple[int, bytes]:
-    """The arguments of a `WorkerShell`."""
+def _packed(
+    cpus: float, node: NodeSettings, make_planner: Callable[[], Planner], *more: Any
+) -> tuple[int, bytes]:
+    """The arguments of a `WorkerShell`. It gets a plan to rehearse and no planner, which would take
+    as long to load as all that it runs plans with."""
+    arguments = (node, node.settings.cache_bytes, _rehearsal(make_planner), *more)
     return max(1, math.ceil(cpus)), cloudpickle.dumps(arguments)
+
+
+@lru_cache(maxsize=4)
+def _rehearsal(make_planner: Callable[[], Planner]) -> Program:
+    return make_planner().rehearsal().program
 
 
 def _bundle(node: NodeSettings, shape: Shape) -> Mapping[str, float]:
@@ -254,7 +264,7 @@ def start_compute_worker(node: NodeSettings, make_planner: Callable[[], Planner]
             resources=settings.ray.primary_resources,
             max_restarts=0,
         )
-        .remote(*_packed(settings.ray.compute_cpus, node, settings.cache_bytes, make_planner))
+        .remote(*_packed(settings.ray.compute_cpus, node, make_planner))
     )
 
 

@@ -21,6 +21,7 @@ from pyroaring import FrozenBitMap
 
 from storage.delete_bitmap import position_array
 from storage.delta import decode_rows, upgrade
+from storage.flush_policy import FlushPolicy
 from storage.ids import Ids
 from storage.ingest import IngestedFile, split, write_slices
 from storage.micropartition import clustering
@@ -32,20 +33,7 @@ from storage.snapshot.model import TableState
 from storage.source_map import SourceMap
 from storage.target import IngestTarget
 
-__all__ = ["FlushPolicy", "Flushed", "flush", "flush_is_due"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlushPolicy:
-    """When deltas have become too many: rows, compressed bytes, or how many there are.
-
-    Past `full` times a bound, writers wait until the flush has caught up.
-    """
-
-    rows_max: int = 1_000_000
-    bytes_max: int = 64 << 20
-    deltas_max: int = 4_096
-    full: int = 8
+__all__ = ["Flushed", "flush", "flush_is_due"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from actors.planner import InputFrame
+from actors.program import InputFrame
 from storage.spill_space import SpillLimits, SpillSpace
 from warehouse.execution.program import Program
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from actors.messages import CommitReply, QueryReply, QueryStats
+from actors.fragments import QueryStats
+from actors.messages import CommitReply, QueryReply
 from storage.snapshot.model import Receipt
 from warehouse.values import python_rows
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 from actors.compute.morsels import small_morsels
 from actors.compute.sources import source_input, source_rows, with_place
 from actors.fragments import Fragment, ScanInput
-from actors.planner import InputFrame, Program
+from actors.program import InputFrame, Program
 from storage.errors import (
     CorruptData,
     InternalError,

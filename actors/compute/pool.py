@@ -14,8 +14,7 @@ from typing import Any
 from actors.compute.queries import QueryLog
 from actors.compute.supervisor import Supervisor
 from actors.compute.workers import WorkerHandle
-from actors.fragments import Fragment, FragmentResult
-from actors.messages import QueryStats
+from actors.fragments import Fragment, FragmentResult, QueryStats
 from storage.clock import Clock
 
 __all__ = ["WorkerPool"]

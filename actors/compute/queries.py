@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from actors.compute.streams import BatchStream
 from actors.compute.workers import WorkerHandle
-from actors.fragments import Fragment
-from actors.messages import Lookup, QueryReply, QueryStats, Statement
+from actors.fragments import Fragment, QueryStats
+from actors.messages import Lookup, QueryReply, Statement
 from actors.observed import Observe, Observed, QueryRecord
 from storage.clock import Clock
 from storage.errors import Cancelled, MobulaError

@@ -19,8 +19,8 @@ from actors.compute.inputs import scan_input, source_input
 from actors.compute.lookup import chosen_rows, looked_up, whole_table
 from actors.compute.queries import Asked, QueryLog
 from actors.compute.streams import BatchStream, listed
-from actors.fragments import DeltaRun, Fragment, FragmentResult, Output, ScanInput
-from actors.messages import Lookup, QueryReply, QueryStats, Statement
+from actors.fragments import DeltaRun, Fragment, FragmentResult, Output, QueryStats, ScanInput
+from actors.messages import Lookup, QueryReply, Statement
 from actors.observed import Observe, nothing_observed
 from actors.planner import (
     AtLsn,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from actors.fragments import ScanInput
-from actors.planner import InputFrame
+from actors.program import InputFrame
 from storage.errors import InvalidRequest, MobulaError
 from storage.schema import Column
 from storage.sources import check_unchanged

@@ -22,8 +22,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from actors.compute.workers import WorkerHandle, WorkerLost
-from actors.fragments import Fragment, FragmentResult
-from actors.messages import QueryStats
+from actors.fragments import Fragment, FragmentResult, QueryStats
 from storage.clock import Clock
 from storage.errors import Unavailable, WorkerExhausted
 

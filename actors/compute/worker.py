@@ -19,8 +19,7 @@ import pyarrow as pa
 
 from actors.compute.execution import batches, execute, export
 from actors.compute.streams import stepwise
-from actors.fragments import FileInput, Fragment, FragmentResult, HotFile, Warmed
-from actors.messages import QueryStats
+from actors.fragments import FileInput, Fragment, FragmentResult, HotFile, QueryStats, Warmed
 from storage.cache import FileCache
 from storage.clock import Clock
 from storage.errors import MobulaError, NotYet

@@ -20,7 +20,8 @@ from actors.primary.indexes import Indexes
 from actors.primary.sequencer import Sequencer
 from storage.clock import Clock
 from storage.errors import Conflict, InternalError, MobulaError, Unavailable
-from storage.flush import FlushPolicy, flush, flush_is_due
+from storage.flush import flush, flush_is_due
+from storage.flush_policy import FlushPolicy
 from storage.ids import Ids
 from storage.objects import ObjectStore
 from storage.primary_key import LiveRows

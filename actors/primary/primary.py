@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from actors.messages import TableInfo, Transaction
@@ -24,14 +23,15 @@ from actors.operations import (
 from actors.primary.bulk import Bulk
 from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
+from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from actors.primary.maintainer import Maintainer
 from actors.primary.resolve import resolve_in
-from actors.primary.sequencer import Sequencer, SequencerLimits
+from actors.primary.sequencer import Sequencer
 from actors.primary.sequences import Reservations
 from actors.primary.settler import Settler
 from actors.primary.state import WriterState
 from actors.primary.tables import cluster_by, first_schema
-from actors.primary.transactions import TransactionLimits, Transactions, files_with
+from actors.primary.transactions import Transactions, files_with
 from storage.clock import Clock
 from storage.errors import (
     Conflict,
@@ -40,7 +40,6 @@ from storage.errors import (
     Unavailable,
     UnknownObject,
 )
-from storage.flush import FlushPolicy
 from storage.ids import Ids
 from storage.log.record import Group
 from storage.log.takeover import Reign
@@ -52,24 +51,9 @@ from storage.snapshot.checkpoint import CheckpointInfo, write_checkpoint
 from storage.snapshot.model import PRIVATE_LSN, Receipt, Snapshot, TableState
 from storage.target import IngestTarget, to_number
 
-__all__ = ["CheckpointPolicy", "KeyedLimits", "Primary", "checkpoint_is_due"]
+__all__ = ["Primary", "checkpoint_is_due"]
 
 CHECKS_MAX = 5  # of one large write that others overtake
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointPolicy:
-    """When a checkpoint spares readers enough to be worth writing.
-
-    Attributes:
-        tail_bytes_max: log bytes behind the newest checkpoint.
-        tail_groups_max: groups behind it (300: ten seconds at thirty groups a second), once the
-            tail is also a tenth of the last checkpoint, so that checkpoints of a growing database
-            cost a constant share of what is written.
-    """
-
-    tail_bytes_max: int = 64 << 20
-    tail_groups_max: int = 300
 
 
 def checkpoint_is_due(
@@ -79,24 +63,6 @@ def checkpoint_is_due(
     if tail_bytes >= policy.tail_bytes_max:
         return True
     return tail_groups >= policy.tail_groups_max and tail_bytes * 10 >= last_bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyedLimits:
-    """Bounds of what tables with keys, and deltas, take.
-
-    Attributes:
-        index_bytes: of runs of indexes that may be mapped at a time; the operating system may take
-            such memory back whenever it wants, for the files stay.
-        flush: when deltas are flushed, and when writers have to wait for it.
-        room_timeout_ms: how long they wait.
-        transactions: of those that are open.
-    """
-
-    index_bytes: int = 4 << 30
-    flush: FlushPolicy = field(default_factory=FlushPolicy)
-    room_timeout_ms: int = 60_000
-    transactions: TransactionLimits = field(default_factory=TransactionLimits)
 
 
 class Primary:

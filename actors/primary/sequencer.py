@@ -19,7 +19,6 @@ import asyncio
 import dataclasses
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from actors.messages import Transaction
 from actors.operations import (
@@ -30,6 +29,7 @@ from actors.operations import (
 )
 from actors.primary.delta_names import DeltaNames, first_made
 from actors.primary.group import Entry, OpenGroup, carried, fail, record_of, size_bytes_of
+from actors.primary.limits import SequencerLimits
 from actors.primary.moves import Moves
 from actors.primary.resolve import resolve_in
 from actors.primary.resolved import Resolved
@@ -46,21 +46,9 @@ from storage.primary_key import Keys, TableIndex
 from storage.snapshot.apply import apply
 from storage.snapshot.model import IngestToken, Receipt, Snapshot, TableState
 
-__all__ = ["Sequencer", "SequencerLimits"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequencerLimits:
-    """Bounds. A group closes at `group_bytes_max`; past the others `submit` refuses.
-
-    `inline_bytes_max` is for the rows that one transaction carries itself: with it a log object
-    stays below 8 MiB, references to files apart.
-    """
-
-    group_bytes_max: int = 7 << 20
-    inline_bytes_max: int = 4 << 20
-    queue_transactions_max: int = 20_000
-    queue_bytes_max: int = 256 << 20
+__all__ = [
+    "Sequencer",
+]
 
 
 async def _no_index(table: TableState) -> TableIndex:

@@ -37,6 +37,7 @@ from actors.operations import (
     WriteRows,
 )
 from actors.primary.delta_names import DeltaNames, first_made, table_of
+from actors.primary.limits import TransactionLimits
 from actors.primary.resolve import resolve_in
 from actors.primary.resolved import Resolved
 from actors.primary.sequencer import Sequencer
@@ -48,7 +49,7 @@ from storage.micropartition.inputs import Chosen
 from storage.primary_key import TableIndex, keys_of
 from storage.snapshot.model import PRIVATE_LSN, IngestToken, Receipt, Snapshot, TableState
 
-__all__ = ["ISOLATION_LEVELS", "OpenTransaction", "TransactionLimits", "Transactions", "files_with"]
+__all__ = ["ISOLATION_LEVELS", "OpenTransaction", "Transactions", "files_with"]
 
 READ_COMMITTED, REPEATABLE_READ = "read committed", "repeatable read"
 ISOLATION_LEVELS = (READ_COMMITTED, REPEATABLE_READ)
@@ -57,14 +58,6 @@ _ALLOWED = (AppendRows, AppendFiles, WriteRows, DeleteRows, TruncateTable)
 OpenIndex = Callable[[TableState], Awaitable[TableIndex]]
 Room = Callable[[set[int]], Awaitable[None]]
 Prepare = Callable[[Operation, WriterState, int], Awaitable[tuple[Operation, WriterState]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransactionLimits:
-    """`idle_ms`: a transaction that says nothing for so long is rolled back; `open_max` at once."""
-
-    idle_ms: int = 600_000
-    open_max: int = 1_000
 
 
 @dataclass(slots=True)

@@ -22,9 +22,10 @@ from actors.planner import Planner
 from actors.ray_metrics import RayMetrics
 from actors.settings import NodeSettings
 from actors.shells.fleet_calls import RayFleet, observed_by_fleet
-from actors.shells.handles import RayWorker, share_rows
+from actors.shells.handles import RayWorker
 from actors.shells.listening import Listening
 from actors.shells.opening import StreamingShell, node_address
+from actors.shells.rows import share_rows
 from actors.virtual_warehouse.metrics import Meter
 from storage.clock import SystemClock
 from storage.errors import MobulaError, Unavailable

@@ -8,7 +8,6 @@ from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
-import pyarrow as pa
 import ray
 import ray.exceptions
 
@@ -20,31 +19,13 @@ from actors.fragments import Fragment, FragmentResult, HotFile, Warmed
 from actors.shells.listening import pack_plain
 from storage.errors import InternalError, MobulaError, WorkerExhausted
 
-__all__ = ["RayCoordinator", "RayWorker", "answer", "fetch_rows", "resolve_rows", "share_rows"]
+__all__ = ["RayCoordinator", "RayWorker", "answer"]
 
-SHARE_BYTES_MIN = 64 << 10  # smaller tables travel inside the call
 CLOSE_S = 5.0  # how long a worker may take to close
 KILL_S = 0.1  # before a worker that the fleet shall end is ended anyhow
 STOP_S = 0.5  # how long a stream may take to stop before its process is ended
 USAGE_S = 0.5  # how often a worker that runs a query is asked what memory it takes
 NEAR_LIMIT = 0.8  # a worker that died with so much of its memory taken died of it
-
-
-def share_rows(rows: pa.Table) -> Any:
-    """A table as it goes to workers: see `DeltaStage`."""
-    return rows if rows.nbytes < SHARE_BYTES_MIN else ray.put(rows)
-
-
-def resolve_rows(rows: Any) -> pa.Table:
-    """The table behind a reference, or itself."""
-    return ray.get(rows) if isinstance(rows, ray.ObjectRef) else rows
-
-
-async def fetch_rows(rows: Any) -> pa.Table:
-    """The same without blocking."""
-    if isinstance(rows, ray.ObjectRef):
-        return await asyncio.wrap_future(rows.future())
-    return rows
 
 
 @contextlib.contextmanager

@@ -33,9 +33,10 @@ from actors.ray_metrics import RayMetrics
 from actors.service import PrimaryService
 from actors.settings import NodeSettings
 from actors.shells.fleet_calls import observed_by_fleet
-from actors.shells.handles import RayWorker, answer, fetch_rows, share_rows
+from actors.shells.handles import RayWorker, answer
 from actors.shells.listening import Listening
 from actors.shells.opening import Opening, StreamingShell, node_address
+from actors.shells.rows import fetch_rows, share_rows
 from actors.virtual_warehouse.metrics import Meter
 from storage.clock import SystemClock
 from storage.errors import Fenced, MobulaError

@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from actors.channel import Address, Kept
 from actors.compute.memory import MemoryWatch, Watched
+from actors.compute.opening import open_worker
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
 from actors.fleet.shapes import Shape
-from actors.fragments import Fragment, HotFile, Warmed
-from actors.messages import QueryStats
-from actors.planner import Planner
-from actors.service import open_worker
+from actors.fragments import Fragment, HotFile, QueryStats, Warmed
+from actors.program import Program
 from actors.settings import NodeSettings
-from actors.shells.handles import resolve_rows
 from actors.shells.listening import Listening
+from actors.shells.rows import resolve_rows
 from storage.clock import SystemClock
 from storage.errors import WorkerExhausted
 
@@ -40,11 +39,11 @@ class WorkerProcess:
         self,
         node: NodeSettings,
         cache_bytes: int,
-        make_planner: Callable[[], Planner],
+        rehearsal: Program,
         shape: Shape | None = None,
     ) -> None:
         """Args:
-        make_planner: gives the rehearsal that makes the process ready.
+        rehearsal: a query without inputs, which makes the process ready.
         shape: of a worker of the fleet.
         """
         self._memory = MemoryWatch()
@@ -59,7 +58,7 @@ class WorkerProcess:
         )
         self._stream: BatchStream | None = None
         self._listening = Listening({"execute": self._execute_here})
-        self._rehearsal = asyncio.create_task(self._rehearse(make_planner))
+        self._rehearsal = asyncio.create_task(self._rehearse(rehearsal))
 
     async def ready(self) -> int:
         """Return the process id once the worker can take fragments at full speed."""
@@ -160,9 +159,8 @@ class WorkerProcess:
         """Leave nothing in the cache directory; the caller ends the process."""
         await self._worker.close()
 
-    async def _rehearse(self, make_planner: Callable[[], Planner]) -> None:
-        plan = make_planner().rehearsal()
-        fragment = Fragment(query_id="rehearsal", attempt=1, program=plan.program, inputs=())
+    async def _rehearse(self, program: Program) -> None:
+        fragment = Fragment(query_id="rehearsal", attempt=1, program=program, inputs=())
         await self._worker.execute(fragment)
 
     async def _within(

@@ -22,8 +22,7 @@ from actors.compute.supervisor import Supervisor
 from actors.compute.workers import WorkerHandle, WorkerLost
 from actors.fleet.port import FleetPort, Wish
 from actors.fleet.shapes import WorkerShape, worker_shape
-from actors.fragments import Fragment, FragmentResult, HotFile
-from actors.messages import QueryStats
+from actors.fragments import Fragment, FragmentResult, HotFile, QueryStats
 from actors.observed import ScalingEvent
 from actors.virtual_warehouse.admission import Waiting, WaitingQueries
 from actors.virtual_warehouse.clusters import Clusters, Member

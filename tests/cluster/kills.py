@@ -5,8 +5,9 @@
 A Ray cluster of four nodes on this machine: a head with the primary and the fleet, three for
 coordinators and workers. Two virtual warehouses answer four clients that check what they hear; a
 writer appends. Each round kills one process (a worker, a coordinator, the fleet, the primary) or
-all of a node, at a random moment, and a new node takes the place of a lost one. At the end: every
-client got an answer to its last question, no answer was wrong, and no process is left.
+all of a node, at a random moment, and a new node takes the place of a lost one. With `--together 3`
+it is up to three at once, and of the node broker and the pool's spare processes as well. At the
+end: every client got an answer to its last question, no answer was wrong, and no process is left.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -48,6 +49,7 @@ QUESTIONS = [
     "SELECT min(a), max(a) FROM t WHERE a BETWEEN 1000 AND 2000",
 ]
 TARGETS = ("worker", "worker", "worker", "coordinator", "coordinator", "fleet", "primary", "node")
+MORE_TARGETS = ("process", "broker")  # where several are killed together
 RETRY_S = 0.2
 STUCK_S = 180.0
 
@@ -143,14 +145,15 @@ class Killer:
 
     def look(self) -> dict[str, list[int]]:
         """Process ids by role, of those that answer."""
-        found: dict[str, list[int]] = {"worker": [], "coordinator": [], "fleet": [], "primary": []}
+        roles = ("worker", "coordinator", "fleet", "primary", "process")
+        found: dict[str, list[int]] = {role: [] for role in roles}
         node = self.world.db._node
         with contextlib.suppress(Exception):
             found["primary"].append(self.world.db.status()["pid"])
         with contextlib.suppress(Exception):
             status = ray.get(spawn.find_fleet(node).status.remote(), timeout=5)
             found["fleet"].append(status["pid"])
-            self.seen.update(status["pids"])
+            found["process"] += status["pids"]
         with contextlib.suppress(Exception):
             for name, pid in self.world.db.sql(
                 "SELECT name, coordinator_pid FROM mobula.warehouses() WHERE coordinator_pid > 0",
@@ -162,27 +165,38 @@ class Killer:
             self.seen.update(pids)
         return found
 
-    def kill(self) -> str:
-        """End something; what it was."""
-        target = self.source.choice(TARGETS)
-        if target == "node":
+    def kill(self, together: int) -> list[str]:
+        """End up to so many at once; what they were."""
+        if together == 1:
+            targets = [self.source.choice(TARGETS)]
+        else:
+            count = self.source.randint(1, together)
+            targets = self.source.sample(TARGETS + MORE_TARGETS, count)
+        pids = self._of([t for t in targets if t not in ("node", "broker")])
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if "broker" in targets and (broker := spawn.find_node_broker()) is not None:
+            ray.kill(broker, no_restart=False)
+        if "node" in targets:
             node = self.nodes.pop(self.source.randrange(len(self.nodes)))
             self.cluster.remove_node(node, allow_graceful=False)
             self.nodes.append(self.cluster.add_node(num_cpus=4, resources={"vw": 1}))
-            return target
+        return targets
+
+    def _of(self, targets: Sequence[str]) -> list[int]:
+        """One process of each role, once there are."""
         deadline = time.monotonic() + STUCK_S
-        while not (pids := self.look()[target]):
+        while targets and not all((found := self.look())[target] for target in targets):
             if time.monotonic() > deadline:
-                self.world.wrong.append(f"no {target} for three minutes")
-                return f"no {target}"
-        pid = self.source.choice(pids)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        return target
+                missing = [target for target in targets if not found[target]]
+                self.world.wrong.append(f"no {', '.join(missing)} for three minutes")
+                return []
+        return [self.source.choice(found[target]) for target in targets]
 
 
-def run(rounds: int, seed: int, root: str) -> dict[str, Any]:
-    """The whole thing; a summary."""
+def run(rounds: int, seed: int, root: str, together: int = 1) -> dict[str, Any]:
+    """The whole thing; a summary. Args: together: so many are killed at once, at most."""
     source = random.Random(seed)
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 4, "resources": {"head": 1}}
@@ -209,9 +223,9 @@ def run(rounds: int, seed: int, root: str) -> dict[str, Any]:
         thread.start()
     for number in range(rounds):
         world.stop.wait(source.uniform(0.2, 2.0))
-        killed = killer.kill()
-        world.counts[f"killed {killed}"] += 1
-        sys.stderr.write(f"{number + 1}/{rounds} {killed}\n")
+        killed = killer.kill(together)
+        world.counts.update(f"killed {target}" for target in killed)
+        sys.stderr.write(f"{number + 1}/{rounds} {', '.join(killed)}\n")
         if world.wrong:
             break
     killer.look()
@@ -225,6 +239,7 @@ def run(rounds: int, seed: int, root: str) -> dict[str, Any]:
     summary = {
         "rounds": rounds,
         "seed": seed,
+        "together": together,
         **dict(sorted(world.counts.items())),
         "acknowledged": world.acknowledged,
         "slowest_s": round(world.slowest_s, 1),
@@ -259,9 +274,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=20261128)
+    parser.add_argument("--together", type=int, default=1)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        summary = run(chosen.rounds, chosen.seed, f"{directory}/db")
+        summary = run(chosen.rounds, chosen.seed, f"{directory}/db", chosen.together)
     sys.stdout.write(json.dumps(summary) + "\n")
     good = not (summary["wrong"] or summary["stuck"] or summary["left"])
     sys.exit(0 if good else 1)

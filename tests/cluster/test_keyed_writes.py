@@ -14,8 +14,8 @@ import pytest
 import ray
 
 import warehouse
-from actors.primary.primary import KeyedLimits
-from storage.flush import FlushPolicy
+from actors.primary.limits import KeyedLimits
+from storage.flush_policy import FlushPolicy
 from tests.property.index_check import check_indexes
 from tests.property.keyed_history import primary_of
 from warehouse import Database, IngestToken, Settings

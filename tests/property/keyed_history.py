@@ -19,9 +19,9 @@ from typing import Any
 
 import warehouse
 from actors.local_engine import LocalEngine
-from actors.primary.primary import CheckpointPolicy, KeyedLimits, Primary
-from actors.primary.sequencer import SequencerLimits
-from storage.flush import FlushPolicy
+from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
+from actors.primary.primary import Primary
+from storage.flush_policy import FlushPolicy
 from storage.objects import MemoryStore
 from tests.property.index_check import check_indexes
 from tests.property.keyed_model import N_MAX, Batch, Refused, Row, Rows, Shape, random_shape

@@ -17,7 +17,8 @@ from itertools import pairwise
 import pytest
 
 from actors.messages import Transaction
-from actors.primary.primary import CheckpointPolicy, Primary
+from actors.primary.limits import CheckpointPolicy
+from actors.primary.primary import Primary
 from storage.delta import decode_rows
 from storage.errors import Conflict, Fenced, MobulaError, Unavailable
 from storage.log.takeover import Reign

@@ -18,8 +18,8 @@ import polars as pl
 import pytest
 
 import warehouse
-from actors.primary.primary import KeyedLimits
-from storage.flush import FlushPolicy
+from actors.primary.limits import KeyedLimits
+from storage.flush_policy import FlushPolicy
 from storage.objects import MemoryStore
 from tests.property.index_check import check_indexes
 from tests.property.isolation_checker import Recorded, problems

@@ -26,10 +26,11 @@ from actors.operations import (
     Operation,
     WriteMode,
 )
-from actors.primary.primary import CheckpointPolicy, KeyedLimits, Primary
+from actors.primary.limits import CheckpointPolicy, KeyedLimits
+from actors.primary.primary import Primary
 from actors.write import delete_operation, rows_operation
 from storage.errors import Conflict, Fenced, MobulaError, Unavailable
-from storage.flush import FlushPolicy
+from storage.flush_policy import FlushPolicy
 from storage.log.takeover import Reign
 from storage.objects.faulty import Fault, FaultyStore
 from storage.schema import Kind, ScalarType

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from actors.messages import QueryStats, Statement
+from actors.fragments import QueryStats
+from actors.messages import Statement
 from storage.errors import InvalidRequest, MobulaError
 from warehouse.cli.arguments import FormatOption, Root
 from warehouse.cli.command import RootCommand

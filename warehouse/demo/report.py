@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from actors.messages import QueryStats
+from actors.fragments import QueryStats
 from warehouse.cli.output import size_text
 from warehouse.demo.stream import BATCH_ROWS, Stream
 

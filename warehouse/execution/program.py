@@ -19,7 +19,7 @@ import pyarrow as pa
 
 import warehouse.functions.all  # noqa: F401 (registers every function)
 from actors.compute.morsels import small_morsels
-from actors.planner import InputFrame
+from actors.program import InputFrame
 from storage.errors import CorruptData, InternalError, InvalidRequest, MobulaError, NotYet
 from storage.schema import SCALED_PRECISION_MAX, DecimalType, plain_type
 from storage.spill_space import SpillSpace

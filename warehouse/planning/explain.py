@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pyarrow as pa
 
-from actors.messages import QueryStats
+from actors.fragments import QueryStats
 from actors.planner import (
     AtLsn,
     AtTimestamp,

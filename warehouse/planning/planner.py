@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 
 import warehouse.functions.all  # noqa: F401 (registers every function)
-from actors.messages import QueryStats, Session, Statement
+from actors.fragments import QueryStats
+from actors.messages import Session, Statement
 from actors.observed import Observed
 from actors.planner import (
     ExplainPlan,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
-from actors.planner import InputFrame
+from actors.program import InputFrame
 from storage.schema import CharType, Column, SqlType, VarCharType, plain_type
 from warehouse.algebra.expressions import Cast, ColumnRef, Expr
 from warehouse.algebra.relations import Project, Query, Scan

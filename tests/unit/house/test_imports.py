@@ -4,9 +4,13 @@ grammar to the planner; few modules may know Ray and SQL; none imports in a circ
 from __future__ import annotations
 
 import ast
+import importlib
+import subprocess
+import sys
 
 import pytest
 
+import warehouse
 from tests.unit.house.source_tree import (
     PACKAGES,
     ROOT,
@@ -28,6 +32,7 @@ RAY_SHELLS = {
     "actors/shells/listening.py",
     "actors/shells/opening.py",
     "actors/shells/primary.py",
+    "actors/shells/rows.py",
     "actors/shells/worker.py",
     "actors/spawn.py",
 }
@@ -86,6 +91,22 @@ def test_storage_knows_neither_ray_nor_sql(path: str) -> None:
 @pytest.mark.parametrize("path", sources("actors"))
 def test_in_actors_only_the_shells_import_ray(path: str) -> None:
     assert path in RAY_SHELLS or "ray" not in imported_packages(path)
+
+
+def test_workers_load_what_they_run_and_nothing_else() -> None:
+    """A worker is waited for while it loads; a planner would double that."""
+    script = (
+        "import sys, actors.shells.worker_process, warehouse.execution.program\n"
+        "print(*sys.modules, sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "warehouse.functions.all" in loaded
+    others = ("planning", "syntax", "binder", "optimizer", "database", "session")
+    unwanted = {f"warehouse.{name}" for name in others} | {"actors.service", "actors.planner"}
+    assert not loaded & (unwanted | {"actors.primary.primary", "actors.messages", "pandas"})
 
 
 def test_each_shell_exists() -> None:
@@ -156,11 +177,34 @@ def is_file(name: str) -> bool:
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.endswith("/__init__.py")])
 def test_init_files_only_re_export(path: str) -> None:
+    late = {"__getattr__", "__dir__"} if path == "warehouse/__init__.py" else set()
     for node in tree(path).body:
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         is_import = isinstance(node, ast.Import | ast.ImportFrom)
         is_list = isinstance(node, ast.Assign | ast.AnnAssign) and "__all__" in ast.unparse(node)
-        assert is_text or is_import or is_list, ast.unparse(node)
+        is_late = bool(late) and (
+            isinstance(node, ast.If)
+            or (isinstance(node, ast.FunctionDef) and node.name in late)
+            or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOMES")
+        )
+        assert is_text or is_import or is_list or is_late, ast.unparse(node)
+
+
+def test_public_names_are_what_type_checkers_see() -> None:
+    """They are loaded late; the imports above are for tools alone."""
+    (block,) = [n for n in tree("warehouse/__init__.py").body if isinstance(n, ast.If)]
+    seen = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert sorted(seen) == sorted(warehouse.__all__)
+    for name, module in seen.items():
+        assert getattr(warehouse, name) is getattr(importlib.import_module(str(module)), name)
+    assert set(warehouse.__all__) <= set(dir(warehouse))
+    with pytest.raises(AttributeError, match="no attribute 'conect'"):
+        warehouse.__getattr__("conect")
 
 
 @pytest.mark.parametrize("path", MODULES)

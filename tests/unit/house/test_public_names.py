@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import importlib
 
 import pytest
@@ -84,9 +85,11 @@ def _target_names(target: ast.expr) -> set[str]:
 
 
 def _defined_names(path: str) -> set[str]:
-    """Names bound at the top of a module."""
+    """Names bound at the top of a module, those that are for type checkers included."""
     found: set[str] = set()
-    for node in tree(path).body:
+    body = tree(path).body
+    typed = [node.body for node in body if isinstance(node, ast.If) and not node.orelse]
+    for node in [*body, *itertools.chain.from_iterable(typed)]:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 found.add(name)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from actors.fragments import QueryStats
 from actors.messages import (
     CommitReply,
     Lookup,
     QueryReply,
-    QueryStats,
     Statement,
     Transaction,
     TransactionControl,

@@ -11,8 +11,8 @@ import pytest
 
 from actors.compute.queries import QueryLog
 from actors.compute.streams import BatchStream
-from actors.fragments import Fragment
-from actors.messages import Lookup, QueryReply, QueryStats, Session, Statement
+from actors.fragments import Fragment, QueryStats
+from actors.messages import Lookup, QueryReply, Session, Statement
 from actors.observed import QueryRecord
 from storage.errors import Cancelled, InvalidRequest, Unavailable
 from tests.fakes import CountedIds, FakeClock

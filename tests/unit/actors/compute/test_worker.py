@@ -14,9 +14,8 @@ import pytest
 import xxhash
 
 from actors.compute.worker import Worker
-from actors.fragments import FileInput, Fragment, HotFile, ScanInput, Warmed
+from actors.fragments import FileInput, Fragment, HotFile, QueryStats, ScanInput, Warmed
 from actors.local_fleet import LocalWorker
-from actors.messages import QueryStats
 from storage.errors import ObjectMissing
 from storage.objects import CountingStore, MemoryStore
 from storage.schema import Column, Kind, ScalarType

@@ -10,8 +10,7 @@ import pytest
 
 from actors.compute.pool import WorkerPool
 from actors.compute.workers import WorkerLost
-from actors.fragments import Fragment, FragmentResult
-from actors.messages import QueryStats
+from actors.fragments import Fragment, FragmentResult, QueryStats
 from storage.errors import InvalidRequest, Unavailable
 from tests.fakes import FakeClock
 

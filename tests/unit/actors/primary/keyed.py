@@ -22,13 +22,13 @@ from actors.operations import (
     WriteRows,
 )
 from actors.primary.indexes import Indexes
-from actors.primary.primary import KeyedLimits, Primary
-from actors.primary.sequencer import SequencerLimits
+from actors.primary.limits import KeyedLimits, SequencerLimits
+from actors.primary.primary import Primary
 from actors.primary.transactions import OpenTransaction
 from actors.write import delete_operation, files_operation, rows_operation
 from storage.delete_bitmap import Positions, encode_positions
 from storage.delta import decode_rows
-from storage.flush import FlushPolicy
+from storage.flush_policy import FlushPolicy
 from storage.ingest import write_slices
 from storage.key_rows import keys_in
 from storage.micropartition import reader

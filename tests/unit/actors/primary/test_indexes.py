@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.operations import WriteMode
-from actors.primary.primary import KeyedLimits
-from storage.flush import FlushPolicy
+from actors.primary.limits import KeyedLimits
+from storage.flush_policy import FlushPolicy
 from storage.primary_key.plan import RUNS_MAX
 from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed, start
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from actors.operations import DropTable, TruncateTable, WriteMode
-from actors.primary.sequencer import SequencerLimits
+from actors.primary.limits import SequencerLimits
 from storage.errors import Unavailable
-from storage.flush import FlushPolicy, flush_is_due
+from storage.flush import flush_is_due
+from storage.flush_policy import FlushPolicy
 from storage.objects import MemoryStore
 from storage.snapshot.model import IngestToken
 from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, GatedStore, Keyed, keyed, turns

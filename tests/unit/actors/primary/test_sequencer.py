@@ -9,7 +9,8 @@ import pytest
 
 from actors.messages import Transaction
 from actors.operations import DropTable
-from actors.primary.sequencer import Sequencer, SequencerLimits
+from actors.primary.limits import SequencerLimits
+from actors.primary.sequencer import Sequencer
 from storage.errors import (
     Conflict,
     Fenced,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from actors.operations import DropTable, WriteMode
-from actors.primary.primary import KeyedLimits
+from actors.primary.limits import KeyedLimits
 from storage.errors import Conflict, InvalidRequest
 from storage.schema import DecimalType, Kind, ScalarType, SqlType
 from tests.unit.actors.primary.keyed import (

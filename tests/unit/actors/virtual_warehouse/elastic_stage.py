@@ -18,10 +18,11 @@ from actors.fragments import (
     Fragment,
     FragmentResult,
     HotFile,
+    QueryStats,
     ScanInput,
     Warmed,
 )
-from actors.messages import QueryReply, QueryStats, Session, Statement
+from actors.messages import QueryReply, Session, Statement
 from actors.observed import ScalingEvent
 from actors.virtual_warehouse.elastic import ElasticWorkers
 from storage.snapshot.changes import VirtualWarehouse

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from actors.messages import QueryStats
+from actors.fragments import QueryStats
 from storage.errors import Cancelled, InvalidRequest, OutOfMemory, Unavailable, WorkerExhausted
 from tests.unit.actors.virtual_warehouse.elastic_stage import Stage, fragment_of, playing, settle
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import warehouse
-from actors.messages import QueryStats
+from actors.fragments import QueryStats
 from storage.clock import SystemClock
 from storage.errors import InvalidRequest
 from warehouse.demo import run

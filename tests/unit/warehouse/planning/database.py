@@ -16,8 +16,8 @@ import pyarrow as pa
 from actors.compute.deltas import DeltaStage
 from actors.compute.execution import execute
 from actors.compute.inputs import scan_input
-from actors.fragments import Fragment
-from actors.messages import QueryStats, Session, Statement
+from actors.fragments import Fragment, QueryStats
+from actors.messages import Session, Statement
 from actors.observed import Observed
 from actors.planner import (
     ExplainPlan,

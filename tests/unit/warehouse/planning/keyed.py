@@ -17,15 +17,8 @@ import pyarrow as pa
 from actors.compute.deltas import DeltaStage
 from actors.compute.execution import execute
 from actors.compute.inputs import scan_input
-from actors.fragments import DeltaRun, Fragment, ScanInput
-from actors.messages import (
-    CommitReply,
-    QueryReply,
-    QueryStats,
-    Session,
-    Statement,
-    TableInfo,
-)
+from actors.fragments import DeltaRun, Fragment, QueryStats, ScanInput
+from actors.messages import CommitReply, QueryReply, Session, Statement, TableInfo
 from actors.operations import (
     Operation,
     TruncateTable,

@@ -14,7 +14,8 @@ from actors.compute.deltas import DeltaStage
 from actors.compute.execution import execute
 from actors.compute.inputs import scan_input
 from actors.fragments import Fragment
-from actors.planner import AtLsn, InputFrame
+from actors.planner import AtLsn
+from actors.program import InputFrame
 from storage.delete_bitmap import Positions, encode_positions
 from storage.micropartition.inputs import ROW_BITS, Chosen
 from storage.schema import Kind, ScalarType, SqlType, arrow_schema

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from actors.messages import QueryStats, Statement
+from actors.fragments import QueryStats
+from actors.messages import Statement
 from actors.operations import (
     DropTable,
     NewColumn,
