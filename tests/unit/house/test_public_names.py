@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import importlib
+import itertools
 
 import pytest
 
