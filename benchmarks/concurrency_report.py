@@ -205,11 +205,15 @@ def _number(value: float | None) -> str:
 
 
 def write_json(report: ConcurrencyReport, path: Path) -> None:
-    """Everything that was measured, each time included."""
+    """Everything that was measured, each time included, in microseconds' digits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kinds = dict.fromkeys(load.kind for load in report.loads)
     content = {
         **asdict(report),
+        "loads": [
+            {**asdict(load), "times_ms": [round(ms, 3) for ms in load.times_ms]}
+            for load in report.loads
+        ],
         "summary": summary(report),
         "coordinator_limits": {kind: limit_per_second(report, kind) for kind in kinds},
     }
