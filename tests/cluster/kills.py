@@ -52,6 +52,7 @@ TARGETS = ("worker", "worker", "worker", "coordinator", "coordinator", "fleet", 
 MORE_TARGETS = ("process", "broker")  # where several are killed together
 RETRY_S = 0.2
 STUCK_S = 180.0
+SLOW_S = 20.0  # answers that took longer are told
 
 
 @dataclass
@@ -74,14 +75,21 @@ def until_answered(world: World, ask: Callable[[], Any]) -> Any:
     while True:
         try:
             found = ask()
-        except Unavailable:
+        except Unavailable as error:
             world.counts["asked again"] += 1
+            sys.stderr.write(f"asked again after {time.monotonic() - begun:.1f} s: {error}\n")
             if time.monotonic() - begun > STUCK_S:
                 world.wrong.append("no answer for three minutes")
                 raise
             time.sleep(RETRY_S)
             continue
-        world.slowest_s = max(world.slowest_s, time.monotonic() - begun)
+        except Exception as error:
+            world.wrong.append(f"{type(error).__name__}: {error}")
+            raise
+        took_s = time.monotonic() - begun
+        world.slowest_s = max(world.slowest_s, took_s)
+        if took_s > SLOW_S:
+            sys.stderr.write(f"answered after {took_s:.1f} s: {ask}\n")
         return found
 
 
