@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from storage.key_frame import key_rows
 from storage.micropartition.inputs import Chosen
 from storage.micropartition.physical import encode, is_scaled
 from storage.schema import Column, TableSchema
-from storage.snapshot.files import FileSet, Mask, Numbers
+from storage.snapshot.files import FileSet, Mask
 from storage.snapshot.model import TableState
 
 __all__ = ["chosen_rows", "looked_up", "whole_table"]
@@ -75,30 +76,28 @@ def _within_bounds(files: FileSet, column: Column, keys: pa.ChunkedArray) -> Fil
     names = (f"min_{column.id}", f"max_{column.id}")
     if not len(files) or not set(names) <= set(files.table.column_names):
         return files
-    low, high = (files.table[name] for name in names)
-    values = encode(keys, column.type) if is_scaled(column.type) else keys
-    lows, highs = (files.statistic(name) for name in names)
-    if lows is not None and highs is not None and pa.types.is_integer(values.type):
-        return files.selected(_between(values, lows, highs))
-    ordered = pc.unique(values).cast(low.type)
-    ordered = ordered.take(pc.sort_indices(ordered))
-    if not len(ordered):
+    if not len(keys):
         return files.selected(np.zeros(len(files), np.bool_))
-    first = np.searchsorted(_comparable(ordered), _comparable(pc.fill_null(low, ordered[0])))
-    first_key = ordered.take(pa.array(np.minimum(first, len(ordered) - 1)))
-    inside = pc.and_(pa.array(first < len(ordered)), pc.less_equal(first_key, high))
-    kept = pc.fill_null(pc.or_kleene(inside, pc.is_null(low)), True)
-    return files.selected(kept.to_numpy(zero_copy_only=False))
+    values = encode(keys, column.type) if is_scaled(column.type) else keys
+    if pa.types.is_integer(values.type):
+        ordered = np.unique(values.to_numpy().astype(np.int64))
+        bounds: list[Any] = [files.statistic(name) for name in names]
+    else:
+        ends = [files.table[name] for name in names]
+        sorted_keys = pc.unique(values).cast(ends[0].type)
+        sorted_keys = sorted_keys.take(pc.sort_indices(sorted_keys))
+        ordered = _comparable(sorted_keys)
+        bounds = [
+            (_comparable(pc.fill_null(end, sorted_keys[0])), end.is_valid().to_numpy())
+            for end in ends
+        ]
+    return files.selected(_between(ordered, *bounds))
 
 
-def _between(values: pa.ChunkedArray, lows: Numbers, highs: Numbers) -> Mask:
-    """Where one of these integers may be at least the low and at most the high number."""
-    ordered = np.unique(values.to_numpy().astype(np.int64))
-    if not len(ordered):
-        return np.zeros(len(lows[0]), np.bool_)
+def _between(ordered: Any, lows: Any, highs: Any) -> Mask:
+    """Where one of the ordered keys may lie between the bounds (see `FileSet.statistic`)."""
     first = np.searchsorted(ordered, lows[0])
-    mask: Mask = first < len(ordered)
-    mask &= ordered[np.minimum(first, len(ordered) - 1)] <= highs[0]
+    mask: Mask = (first < len(ordered)) & (ordered[np.minimum(first, len(ordered) - 1)] <= highs[0])
     for _, known in (lows, highs):
         if known is not None:
             mask |= ~known
