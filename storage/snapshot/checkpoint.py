@@ -12,6 +12,7 @@ needs. The root has room for a graveyard, which collection will fill.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -26,7 +27,19 @@ from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehou
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Delta, Receipt, Sequence, Snapshot, TableState, UserType
 
-__all__ = ["ROOT", "CheckpointInfo", "newest_roots", "read_checkpoint", "write_checkpoint"]
+__all__ = [
+    "ROOT",
+    "Catalogue",
+    "CheckpointInfo",
+    "RootHeader",
+    "TableEntry",
+    "decode_part",
+    "decode_root",
+    "newest_roots",
+    "read_checkpoint",
+    "snapshot_of",
+    "write_checkpoint",
+]
 
 ROOT_MAGIC = b"MOBCPR01"
 PART_MAGIC = b"MOBCPP01"
@@ -175,10 +188,13 @@ async def read_checkpoint(store: ObjectStore, name: str) -> Snapshot:
     Raises:
         CorruptData: naming the object.
     """
-    data = await store.get(name)
-    header, _ = open_header(data, ROOT_MAGIC, RootHeader, name)
-    catalogue = _decode_catalogue(data, header, name)
+    header, catalogue = decode_root(await store.get(name), name)
     tables = await asyncio.gather(*(_read_part(store, entry) for entry in catalogue.tables))
+    return snapshot_of(header, catalogue, tables)
+
+
+def snapshot_of(header: RootHeader, catalogue: Catalogue, tables: Iterable[TableState]) -> Snapshot:
+    """The snapshot of a root and its tables."""
     return Snapshot(
         database_id=header.database_id,
         branch_id=header.branch_id,
@@ -201,11 +217,13 @@ async def read_checkpoint(store: ObjectStore, name: str) -> Snapshot:
     )
 
 
-def _decode_catalogue(data: bytes, header: RootHeader, name: str) -> Catalogue:
+def decode_root(data: bytes, name: str) -> tuple[RootHeader, Catalogue]:
+    """A root from its bytes. Raises CorruptData naming it."""
+    header, _ = open_header(data, ROOT_MAGIC, RootHeader, name)
     for section in header.sections:
         if section.key == CATALOGUE_KEY:
             plain = read_section(data, ROOT_MAGIC, section, name)
-            return _decode(plain, Catalogue, name)
+            return header, _decode(plain, Catalogue, name)
     raise CorruptData(f"{name}: the catalogue section is missing")
 
 
@@ -275,8 +293,15 @@ def _bitmaps(table: TableState) -> tuple[Bitmap, ...]:
 
 
 async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
+    return decode_part(await store.get(entry.part.name), entry)[0]
+
+
+def decode_part(data: bytes, entry: TableEntry) -> tuple[TableState, tuple[Bitmap, ...]]:
+    """A table from the bytes of its part, and its bitmaps as they stand there.
+
+    Raises CorruptData naming the part.
+    """
     name = entry.part.name
-    data = await store.get(name)
     header, digest = open_header(data, PART_MAGIC, PartHeader, name)
     if digest != entry.part.checksum or header.table_id != entry.id:
         raise CorruptData(f"{name}: checksum {digest}, the root expects {entry.part.checksum}")
@@ -286,6 +311,7 @@ async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
         bitmaps, index_runs = segments[BITMAPS_KEY], segments[INDEX_RUNS_KEY]
     except KeyError as error:
         raise CorruptData(f"{name}: segment {error} is missing") from error
+    deleted = _decode(bitmaps, tuple[Bitmap, ...], name)
     state = TableState(
         id=entry.id,
         schema_id=entry.schema_id,
@@ -303,4 +329,4 @@ async def _read_part(store: ObjectStore, entry: TableEntry) -> TableState:
         files=FileSet.decode(files, name),
         index_runs=_decode(index_runs, tuple[IndexRun, ...], name),
     )
-    return state.deleting(_decode(bitmaps, tuple[Bitmap, ...], name), name)
+    return state.deleting(deleted, name), deleted
