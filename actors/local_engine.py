@@ -85,7 +85,7 @@ class LocalEngine(StoreClient):
         return self._loop.run(self._writer().control(control))
 
     def table(self, schema: str, name: str) -> TableInfo:
-        return self._writer().table(schema, name)
+        return self._loop.run(self._writer().table(schema, name))
 
     def reserve(self, sequence_id: int, count: int) -> int:
         return self._loop.run(self._writer().reserve(sequence_id, count))

@@ -79,6 +79,7 @@ StartWorker = Callable[[], Awaitable[WorkerHandle]]
 _PROCEDURES = {
     "mobula.checkpoint": "mobula.checkpoint()",
     "mobula.flush": "mobula.flush() or mobula.flush('table')",
+    "mobula.repair_index": "mobula.repair_index() or mobula.repair_index('table')",
     "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
 }
 
@@ -233,7 +234,7 @@ class PrimaryService:
                 made = await transactions.begin(control.isolation, read_only=control.read_only)
                 return TransactionReply(transaction=made.id)
             case "commit":
-                receipt, committed = await transactions.commit(control.transaction, control.token)
+                receipt, committed = await self._primary.commit(control.transaction, control.token)
                 return TransactionReply(
                     transaction=control.transaction, receipt=receipt, committed=committed
                 )
@@ -310,9 +311,9 @@ class PrimaryService:
         """See `Reservations.reserve`."""
         return await self._primary.reserve(sequence_id, count)
 
-    def table(self, schema: str, name: str) -> TableInfo:
-        """See `Primary.table`; with the table's rules for one statement that begins now."""
-        info = self._primary.table(schema, name)
+    async def table(self, schema: str, name: str) -> TableInfo:
+        """See `Primary.find_table`; with the table's rules for one statement that begins now."""
+        info = await self._primary.find_table(schema, name)
         snapshot = self._primary.snapshot
         rules = self._planner.rules(snapshot.tables[info.table_id], snapshot)
         return _ruled(info, rules)
@@ -389,7 +390,7 @@ class PrimaryService:
         return CommitReply(receipt=receipt, tag=f"INSERT 0 {sum(receipt.row_counts)}")
 
     async def _copy_from(self, plan: CopyFromPlan, statement: Statement) -> CommitReply:
-        info = self.table(plan.schema, plan.table.name)
+        info = await self.table(plan.schema, plan.table.name)
         if info.table_id != plan.table.id:
             raise Conflict(f"table {plan.table.name} was replaced meanwhile; nothing was written")
         files, reading = plan.files, plan.reading
@@ -425,6 +426,11 @@ class PrimaryService:
                 count = await self._primary.flush(*plan.arguments)
                 return CommitReply(
                     receipt=self._receipt(self._primary.snapshot.lsn), tag=f"FLUSH {count}"
+                )
+            case "mobula.repair_index", () | (int(),):
+                count = await self._primary.repair_index(*plan.arguments)
+                return CommitReply(
+                    receipt=self._receipt(self._primary.snapshot.lsn), tag=f"REPAIR INDEX {count}"
                 )
             case "mobula.drop_temporary", ():
                 return await self._drop_temporary(SILENT_MS, session)

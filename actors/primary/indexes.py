@@ -42,9 +42,12 @@ from storage.schema import Key
 from storage.snapshot.changes import IndexRun
 from storage.snapshot.model import Delta, TableState
 
-__all__ = ["Indexes"]
+__all__ = ["Exchanged", "Indexes"]
 
 FETCHES_MAX = 8
+
+# by key id: names of runs that go, and the one in their place, if there are files
+Exchanged = dict[int, tuple[tuple[str, ...], OpenRun | None]]
 
 
 class Indexes:
@@ -64,7 +67,7 @@ class Indexes:
         self._directory: Path | None = None  # made when it is first needed
         self._cleanup: weakref.finalize[..., Indexes] | None = None
         self._fetches = asyncio.Semaphore(FETCHES_MAX)
-        self.rebuilt: dict[int, dict[int, tuple[tuple[str, ...], OpenRun | None]]] = {}
+        self.rebuilt: dict[int, Exchanged] = {}
 
     async def open(self, table: TableState) -> TableIndex:
         """The index of a table. Raises what the store raises."""
@@ -126,15 +129,19 @@ class Indexes:
 
     async def _rebuild(self, table: TableState) -> dict[int, list[OpenRun]]:
         """Runs of every key, from the table's files."""
-        made: dict[int, list[OpenRun]] = {}
-        exchanged: dict[int, tuple[tuple[str, ...], OpenRun | None]] = {}
+        exchanged = self.rebuilt[table.id] = await self.made_anew(table)
+        return {key_id: [run] if run else [] for key_id, (_, run) in exchanged.items()}
+
+    async def made_anew(self, table: TableState) -> Exchanged:
+        """One run for each key, from the table's files, uploaded and opened; and what it replaces.
+
+        Raises CorruptData, ObjectMissing: a file does not decode, or is not there; names it.
+        """
+        exchanged: Exchanged = {}
         for key in table.keys:
-            run = await self._rebuilt(table, key)
-            made[key.id] = [run] if run is not None else []
             gone = tuple(r.name for r in table.index_runs if r.key_id == key.id)
-            exchanged[key.id] = (gone, run)
-        self.rebuilt[table.id] = exchanged
-        return made
+            exchanged[key.id] = (gone, await self._rebuilt(table, key))
+        return exchanged
 
     async def _rebuilt(self, table: TableState, key: Key) -> OpenRun | None:
         parts = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 from polars.exceptions import PanicException
@@ -56,6 +56,7 @@ class Maintainer:
         self._due = asyncio.Event()
         self._progress = asyncio.Condition()
         self._busy = asyncio.Lock()
+        self._held: set[int] = set()  # tables whose runs somebody else exchanges
         self.last_error: MobulaError | None = None
         self.flushes = 0
 
@@ -139,21 +140,38 @@ class Maintainer:
         self.flushes += 1
         await self._tell()
 
-    async def merge(self, table: TableState, key_id: int) -> bool:
-        """Merge runs of a key's index that are due. Returns whether there were any."""
-        index = self._sequencer.state.indexes[table.id]
+    async def merge(self, table_id: int, key_id: int) -> bool:
+        """Merge runs of a key's index that are due. Returns whether there were any.
+
+        Raises Conflict: the table was dropped meanwhile.
+        """
+        state = self._sequencer.state
+        if (index := state.indexes.get(table_id)) is None:
+            raise Conflict(f"the table of id {table_id} was dropped meanwhile")
+        # Of one state: a run of a load that is not durable yet has keys of rows that were left out.
+        rows = LiveRows(index.live, state.snapshot.tables[table_id].bitmaps)
         due = index.keys[key_id].due_merges()
         for group in due:
-            rows = LiveRows(index.live, table.bitmaps)
             made = await self._indexes.merged(key_id, group, rows)
             operation = ExchangeRuns(
-                table_id=table.id,
+                table_id=table_id,
                 key_id=key_id,
                 gone=tuple(placed.run.name for placed in group),
                 made=made,
             )
             await self._sequencer.submit(Transaction(operations=(operation,)))
         return bool(due)
+
+    @contextlib.asynccontextmanager
+    async def without_merges(self, table_id: int) -> AsyncIterator[None]:
+        """No runs of the table are merged or published meanwhile; deltas are flushed as ever."""
+        async with self._busy:  # what is under way is done
+            self._held.add(table_id)
+        try:
+            yield
+        finally:
+            self._held.discard(table_id)
+            self.wake()
 
     async def _one_step(self) -> bool:
         async with self._busy:
@@ -174,11 +192,11 @@ class Maintainer:
     async def _merge_step(self, snapshot: Snapshot) -> bool:
         for table_id in list(self._sequencer.state.indexes):
             table = snapshot.tables.get(table_id)
-            if table is None:
+            if table is None or table_id in self._held:
                 continue
             await self._publish_rebuilt(table)
             for key in table.keys:
-                if await self.merge(table, key.id):
+                if await self.merge(table_id, key.id):
                     return True
         return False
 

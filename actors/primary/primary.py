@@ -10,7 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+)
 from typing import Any
 
 from actors.messages import TableInfo, Transaction
@@ -25,6 +32,7 @@ from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from actors.primary.maintainer import Maintainer
+from actors.primary.repair import IndexRepair
 from actors.primary.resolve import resolve_in
 from actors.primary.sequencer import Sequencer
 from actors.primary.sequences import Reservations
@@ -35,7 +43,9 @@ from actors.primary.transactions import Transactions, files_with
 from storage.clock import Clock
 from storage.errors import (
     Conflict,
+    Fenced,
     InternalError,
+    InvalidRequest,
     MobulaError,
     Unavailable,
     UnknownObject,
@@ -48,7 +58,13 @@ from storage.names import data_prefix, index_prefix
 from storage.nearest import nearest
 from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import CheckpointInfo, write_checkpoint
-from storage.snapshot.model import PRIVATE_LSN, Receipt, Snapshot, TableState
+from storage.snapshot.model import (
+    PRIVATE_LSN,
+    IngestToken,
+    Receipt,
+    Snapshot,
+    TableState,
+)
 from storage.target import IngestTarget, to_number
 
 __all__ = ["Primary", "checkpoint_is_due"]
@@ -110,6 +126,7 @@ class Primary:
             policy=self._keyed.flush,
             table_info=self._info,
         )
+        self._repair = IndexRepair(self._sequencer, self._indexes, self._maintainer)
         self._bulk = Bulk(store, self._indexes)
         self.transactions = Transactions(
             self._sequencer,
@@ -145,6 +162,11 @@ class Primary:
         """The newest durable snapshot."""
         return self._sequencer.snapshot
 
+    @property
+    def stopped(self) -> MobulaError | None:
+        """Why it takes no more writes: it was replaced, or closed. None: it serves."""
+        return self._sequencer.stopped
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Snapshot]:
         """The newest durable snapshot, for somebody who writes what depends on it: what is written
@@ -158,6 +180,37 @@ class Primary:
 
     async def submit(self, transaction: Transaction) -> Receipt:
         """See `Sequencer.submit`. Waits for room where deltas have grown too much."""
+        async with self._refusing():
+            return await self._submit(transaction)
+
+    async def commit(
+        self, transaction_id: str, token: IngestToken | None
+    ) -> tuple[Receipt | None, bool]:
+        """See `Transactions.commit`."""
+        async with self._refusing():
+            return await self.transactions.commit(transaction_id, token)
+
+    async def outcome(self, token: IngestToken) -> Receipt | None:
+        """What became of the transaction with that token; None: it is not in the log, and only a
+        call that is still under way here can bring it there.
+
+        Raises: Fenced, Unavailable: somebody else may know.
+        """
+        receipt = await self._sequencer.outcome(token)
+        if receipt is None:
+            await self._sequencer.confirm()
+        return receipt
+
+    @contextlib.asynccontextmanager
+    async def _refusing(self) -> AsyncIterator[None]:
+        """A refusal stands only if we still reign; else Fenced or Unavailable is raised."""
+        try:
+            yield
+        except (InvalidRequest, Conflict):
+            await self._sequencer.confirm()
+            raise
+
+    async def _submit(self, transaction: Transaction) -> Receipt:
         token = transaction.token
         if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
             return receipt
@@ -248,6 +301,11 @@ class Primary:
             raise UnknownObject(f"table {schema}.{name} does not exist{hint}", "42P01")
         return self._info(table)
 
+    async def find_table(self, schema: str, name: str) -> TableInfo:
+        """The same, and that it does not exist is true: nobody has made it elsewhere."""
+        async with self._refusing():
+            return self.table(schema, name)
+
     def _info(self, table: TableState) -> TableInfo:
         target = IngestTarget(
             table_name=table.name,
@@ -297,6 +355,13 @@ class Primary:
         Returns: how many tables had deltas. Raises what the store raises.
         """
         return await self._maintainer.flush_now(table_id)
+
+    async def repair_index(self, table_id: int | None = None) -> int:
+        """Make the runs of a table's indexes anew from its files, or of all tables'.
+
+        Returns: how many indexes. Raises: see `IndexRepair.run`.
+        """
+        return await self._repair.run(table_id)
 
     def listen(self, name: str, listener: Callable[[int], None]) -> None:
         """Call `listener(lsn)` after every commit; replaces the listener of that name."""
@@ -360,12 +425,21 @@ class Primary:
         )
 
     async def _beat(self) -> None:
-        """Refresh the lease. A failure harms nobody (the fence decides); the next beat follows."""
-        while True:
-            await self._clock.sleep_ms(self._reign.lease.interval_ms)
+        """Refresh the lease, and stop if somebody else reigns: a primary that writes nothing would
+        not hear of it. A failure harms nobody (the fence decides); the next beat follows."""
+        lease = self._reign.lease
+        while self.stopped is None:
+            await self._clock.sleep_ms(lease.interval_ms)
             self.transactions.roll_back_idle()
             with contextlib.suppress(MobulaError):
-                await self._reign.lease.beat()
+                await lease.beat()
+                if (successor := await lease.successor()) is not None:
+                    self._sequencer.stop(
+                        Fenced(
+                            f"{successor.id} at {successor.address} has taken over; "
+                            "this primary has been replaced and stopped writing"
+                        )
+                    )
 
     async def _checkpoints(self) -> None:
         while True:

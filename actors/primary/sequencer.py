@@ -8,7 +8,10 @@
 3. `run` takes the oldest group, gives it a TSO, appends it to the log, and only then applies it to
    the durable snapshot and answers its waiters. One group is in flight at a time; whatever arrives
    meanwhile is the next group, so batching needs no timer.
-4. When the store does not answer, the waiters hear `Unavailable` (it may still have happened: they
+4. A transaction that cannot be done is refused only by a primary that still reigns (`confirm`): one
+   that was replaced and does not know it judges by the past, and the call that it refuses may be
+   the repetition of one that its successor has committed.
+5. When the store does not answer, the waiters hear `Unavailable` (it may still have happened: they
    repeat with their token), and the very same bytes are tried again, for ever. When the slot is
    another's, everybody hears `Fenced` and this object is finished.
 """
@@ -37,7 +40,14 @@ from actors.primary.settler import settle_now
 from actors.primary.state import WriterState
 from actors.primary.written import WrittenKeys
 from storage.clock import Clock
-from storage.errors import Conflict, InternalError, InvalidRequest, MobulaError, Unavailable
+from storage.errors import (
+    Conflict,
+    Fenced,
+    InternalError,
+    InvalidRequest,
+    MobulaError,
+    Unavailable,
+)
 from storage.ids import Ids
 from storage.log.record import Group, GroupHeader
 from storage.log.takeover import Reign, next_tso
@@ -98,6 +108,11 @@ class Sequencer:
     def snapshot(self) -> Snapshot:
         """The newest durable snapshot."""
         return self._durable
+
+    @property
+    def stopped(self) -> MobulaError | None:
+        """Why it has ended; None while it runs."""
+        return self._stopped
 
     @property
     def working(self) -> Snapshot:
@@ -166,6 +181,22 @@ class Sequencer:
             await self.open_table(table)
             if self._stopped is not None:
                 raise self._stopped
+
+    async def confirm(self) -> None:
+        """Return when all that is queued now is durable, and nobody else has written behind it:
+        then the working state is the newest there is. 1 GET.
+
+        Raises: Fenced: this primary has been replaced; Unavailable: the store does not answer.
+        """
+        if self._stopped is not None:
+            raise self._stopped
+        if self._groups:
+            await self._wait(self._groups[-1].entries[-1])
+        try:
+            await self._writer.confirm()
+        except Fenced as error:
+            self.stop(error)
+            raise
 
     async def open_table(self, table: TableState) -> None:
         """Open a table's index; the state has it afterwards, unless the table has changed

@@ -117,7 +117,7 @@ class PrimaryShell(StreamingShell):
         return await self._run(lambda service: service.reserve(sequence_id, count))
 
     async def table(self, schema: str, name: str) -> TableInfo:
-        return (await self._service.get()).table(schema, name)
+        return await self._run(lambda service: service.table(schema, name))
 
     async def status(self) -> dict[str, Any]:
         service = await self._service.get()

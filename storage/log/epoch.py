@@ -90,6 +90,13 @@ class Lease:
         self._beat += 1
         await self._write(released=False)
 
+    async def successor(self) -> Owner | None:
+        """Who has taken the next epoch, or None. 1 GET."""
+        try:
+            return await read_owner(self._store, self._epoch + 1)
+        except ObjectMissing:
+            return None
+
     async def release(self) -> None:
         """Step down, so that a successor need not wait. 1 PUT."""
         self._beat += 1

@@ -3,7 +3,7 @@
 1. Watch the reigning owner's sign of life for one lease length on our own monotonic clock, unless
    the owner released it, is an earlier life of ourselves, or is known to be dead (a directory's
    file lock). It changes: `Unavailable`, naming the holder.
-2. Create the next epoch's owner object. Who loses that race gives up with `Unavailable`.
+2. Create the next epoch's owner object. Who loses that race watches the winner: step 1.
 3. Load the newest checkpoint and replay the log to its end; a group of a higher epoch: stop.
 4. Create a fence (a group without transactions, in our epoch) at the next LSN. The slot is taken:
    replay it, with the rule of step 3, and try the next.
@@ -64,16 +64,11 @@ async def take_over(
     Args:
         predecessor_is_dead: what a file lock that could be taken proves; skips the watching.
     Raises:
-        Unavailable: another primary is alive (named), or won the race.
+        Unavailable: another primary is alive (named).
         Fenced: a higher epoch appeared meanwhile.
         CorruptData: naming the object.
     """
-    epoch = await newest_epoch(store)
-    if epoch and not predecessor_is_dead:
-        await _watch(store, epoch, owner, clock)
-    epoch += 1
-    if not await claim(store, epoch, owner, clock):
-        raise Unavailable(f"another primary took epoch {epoch} of {store.url} first; retry")
+    epoch = await _claimed(store, owner, clock, predecessor_is_dead)
     lease = Lease(store, epoch, owner)
     await lease.beat()
     snapshot = await reader.open()
@@ -89,6 +84,19 @@ async def take_over(
         lease=lease,
         checkpoint_lsn=checkpoint,
     )
+
+
+async def _claimed(
+    store: ObjectStore, owner: Owner, clock: Clock, predecessor_is_dead: bool
+) -> int:
+    """Steps 1 and 2; returns the epoch, which is ours."""
+    while True:
+        epoch = await newest_epoch(store)
+        if epoch and not predecessor_is_dead:
+            await _watch(store, epoch, owner, clock)
+        if await claim(store, epoch + 1, owner, clock):
+            return epoch + 1
+        predecessor_is_dead = False  # of the winner nothing is known
 
 
 async def _watch(store: ObjectStore, epoch: int, me: Owner, clock: Clock) -> None:

@@ -5,12 +5,14 @@
 3. Ours: the group is durable. Another's: this writer has been replaced, for good (`Fenced`).
 4. Unknown (the store does not answer): `Unavailable`; the caller must call `append` again with the
    same group and nothing else, for the first attempt may still have happened.
+
+`confirm` proves the same without writing: who finds the next slot empty still reigns.
 """
 
 from __future__ import annotations
 
 from storage.clock import Clock
-from storage.errors import CorruptData, Fenced, InternalError
+from storage.errors import CorruptData, Fenced, InternalError, ObjectMissing
 from storage.log.record import Group, decode, decode_header, encode
 from storage.names import log_name
 from storage.objects import Exists, ObjectStore, create_settled
@@ -53,6 +55,22 @@ class LogWriter:
         self._pending = None
         self._next_lsn = lsn + 1
         return decode(data, log_name(lsn))
+
+    async def confirm(self) -> None:
+        """Return if nobody else has written the next slot: what we know is the newest. 1 GET.
+
+        Raises:
+            Fenced: another has.
+            Unavailable: the store does not answer.
+        """
+        lsn = self._next_lsn
+        try:
+            found = await self._store.get(log_name(lsn))
+        except ObjectMissing:
+            return
+        if lsn < self._next_lsn or (self._pending is not None and self._pending[1] == found):
+            return  # meanwhile it has become ours
+        raise Fenced(_fenced_message(log_name(lsn), found))
 
 
 def _fenced_message(name: str, data: bytes) -> str:

@@ -381,7 +381,7 @@ class KeyedHistory:
                 return
             for key in table.keys:
                 with contextlib.suppress(Conflict):
-                    await primary._maintainer.merge(table, key.id)
+                    await primary._maintainer.merge(table.id, key.id)
 
         self.run_inside(work())
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from actors.operations import WriteMode
 from actors.primary.limits import KeyedLimits
 from storage.flush_policy import FlushPolicy
 from storage.primary_key.plan import RUNS_MAX
-from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed, start
+from tests.unit.actors.primary.keyed import (
+    PRIMARY,
+    UNIQUE,
+    GatedStore,
+    Keyed,
+    keyed,
+    start,
+    turns,
+)
 
-INSERT, UPSERT = WriteMode.INSERT, WriteMode.UPSERT
+INSERT, UPSERT, IGNORE = WriteMode.INSERT, WriteMode.UPSERT, WriteMode.IGNORE
 NEVER = KeyedLimits(flush=FlushPolicy(deltas_max=1 << 30))
 
 
@@ -108,6 +118,31 @@ def test_merges_keep_few_runs() -> None:
     keyed(test, PRIMARY, UNIQUE)
 
 
+def test_merge_of_a_load_that_is_not_durable_yet() -> None:
+    """Its run has keys of rows that the load leaves out, and that are not there."""
+    store = GatedStore()
+
+    async def test(db: Keyed) -> None:
+        async with db.primary._maintainer._busy:  # nobody else merges or flushes
+            for turn in range(4):
+                await db.write(INSERT, *((turn * 10 + k, turn * 10 + k, "a") for k in range(5)))
+                await db.primary._maintainer.flush(db.table, db.snapshot)
+            load = await db.files(IGNORE, [(k, 100 + k, "b") for k in (0, 11, 22, 33, 44)])
+            store.gate.clear()
+            loading = asyncio.create_task(db.submit(load))
+            while len(db.index.keys[1].runs) < 5:
+                await turns()
+            merging = asyncio.create_task(db.primary._maintainer.merge(db.table.id, 1))
+            await turns()
+            store.gate.set()
+            assert await merging
+            assert (await loading).row_counts == (1,)
+        await db.check()
+        assert len(await db.all()) == 21
+
+    keyed(test, PRIMARY, store=store)
+
+
 def test_merge_while_others_write() -> None:
     async def test(db: Keyed) -> None:
         async with db.primary._maintainer._busy:  # nobody else merges or flushes
@@ -129,7 +164,7 @@ def test_merge_while_others_write() -> None:
             return made
 
         db.primary._indexes.merged = slow  # type: ignore[method-assign,assignment]
-        assert await db.primary._maintainer.merge(db.table, db.table.keys[0].id)
+        assert await db.primary._maintainer.merge(db.table.id, db.table.keys[0].id)
         db.primary._indexes.merged = merged  # type: ignore[method-assign]
 
     keyed(test, PRIMARY)

@@ -333,3 +333,46 @@ def test_empty_transaction_is_refused() -> None:
             await sequencer.submit(Transaction(operations=()))
 
     serving(test)
+
+
+def test_only_who_reigns_refuses() -> None:
+    """A primary that was replaced judges by the past: what it refuses may have been committed."""
+
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        before = store.counts()
+        await sequencer.confirm()
+        assert (store.counts() - before).requests == 1
+        successor = await reign(store, "b", FakeClock(), CountedIds("t"), dead=True)
+        with pytest.raises(Fenced, match="written by b"):
+            await sequencer.confirm()
+        with pytest.raises(Fenced):
+            await sequencer.submit(CREATE)
+        assert successor.snapshot.find_table("numbers") is not None
+
+    serving(test)
+
+
+def test_confirming_waits_for_what_is_queued() -> None:
+    """A refusal may be owed to a transaction that is not durable yet, and may never be."""
+    gate = asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def create(self, name: str, data: bytes) -> None:
+            if name == log_name(3):
+                await gate.wait()
+            await super().create(name, data)
+
+    async def test(sequencer: Sequencer, store: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        queued = asyncio.create_task(sequencer.submit(appending(sequencer.snapshot, 1)))
+        await asyncio.sleep(0)
+        confirming = asyncio.create_task(sequencer.confirm())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not confirming.done()
+        gate.set()
+        await confirming
+        assert queued.done()
+
+    serving(test, Slow())

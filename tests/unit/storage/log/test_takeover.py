@@ -9,7 +9,7 @@ import pytest
 
 from actors.primary.sequencer import Sequencer
 from storage.errors import Fenced, Unavailable
-from storage.log.epoch import claim, newest_epoch, read_alive
+from storage.log.epoch import Lease, claim, newest_epoch, read_alive
 from storage.log.takeover import next_tso
 from storage.names import log_name, owner_name
 from storage.objects import CountingStore, MemoryStore
@@ -134,12 +134,55 @@ def test_opener_replays_what_the_old_primary_still_commits() -> None:
     asyncio.run(run())
 
 
-def test_loser_of_the_race_for_an_epoch_gives_up() -> None:
+class _BeatingClock(FakeClock):
+    """While somebody sleeps, another primary shows that it is alive."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__()
+        self._lease = lease
+
+    async def sleep_ms(self, duration_ms: float) -> None:
+        await super().sleep_ms(duration_ms)
+        await self._lease.beat()
+
+
+def test_loser_of_the_race_for_an_epoch_watches_the_winner() -> None:
+    async def run() -> None:
+        store = HookedStore()
+        clock = _BeatingClock(Lease(store, 1, owner("b")))
+        store.before[owner_name(1)] = lambda: claim(store, 1, owner("b"), clock)
+        with pytest.raises(Unavailable, match="has a primary: b at host of b"):
+            await reign(store, "a", clock)
+        assert await newest_epoch(store) == 1
+
+    asyncio.run(run())
+
+
+def test_loser_of_the_race_for_an_epoch_follows_a_winner_that_died() -> None:
     async def run() -> None:
         store, clock = HookedStore(), FakeClock()
         store.before[owner_name(1)] = lambda: claim(store, 1, owner("b"), clock)
-        with pytest.raises(Unavailable, match="first"):
-            await reign(store, "a", clock)
+        opened = await reign(store, "a", clock, dead=True)  # of another than the winner
+        assert opened.epoch == 2
+        assert clock.moved_ms >= owner("b").lease_ms
+
+    asyncio.run(run())
+
+
+def test_who_finds_the_next_slot_empty_reigns() -> None:
+    async def run() -> None:
+        store, clock = MemoryStore(), FakeClock()
+        first = await reign(store, "a", clock)
+        await first.writer.confirm()
+        await first.writer.append(empty_group(first.snapshot, "a"))
+        await first.writer.confirm()
+        assert await first.lease.successor() is None
+        await reign(store, "b", clock, dead=True)
+        with pytest.raises(Fenced, match="written by b in epoch 2"):
+            await first.writer.confirm()
+        found = await first.lease.successor()
+        assert found is not None
+        assert found.id == "b"
 
     asyncio.run(run())
 

@@ -1,0 +1,352 @@
+"""What clients do to the database, again and again, until they know how it came out.
+
+Each transaction has a token. An unknown outcome (no answer, the store is away, the primary was
+replaced) is repeated with it, at whichever candidate answers; a refusal ends it. Clients only use
+what every client of Mobula has: operations, tokens, open transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow as pa
+
+from actors.messages import TableInfo, Transaction
+from actors.operations import (
+    DropTable,
+    NewColumn,
+    NewKey,
+    NewTable,
+    Operation,
+    TruncateTable,
+    WriteMode,
+)
+from actors.primary.primary import Primary
+from actors.write import delete_operation, files_operation, rows_operation
+from storage.errors import Conflict, CorruptData, Fenced, InvalidRequest, Unavailable
+from storage.ingest import write_table
+from storage.schema import Kind, ScalarType, arrow_schema
+from storage.snapshot.model import IngestToken, Receipt
+from tests.property.isolation_checker import Recorded
+from tests.simulation.model import Effect, Key, Row
+from tests.simulation.node import Node
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+__all__ = ["ACCOUNTS", "BALANCE", "REGISTERS", "TABLES", "Client", "new_table"]
+
+T = TypeVar("T")
+
+ACCOUNTS = range(5)
+BALANCE = 100
+REGISTERS = ("a", "b", "c", "")
+ITEMS = 12
+BIGINT, TEXT = ScalarType(Kind.BIGINT), ScalarType(Kind.TEXT)
+_MODES = {mode.value: mode for mode in WriteMode}
+Operations = Callable[[], Awaitable[Sequence[Operation]]]
+
+
+def new_table(name: str, key: ScalarType | None, *, unique: bool = False) -> NewTable:
+    """Columns id and value. Args: key: the type of the primary key; None: there is none."""
+    keys = [NewKey(name=f"{name}_pkey", columns=("id",), primary=True)] if key else []
+    if unique:
+        keys.append(NewKey(name=f"{name}_value_key", columns=("value",), primary=False))
+    return NewTable(
+        schema="public",
+        name=name,
+        columns=(
+            NewColumn(name="id", type=key or BIGINT, nullable=key is None),
+            NewColumn(name="value", type=BIGINT, nullable=False),
+        ),
+        keys=tuple(keys),
+        options={"micropartition_rows": 16},
+    )
+
+
+TABLES = (
+    new_table("accounts", BIGINT),
+    new_table("registers", TEXT),
+    new_table("events", None),
+    new_table("items", BIGINT, unique=True),
+)
+
+
+class Client:
+    """One client; it is a process of its own that never dies, so that it can tell."""
+
+    def __init__(self, world: World, node: Node, index: int) -> None:
+        self.world = world
+        self.node = node
+        self.index = index
+        self.rng = node.rng
+        self.sequence = 0
+        self.refusal: Exception | None = None  # the last one
+        self.numbers = 0
+        self.history: list[tuple[IngestToken, int, dict[Key, int]]] = []
+
+    async def play(self, steps: int) -> None:
+        for _ in range(steps):
+            await self.node.clock.sleep_ms(self.rng.choice([0, 10, 500, 3_000]) * self.rng.random())
+            step = self.rng.choice(
+                [
+                    self.transfer,
+                    self.transfer,
+                    self.registers,
+                    self.registers,
+                    self.append,
+                    self.items,
+                    self.items,
+                    self.several,
+                    self.bulk,
+                    self.own_table,
+                    self.maintenance,
+                ]
+            )
+            await step()
+
+    # --- workloads ------------------------------------------------------------------------------
+
+    async def transfer(self) -> None:
+        """Moves money between two accounts, having read both."""
+        giver, taker = self.rng.sample(ACCOUNTS, 2)
+        amount = self.rng.randrange(1, 9)
+
+        def writes(found: dict[Key, int]) -> dict[Key, int]:
+            return {giver: found[giver] - amount, taker: found[taker] + amount}
+
+        await self.read_and_write("accounts", writes)
+
+    async def registers(self) -> None:
+        """Reads some registers and writes some, each time a value never seen before."""
+        targets = self.rng.sample(REGISTERS, self.rng.choice([0, 1, 2]))
+        await self.read_and_write("registers", lambda found: dict.fromkeys(targets, self.number()))
+
+    async def append(self) -> None:
+        rows = self.rows(range(50), self.rng.choice([1, 2, 8]))
+        await self.write(("append", "events", rows))
+
+    async def items(self) -> None:
+        """One or two operations by key in one transaction."""
+        await self.write(*(self.of_items() for _ in range(self.rng.choice([1, 1, 2]))))
+
+    async def several(self) -> None:
+        """Several tables, together or not at all."""
+        rows = self.rows(range(50), 2)
+        await self.write(self.of_items(), ("append", "events", rows), self.of_items())
+
+    async def bulk(self) -> None:
+        """Files that the client has uploaded."""
+        if self.rng.random() < 0.5:
+            await self.write(("append", "events", self.rows(range(50), 20)), files=True)
+        else:
+            kind = self.rng.choice(["upsert", "ignore"])
+            await self.write((kind, "items", self.items_rows(range(ITEMS), 10)), files=True)
+
+    async def own_table(self) -> None:
+        """CREATE, write, perhaps TRUNCATE, DROP: each a transaction."""
+        name = f"own_{self.index}_{self.number()}"
+        key = self.rng.choice([None, BIGINT])
+        create = Effect("create", name, keyed=key is not None)
+        if not await self.commit((create,), _same(new_table(name, key))):
+            return
+        await self.write(("insert" if key else "append", name, self.rows(range(90), 5)))
+        if self.rng.random() < 0.5:
+            await self.write(("truncate", name, ()))
+            await self.write(("upsert" if key else "append", name, self.rows(range(90), 3)))
+        drop = DropTable(schema="public", name=name)
+        await self.commit((Effect("drop", name),), _same(drop))
+
+    async def maintenance(self) -> None:
+        """Asks for what the primary also does by itself."""
+        if self.rng.random() < 0.5:
+            await self.tried(lambda primary: primary.flush())
+        else:
+            await self.tried(lambda primary: primary.checkpoint())
+
+    def of_items(self) -> tuple[str, str, tuple[Row, ...]]:
+        kind = self.rng.choice(["insert", "upsert", "upsert", "update", "delete", "ignore"])
+        return kind, "items", self.items_rows(range(ITEMS), self.rng.choice([1, 2, 4]))
+
+    def rows(self, keys: Sequence[int], count: int) -> tuple[Row, ...]:
+        return tuple((key, self.rng.randrange(1000)) for key in self.rng.sample(keys, count))
+
+    def items_rows(self, keys: Sequence[int], count: int) -> tuple[Row, ...]:
+        """Values are UNIQUE."""
+        return tuple((key, self.number()) for key in self.rng.sample(keys, count))
+
+    def number(self) -> int:
+        """That nobody else has."""
+        self.numbers += 1
+        return self.numbers * 1000 + self.index + 1
+
+    # --- sending --------------------------------------------------------------------------------
+
+    async def write(
+        self, *writes: tuple[str, str, tuple[Row, ...]], files: bool = False
+    ) -> Receipt | None:
+        """Operations as (kind, table, rows), as one transaction."""
+        effects = tuple(Effect(kind, table, rows) for kind, table, rows in writes)
+        made: list[Operation] = []
+
+        async def operations() -> Sequence[Operation]:
+            """Files are uploaded once; rows are made for the table as it is now."""
+            if not files or not made:
+                made[:] = [await self.operation(effect, files) for effect in effects]
+            return made
+
+        return await self.commit(effects, operations)
+
+    async def operation(self, effect: Effect, files: bool) -> Operation:
+        info = await self.asked(lambda primary: primary.find_table("public", effect.table))
+        if not files:
+            return operation_of(info, effect)
+        rows = rows_of(info, effect)
+        found = await write_table(self.node.store, rows, info.target, ids=self.node.ids)
+        mode = WriteMode.INSERT if effect.kind == "append" else _MODES[effect.kind]
+        return files_operation(info, found, mode)
+
+    async def commit(self, effects: Sequence[Effect], operations: Operations) -> Receipt | None:
+        """Until the outcome is known. Returns None: it was refused."""
+        token = self.token()
+        self.world.witness.intends(token, effects)
+        doubtful = False
+        while True:
+            try:
+                receipt = await self.submitted(token, operations)
+            except (Unavailable, Fenced, CorruptData):
+                doubtful = True
+                await self.pause()
+                continue
+            except (InvalidRequest, Conflict) as error:
+                self.refused(token, error, doubtful)
+                return None
+            self.world.witness.acknowledged(token, receipt)
+            if self.rng.random() < 0.1:
+                await self.repeat(token, operations)
+            return receipt
+
+    async def repeat(self, token: IngestToken, operations: Operations) -> None:
+        """A call that was answered is made again: the same answer, or none."""
+        try:
+            receipt = await self.submitted(token, operations)
+        except (Unavailable, Fenced, CorruptData):
+            return
+        except (InvalidRequest, Conflict) as error:
+            self.world.witness.fail("a repeated call gets the first receipt", f"{token}: {error}")
+            return
+        self.world.witness.acknowledged(token, receipt)
+
+    async def submitted(self, token: IngestToken, operations: Operations) -> Receipt:
+        try:
+            made = tuple(await operations())
+        except InvalidRequest:  # the table is gone: without operations, only the outcome is asked
+            made = ()
+        transaction = Transaction(operations=made, token=token)
+        return await self.asked(lambda primary: primary.submit(transaction))
+
+    async def asked(self, work: Callable[[Primary], Awaitable[T]]) -> T:
+        """What a primary answers, whichever it is. Raises Unavailable: none does."""
+        node, primary = self.world.believed(self.rng)
+        return await self.world.call(node, lambda: work(primary), self.rng)
+
+    def refused(self, token: IngestToken, error: Exception, doubtful: bool) -> None:
+        if doubtful:
+            self.world.witness.seen["refused after a doubtful attempt"] += 1
+        self.refusal = error
+        self.world.witness.refused(token, error)
+
+    async def read_and_write(
+        self, table: str, writes: Callable[[dict[Key, int]], dict[Key, int]]
+    ) -> None:
+        """One open transaction: all of a table is read, and some of it written."""
+        world, token, known = self.world, self.token(), self.world.witness.acknowledged_lsn
+        found: dict[Key, int] = {}
+
+        async def work(primary: Primary) -> Receipt | None:
+            transaction = await primary.transactions.begin("repeatable read")
+            state = (await transaction.snapshot()).find_table(table)
+            assert state is not None
+            found.update(await world.contents.rows(state, world.store_of(primary)))
+            effect = Effect("upsert", table, tuple(writes(found).items()))
+            world.witness.intends(token, (effect,) if effect.rows else ())
+            if effect.rows:
+                await transaction.write([operation_of(primary.table("public", table), effect)])
+            return (await primary.commit(transaction.id, token))[0]
+
+        try:
+            receipt = await self.asked(work)
+            if receipt is not None:
+                world.witness.acknowledged(token, receipt)
+        except (Conflict, InvalidRequest) as error:
+            self.refused(token, error, False)
+        except (Unavailable, Fenced, CorruptData):
+            await self.came_out(token)
+        if table == "registers" and found:
+            self.history.append((token, known, dict(found)))
+
+    async def came_out(self, token: IngestToken) -> None:
+        """Ask for the outcome of a commit that was not answered, until a primary says."""
+        while self.world.witness.is_known(token):
+            try:
+                receipt = await self.asked(lambda primary: primary.outcome(token))
+            except (Unavailable, Fenced, CorruptData):
+                await self.pause()
+            else:
+                if receipt is not None:
+                    self.world.witness.acknowledged(token, receipt)
+                return
+
+    async def tried(self, work: Callable[[Primary], Awaitable[object]]) -> None:
+        try:
+            await self.asked(work)
+        except (Unavailable, Fenced, CorruptData, Conflict):
+            self.world.witness.seen["maintenance failed"] += 1
+
+    def recorded(self) -> list[Recorded]:
+        """For the checker of isolation: each transaction with where the log has it."""
+        witness, made = self.world.witness, list[Recorded]()
+        for token, known, found in self.history:
+            lsn, written = witness.placed(token)
+            made.append(
+                Recorded(
+                    name=f"{token.writer}/{token.sequence}",
+                    known_lsn=known if lsn is not None else 0,  # a replaced primary reads the past
+                    statements=[{str(key): value for key, value in found.items()}],
+                    writes={str(key): value for key, value in written},
+                    lsn=lsn,
+                )
+            )
+        return made
+
+    def token(self) -> IngestToken:
+        self.sequence += 1
+        return IngestToken(writer=f"client-{self.index}", sequence=self.sequence)
+
+    async def pause(self) -> None:
+        await self.node.clock.sleep_ms(self.rng.uniform(10, 2_000))
+
+
+def operation_of(info: TableInfo, effect: Effect) -> Operation:
+    """With its rows in it."""
+    if effect.kind == "truncate":
+        return TruncateTable(table_id=info.table_id)
+    rows = rows_of(info, effect)
+    if effect.kind == "delete":
+        return delete_operation(info, rows.select(["id"]))
+    mode = WriteMode.INSERT if effect.kind == "append" else _MODES[effect.kind]
+    return rows_operation(info, rows, mode)
+
+
+def rows_of(info: TableInfo, effect: Effect) -> pa.Table:
+    schema = arrow_schema(info.target.schema.columns)
+    columns = [list(column) for column in zip(*effect.rows, strict=True)]
+    return pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)
+
+
+def _same(operation: Operation) -> Operations:
+    async def operations() -> Sequence[Operation]:
+        return [operation]
+
+    return operations

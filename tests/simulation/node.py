@@ -1,0 +1,137 @@
+"""A process of Mobula's in the simulated world: its clock, its names, its way to the store, and how
+others call it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from storage.errors import MobulaError, Unavailable
+from storage.log.reader import LogReader
+from storage.objects import CountingStore, RetryingStore
+from tests.fakes import CountedIds
+from tests.simulation.loop import Process, SimulatedLoop
+from tests.simulation.store import SimulatedStore
+
+__all__ = ["DATABASE", "Node", "SimulatedClock", "called"]
+
+T = TypeVar("T")
+
+DATABASE = "d" * 32
+START_MS = 1_790_000_000_000  # wall time when a world begins
+RETRY_BUDGET_MS = 20_000  # of one call of a store
+
+
+class SimulatedClock:
+    """Of one process: its wall clock may be wrong and jump, its monotonic one runs a little fast
+    or slow."""
+
+    def __init__(self, loop: SimulatedLoop, rng: random.Random) -> None:
+        self._loop = loop
+        self._skew_ms = rng.choice([0.0, 0.0, rng.uniform(-2_000, 2_000)])
+        self._rate = rng.uniform(0.98, 1.02)
+
+    def now_ms(self) -> int:
+        return START_MS + round(self._loop.time() * 1000 + self._skew_ms)
+
+    def monotonic_ms(self) -> float:
+        return self._loop.time() * 1000 * self._rate
+
+    async def sleep_ms(self, duration_ms: float) -> None:
+        await asyncio.sleep(duration_ms / 1000 / self._rate)
+
+    def jump(self, by_ms: float) -> None:
+        """The wall clock is set."""
+        self._skew_ms += by_ms
+
+
+@dataclass(slots=True, kw_only=True)
+class Node:
+    """One life of a process; after a crash there is another `Node` of the next life."""
+
+    role: str
+    life: int
+    process: Process
+    clock: SimulatedClock
+    ids: CountedIds
+    wire: SimulatedStore  # each call as it is
+    store: CountingStore  # the same with repetitions, as production has it
+    rng: random.Random
+    serves: Any = None  # what others call
+    waiting: list[asyncio.Future[Any]] = field(
+        default_factory=list
+    )  # calls that it has not answered
+
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)  # calls that it has taken
+
+    @property
+    def name(self) -> str:
+        return f"{self.role}.{self.life}"
+
+    def reader(self) -> LogReader:
+        return LogReader(self.store, DATABASE, "main")
+
+    def died(self) -> None:
+        """Who waits for it hears that."""
+        for reply in self.waiting:
+            if not reply.done():
+                reply.set_exception(Unavailable(f"{self.name} has died; it may have happened"))
+        self.waiting.clear()
+
+
+def retrying(wire: SimulatedStore, clock: SimulatedClock, rng: random.Random) -> CountingStore:
+    return CountingStore(
+        RetryingStore(wire, clock=clock, budget_ms=RETRY_BUDGET_MS, rng=rng)  # type: ignore[arg-type]
+    )
+
+
+async def called(
+    node: Node, work: Callable[[], Awaitable[T]], network: Process, rng: random.Random, loss: float
+) -> T:
+    """Call `work` in another process: it takes time there and back, and may get lost either way.
+
+    Args: loss: how likely each of the two is lost.
+    Raises: what `work` raises; Unavailable: no answer, it may have happened.
+    """
+    loop = asyncio.get_running_loop()
+    reply: asyncio.Future[T] = loop.create_future()
+    fates = (rng.random() < loss, rng.random() < loss)
+    there_s, back_s = rng.uniform(0.0005, 0.01), rng.uniform(0.0005, 0.01)
+
+    async def carried_out() -> None:
+        result, error = None, None
+        try:
+            result = await work()
+        except MobulaError as found:
+            error = found
+        if not fates[1]:
+            loop.call_later(back_s, _deliver, reply, result, error, context=network.context.copy())
+
+    def arrive() -> None:
+        if node.process.alive:
+            node.tasks.add(loop.create_task(carried_out(), context=node.process.context.copy()))
+        else:
+            _deliver(reply, None, Unavailable(f"{node.name} is dead"))
+
+    node.waiting = [one for one in node.waiting if not one.done()]
+    node.waiting.append(reply)
+    if not fates[0]:
+        loop.call_later(there_s, arrive, context=network.context.copy())
+    try:
+        async with asyncio.timeout(60):
+            return await reply
+    except TimeoutError:
+        raise Unavailable(f"{node.name} does not answer; it may have happened") from None
+
+
+def _deliver(reply: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if reply.done():
+        return
+    if error is not None:
+        reply.set_exception(error)
+    else:
+        reply.set_result(result)

@@ -1,0 +1,239 @@
+"""One case from beginning to end: set up, play, heal, look at what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from actors.primary.primary import Primary
+from storage.errors import MobulaError
+from storage.log.reader import LogReader
+from storage.names import CHECKPOINT_PREFIX
+from storage.snapshot.checkpoint import ROOT, read_checkpoint
+from storage.snapshot.model import Snapshot
+from tests.property.index_check import check_indexes
+from tests.property.isolation_checker import problems
+from tests.simulation.clients import ACCOUNTS, BALANCE, REGISTERS, TABLES, Client
+from tests.simulation.loop import Stuck
+from tests.simulation.model import Effect
+from tests.simulation.node import DATABASE, Node
+from tests.simulation.store import LATE_S_MAX, SimulatedStore
+from tests.simulation.witness import Violation
+from tests.simulation.world import Case, World
+
+__all__ = ["Report", "play"]
+
+UNTIL_S = 3_600.0  # of simulated time, for all
+HEALED_S = 300.0  # in which everybody must come through once nothing fails
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a case came out.
+
+    Attributes:
+        violation: what was broken; None: nothing.
+        faults: identities of the faults and events that happened.
+        digest: of every change of the store and its moment: the same story has the same.
+    """
+
+    case: Case
+    violation: BaseException | None
+    happened: Counter[str] = field(default_factory=Counter)
+    faults: tuple[str, ...] = ()
+    digest: str = ""
+    simulated_s: float = 0.0
+
+    @property
+    def kind(self) -> str | None:
+        """Which promise was broken, in a word or two that two runs can have in common."""
+        if isinstance(self.violation, Violation):
+            return self.violation.invariant
+        return None if self.violation is None else type(self.violation).__name__
+
+
+def play(case: Case) -> Report:
+    """Run a case. Never raises for what it finds."""
+    world = World(case)
+    digest = hashlib.blake2b(digest_size=16)
+
+    def note(method: str, name: str, before: bytes | None, after: bytes | None) -> None:
+        digest.update(f"{world.loop.time():.6f} {method} {name} ".encode())
+        digest.update(hashlib.blake2b(after or b"").digest())
+
+    world.bucket.watchers.append(note)
+    violation: BaseException | None = None
+    try:
+        world.loop.run(world.director, _story(world), until_s=UNTIL_S)
+        if world.loop.errors:
+            raise Violation("no task fails unheard", world.loop.errors[0])
+    except (AssertionError, MobulaError) as error:
+        violation = error
+    finally:
+        _clean_up(world)
+    world.happened.update(world.witness.seen)
+    world.happened["commits"] = world.witness.lsn
+    return Report(
+        case=case,
+        violation=violation,
+        happened=world.happened,
+        faults=tuple(world.ids),
+        digest=digest.hexdigest(),
+        simulated_s=world.loop.time(),
+    )
+
+
+async def _story(world: World) -> None:
+    case = world.case
+    clients = [
+        Client(world, world.start(f"client-{i}", _nothing, mortal=False), i)
+        for i in range(case.clients)
+    ]
+    for number in range(case.candidates):
+        world.start(f"candidate-{number + 1}", world.candidate, mortal=True)
+    await _in(world, clients[0].node, _set_up(clients[0]))
+    for number in range(case.readers):
+        world.start(f"reader-{number + 1}", world.reader, mortal=True)
+    disturbing = asyncio.create_task(world.disturb())
+    await asyncio.gather(*(_in(world, c.node, c.play(case.steps)) for c in clients))
+    world.heal()
+    disturbing.cancel()
+    healed_s = world.loop.time()
+    try:
+        async with asyncio.timeout(HEALED_S):
+            await _in(world, clients[0].node, clients[0].append())
+            await _readers_catch_up(world)
+    except TimeoutError:
+        raise Stuck(f"healed at {healed_s:.0f} s, and not well since") from None
+    world.freeze()
+    await asyncio.sleep(2 * LATE_S_MAX)  # what is still on its way arrives
+    await _aftermath(world, clients)
+
+
+async def _in(world: World, node: Node, work: object) -> None:
+    """Run in a process, which is not ours."""
+    await world.loop.create_task(work, context=node.process.context.copy())
+
+
+async def _nothing(node: Node) -> None:
+    """A client does what it is told."""
+
+
+async def _set_up(client: Client) -> None:
+    for table in TABLES:
+        effect = Effect("create", table.name, keyed=bool(table.keys))
+
+        async def create(table: object = table) -> Sequence[object]:
+            return [table]
+
+        assert await client.commit((effect,), create), client.refusal
+    accounts = tuple((key, BALANCE) for key in ACCOUNTS)
+    assert await client.write(("insert", "accounts", accounts)), client.refusal
+    registers = tuple((key, 0) for key in REGISTERS)
+    assert await client.write(("insert", "registers", registers)), client.refusal
+
+
+async def _readers_catch_up(world: World) -> None:
+    wanted = world.witness.acknowledged_lsn
+    roles = [f"reader-{number + 1}" for number in range(world.case.readers)]
+    while any(world.newest_seen(role) < wanted for role in roles):
+        await asyncio.sleep(0.5)
+
+
+# --- the aftermath --------------------------------------------------------------------------------
+
+
+async def _aftermath(world: World, clients: Sequence[Client]) -> None:
+    """The whole database as it is left, by every way that leads to it."""
+    witness = world.witness
+    store = _quiet(world, "auditor")
+    reader = LogReader(store, DATABASE, "main")
+    newest = await _replayed(world, store)
+    for lsn in sorted({*range(0, newest.lsn, max(newest.lsn // 8, 1)), newest.lsn}):
+        snapshot = await reader.open(lsn)
+        witness.read("auditor", snapshot, await world.contents.of(snapshot, store))
+    found = await reader.open()
+    if found != newest:
+        witness.fail("checkpoints equal the log", "the newest snapshot, opened and replayed")
+    for name in sorted(world.bucket.objects):
+        if name.startswith(CHECKPOINT_PREFIX) and name.endswith(f"/{ROOT}"):
+            found = await read_checkpoint(store, name)
+            if found != await _replayed(world, store, found.lsn):
+                witness.fail("checkpoints equal the log", name)
+    witness.check_end()
+    _check_histories(world, clients)
+    await _check_indexes(world, store)
+
+
+async def _replayed(world: World, store: SimulatedStore, lsn: int | None = None) -> Snapshot:
+    """From the log alone."""
+    reader = LogReader(store, DATABASE, "main")
+    empty = Snapshot(database_id=DATABASE, branch_id="main")
+    tail = list(range(1, (world.witness.lsn if lsn is None else lsn) + 1))
+    return await reader._replay(empty, tail)
+
+
+def _check_histories(world: World, clients: Sequence[Client]) -> None:
+    witness = world.witness
+    for lsn, state in enumerate(witness.states):
+        accounts = state.tables.get("accounts")
+        if (
+            accounts
+            and accounts.by_key
+            and sum(accounts.by_key.values()) != BALANCE * len(ACCOUNTS)
+        ):
+            witness.fail("transfers keep the sum", f"at LSN {lsn}: {accounts.by_key}")
+    history = [one for client in clients for one in client.recorded()]
+    first = next(
+        (
+            n
+            for n, s in enumerate(witness.states)
+            if "registers" in s.tables and s.tables["registers"].by_key
+        ),
+        0,
+    )
+    for problem in problems(history, dict.fromkeys(map(str, REGISTERS), 0), first):
+        witness.fail("transactions are isolated", problem)
+
+
+async def _check_indexes(world: World, store: SimulatedStore) -> None:
+    """Those of every primary that still serves, and of one that would follow."""
+    serving = [
+        (n, p) for n, p in world.primaries if n.serves is p and p.snapshot.lsn == world.witness.lsn
+    ]
+    for _, primary in serving:
+        await _checked(world, primary, store)
+    successor = world.start("successor", _nothing, mortal=False)
+    opened = await world._opened(successor, force=True)
+    assert opened is not None
+    world.primaries.append((successor, opened))
+    await _checked(world, opened, store)
+
+
+async def _checked(world: World, primary: Primary, store: SimulatedStore) -> None:
+    try:
+        await check_indexes(primary, store)
+    except AssertionError as error:
+        world.witness.fail("the index agrees with the data", repr(error))
+
+
+def _quiet(world: World, name: str) -> SimulatedStore:
+    """A store without faults."""
+    return SimulatedStore(
+        world.bucket,
+        world.director,
+        world.network,
+        seed=world.case.seed,
+        faults=lambda call: None,
+        lease_s=1.0,
+    )
+
+
+def _clean_up(world: World) -> None:
+    world.healed = world.over = True
+    world.loop.bury()
+    for _, primary in world.primaries:
+        primary._indexes.close()
