@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli import catalogue, demo, load, sql, status, virtual_warehouses
+from warehouse.cli import catalogue, check, demo, load, sql, status, virtual_warehouses
 from warehouse.cli.command import CommandGroup
 from warehouse.cli.session import Engine, Session
 from warehouse.settings_file import SETTINGS_VARIABLE
@@ -27,6 +27,7 @@ load.register(app)
 sql.register(app)
 catalogue.register(app)
 status.register(app)
+check.register(app)
 virtual_warehouses.register(app)
 demo.register(app)
 

@@ -63,11 +63,13 @@ def show(
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
     output: Format = Format.table,
+    *,
+    expanded: bool = False,
 ) -> None:
-    """Print rows on stdout."""
+    """Print rows on stdout. Args: expanded: a table has a line for each value, for long ones."""
     match output:
         case Format.table:
-            _show_table(columns, rows)
+            _show_table(columns, rows, expanded=expanded)
         case Format.csv:
             _write([_csv_line(columns), *(_csv_line(row) for row in rows)])
         case Format.json:
@@ -93,8 +95,11 @@ def _write(lines: Iterable[str]) -> None:
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    _console().print(table_of(columns, rows[:ROWS_SHOWN_MAX]))
+def _show_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, expanded: bool = False
+) -> None:
+    drawn = records_of if expanded else table_of
+    _console().print(drawn(columns, rows[:ROWS_SHOWN_MAX]))
     if len(rows) > ROWS_SHOWN_MAX:
         say(
             f"{len(rows) - ROWS_SHOWN_MAX:,} more rows are not shown; "
