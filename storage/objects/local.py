@@ -6,14 +6,17 @@
 
 Invariants:
 1. A file under its final name is complete and its bytes are on the disk; tmp/ is never listed.
-2. A call that returned survives a power loss: the directory and every directory above it, up to the
-   root, were fsync'd (once per process and directory, because somebody else may have made it).
+2. A call that returned survives a power loss: after the name was given, the directory and every
+   directory above it were fsync'd. Those that nobody removes (the root, the directories directly
+   below it, and those above it) once per process, because somebody else may have made them; the
+   others every time, because somebody else may have removed and made them anew.
 3. An object that somebody else linked may not be durable yet. `create` fsyncs the directory before
-   it reports `ObjectExists`, and `get` does so where an fsync of our own has failed before, so that
+   it reports `ObjectExists`, and `get` does so where a write of our own has failed before, so that
    reading back (`settle`) never calls durable what is not.
+4. Once a name was given, what fails is `Unavailable`: nobody is told that nothing has happened.
 
 Directories left empty by `delete` go too, except those directly below the root.
-Blocking calls run in threads.
+Blocking calls run in threads. All that they ask of the operating system is in `disk.py`.
 """
 
 from __future__ import annotations
@@ -21,39 +24,48 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import shutil
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-
-import filelock
 
 from storage.errors import InvalidRequest, ObjectExists, ObjectMissing, Unavailable
 from storage.ids import Ids, RandomIds
 from storage.objects.base import HeldLock, ObjectInfo
+from storage.objects.disk import Disk, SystemDisk
 from storage.objects.names import STAGING, check_list, check_name, check_range
-from storage.objects.os_errors import os_errors
+from storage.objects.os_errors import os_error, os_errors
 
 __all__ = ["LocalStore"]
 
 # How often a directory may be removed under our hands before we give up.
 _PUBLISH_ATTEMPTS_MAX = 10
-# Linking fails so on another file system, on one without links, or on somebody else's file.
-_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
+# A directory above the root that cannot be fsync'd for one of these (closed to us, or on a file
+# system without fsync) was not made by us.
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP}
 
 
 class LocalStore:
     """An `ObjectStore` over a directory, which the first write makes."""
 
-    def __init__(self, root: Path, *, url: str | None = None, ids: Ids | None = None) -> None:
-        """Args: root: the directory; url: how the user wrote it; ids: names of staged files."""
+    def __init__(
+        self,
+        root: Path,
+        *,
+        url: str | None = None,
+        ids: Ids | None = None,
+        disk: Disk | None = None,
+    ) -> None:
+        """Args: root: the directory; url: how the user wrote it; ids: names of staged files;
+        disk: where it is."""
         self._root = root.absolute()
         self._url = url if url is not None else str(root)
         self._ids = ids if ids is not None else RandomIds()
+        self._disk = disk if disk is not None else SystemDisk()
         self._staging = self._root / STAGING
-        self._durable: set[Path] = set()
-        self._doubtful: set[Path] = set()
+        self._durable: set[Path] = set()  # directories nobody removes, whose names are durable
+        self._doubts = _Doubts()
 
     @property
     def url(self) -> str:
@@ -70,11 +82,11 @@ class LocalStore:
 
     async def put(self, name: str, data: bytes) -> None:
         check_name(name)
-        await asyncio.to_thread(self._put, name, lambda staged: _write(staged, data))
+        await asyncio.to_thread(self._put, name, lambda staged: self._disk.write(staged, data))
 
     async def put_file(self, name: str, path: Path) -> None:
         check_name(name)
-        await asyncio.to_thread(self._put, name, lambda staged: _copy(path, staged))
+        await asyncio.to_thread(self._put, name, lambda staged: self._copy(path, staged))
 
     async def get(self, name: str) -> bytes:
         check_name(name)
@@ -112,13 +124,8 @@ class LocalStore:
         check_name(name)
         path = self._staging / "lock" / f"{name.replace('/', '%')}.lock"
         with os_errors(f"{self._url}: lock {name!r}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(path, thread_local=False, fallback_to_soft=False)
-            try:
-                lock.acquire(blocking=False)
-            except filelock.Timeout:
-                return None
-        return lock
+            self._disk.make_directories(path.parent)
+            return self._disk.try_lock(path)
 
     async def remove_abandoned(self, *, before_ms: int) -> int:
         """Remove what crashed writers left in tmp/; returns how many files.
@@ -133,92 +140,115 @@ class LocalStore:
 
     def _create(self, name: str, data: bytes) -> None:
         target = self._path(name)
-        with os_errors(f"{self._url}: create object {name!r}"), self._staged() as staged:
-            _write(staged, data)
+        with (
+            self._writing("create", name),
+            self._staged(lambda staged: self._disk.write(staged, data)) as staged,
+        ):
             try:
-                self._publish(name, lambda: os.link(staged, target))
+                self._publish(name, lambda: self._disk.link(staged, target))
             except FileExistsError:
-                if target.is_dir():
+                if self._disk.is_directory(target):
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
-                self._make_durable(target.parent)
-                _sync(target.parent)
+                self._confirm(name, target.parent)
                 raise ObjectExists(f"{self._url}: object {name!r} exists") from None
 
     def _put(self, name: str, write: Callable[[Path], None]) -> None:
         target = self._path(name)
-        with os_errors(f"{self._url}: put object {name!r}"), self._staged() as staged:
-            write(staged)
-            self._publish(name, lambda: staged.replace(target))
+        with self._writing("put", name), self._staged(write) as staged:
+            self._publish(name, lambda: self._disk.replace(staged, target))
+
+    def _copy(self, source: Path, staged: Path) -> None:
+        if source.is_dir():
+            raise InvalidRequest(f"{source} is a directory; give a file")
+        self._disk.copy(source, staged)
 
     @contextmanager
-    def _staged(self) -> Iterator[Path]:
-        self._make_durable(self._staging)
+    def _writing(self, verb: str, name: str) -> Iterator[None]:
+        """What fails leaves doubts about the object: it may be there and not be durable."""
+        with os_errors(f"{self._url}: {verb} object {name!r}"):
+            try:
+                yield
+            except ObjectExists:
+                raise
+            except BaseException:
+                self._doubts.cast(self._path(name).parent)
+                raise
+
+    @contextmanager
+    def _staged(self, write: Callable[[Path], None]) -> Iterator[Path]:
+        """A file of tmp/ for as long as the block takes, written by `write`."""
         staged = self._staging / self._ids.new()
         try:
+            try:
+                write(staged)
+            except FileNotFoundError:  # tmp/ is not there, or what is to be copied
+                self._disk.make_directories(self._staging)
+                write(staged)
             yield staged
         finally:
-            staged.unlink(missing_ok=True)
+            with suppress(OSError):  # `remove_abandoned` will get it
+                self._disk.unlink(staged)
 
-    def _publish(self, name: str, publish: Callable[[], object]) -> None:
+    def _publish(self, name: str, publish: Callable[[], None]) -> None:
         """Give the staged file its final name, durably, making directories as needed."""
         directory = self._path(name).parent
         for _ in range(_PUBLISH_ATTEMPTS_MAX):
-            self._make_durable(directory)
             try:
                 publish()
             except FileNotFoundError:
-                # A delete elsewhere found the directory empty and removed it.
-                self._durable.discard(directory)
+                # Not made yet, or a delete elsewhere found the directory empty and removed it.
+                known = tuple(self._durable)
+                self._durable.difference_update(p for p in known if not self._disk.is_directory(p))
+                self._disk.make_directories(directory)
                 continue
-            try:
-                _sync(directory)
-            except OSError:
-                self._doubtful.add(directory)
-                raise
+            self._confirm(name, directory)
             return
         raise Unavailable(f"{self._url}: the directory of object {name!r} keeps vanishing; retry")
 
-    def _make_durable(self, directory: Path) -> None:
-        """Make the directory and see to it that it survives a power loss, once per process."""
-        if directory in self._durable:
-            return
-        existing = next(path for path in (self._root, *self._root.parents) if path.exists())
-        directory.mkdir(parents=True, exist_ok=True)
-        for path in (directory, *directory.parents):
-            if path == existing:
+    def _confirm(self, name: str, directory: Path) -> None:
+        """Make a name that has been given durable."""
+        try:
+            self._sync(directory)
+        except OSError as error:
+            what = f"{self._url}: object {name!r} is written, but may not survive a power loss"
+            raise Unavailable(f"{os_error(error, what)}; then repeat the call") from error
+
+    def _sync(self, directory: Path) -> None:
+        """Make what is in the directory durable, and the way to it.
+
+        Upwards, until a directory whose own name is known to be durable. The directory has an
+        object, so that nobody removes it or one of those above meanwhile.
+        """
+        synced = []
+        for path in chain((directory,), directory.parents):
+            try:
+                self._disk.sync_directory(path)
+            except OSError as error:
+                if path not in self._root.parents or error.errno not in _NOT_OURS:
+                    raise
+            if path in self._durable:
                 break
-            _sync(path.parent)
-        if self._root not in self._durable:
-            # Somebody else may have made the root just now; its parent may be closed to us.
-            with suppress(PermissionError):
-                _sync(self._root.parent)
-        self._durable |= {self._root, directory}
+            synced.append(path)
+        if synced:
+            self._durable.update(path for path in synced if self._root in {path, path.parent})
 
     def _read(self, name: str, start: int, length: int | None) -> bytes:
         path = self._path(name)
         with self._reading(name):
-            if path.parent in self._doubtful:
-                _sync(path.parent)
-                self._doubtful.discard(path.parent)
-            with path.open("rb") as file:
-                if start < 0:
-                    start = max(0, os.fstat(file.fileno()).st_size + start)
-                file.seek(start)
-                return file.read(length)
+            with self._doubts.resolved(path.parent) as doubtful:
+                if doubtful:
+                    self._sync(path.parent)
+            return self._disk.read(path, start, length)
 
     def _fetch(self, name: str, path: Path) -> int:
         source = self._path(name)
-        with self._reading(name):
-            if not source.is_file():
-                raise FileNotFoundError(source)
         with os_errors(f"{self._url}: fetch object {name!r} to {path}"):
             try:
-                os.link(source, path)
-            except OSError as error:
-                if error.errno not in _NO_LINK:
-                    raise
-                _copy_new(source, path)
-            return path.stat().st_size
+                return self._disk.fetch(source, path)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                with self._reading(name):
+                    self._disk.size(source)
+                raise  # the object is there, and `path` cannot be
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
@@ -240,86 +270,70 @@ class LocalStore:
         A directory sorts as its name with '/' appended: that is how every name in it goes on, so
         `a-b` and `a.b` come before `a/b`, and `a0` after.
         """
-        for entry in _entries(directory):
+        for entry in self._entries(directory):
             full = above + entry
             if entry.endswith("/"):
                 if _may_hold(full, prefix, start_after) and full != f"{STAGING}/":
                     yield from self._walk(directory / entry, full, prefix, start_after)
             elif full.startswith(prefix) and full > start_after:
                 with suppress(FileNotFoundError):  # deleted since the directory was read
-                    yield ObjectInfo(name=full, size_bytes=(directory / entry).stat().st_size)
+                    yield ObjectInfo(name=full, size_bytes=self._disk.size(directory / entry))
+
+    def _entries(self, directory: Path) -> tuple[str, ...]:
+        try:
+            return tuple(sorted(self._disk.scan(directory)))
+        except FileNotFoundError:
+            return ()
 
     def _delete(self, name: str) -> None:
         path = self._path(name)
         with os_errors(f"{self._url}: delete object {name!r}"):
             try:
-                path.unlink()
+                self._disk.unlink(path)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return
         for directory in path.parents:
             if self._root in {directory, directory.parent}:
                 return
             try:
-                directory.rmdir()
+                self._disk.remove_directory(directory)
             except OSError:
                 return  # not empty, or in use: an empty directory does no harm
-            self._durable.discard(directory)
 
     def _remove_abandoned(self, before_ms: int) -> int:
         removed = 0
         with os_errors(f"{self._url}: clear {STAGING}/"):
-            for path in self._staging.glob("*"):
+            for entry in self._entries(self._staging):
+                path = self._staging / entry
                 with suppress(FileNotFoundError):
-                    if path.is_file() and path.stat().st_mtime_ns < before_ms * 1_000_000:
-                        path.unlink()
+                    if not entry.endswith("/") and self._disk.modified_ms(path) < before_ms:
+                        self._disk.unlink(path)
                         removed += 1
         return removed
 
 
-def _entries(directory: Path) -> tuple[str, ...]:
-    try:
-        with os.scandir(directory) as scan:
-            return tuple(sorted(f"{e.name}/" if e.is_dir() else e.name for e in scan))
-    except FileNotFoundError:
-        return ()
+class _Doubts:
+    """Directories in which a write of ours has failed since they were last fsync'd."""
+
+    def __init__(self) -> None:
+        self._failures: dict[Path, object] = {}  # the newest of each
+        self._lock = threading.Lock()
+
+    def cast(self, directory: Path) -> None:
+        with self._lock:
+            self._failures[directory] = object()
+
+    @contextmanager
+    def resolved(self, directory: Path) -> Iterator[bool]:
+        """Whether there are doubts. They end with the block, but for those cast meanwhile."""
+        failure = self._failures.get(directory)
+        yield failure is not None
+        with self._lock:
+            if failure is not None and self._failures.get(directory) is failure:
+                del self._failures[directory]
 
 
 def _may_hold(full: str, prefix: str, start_after: str) -> bool:
     """Can a name that starts with `full` match? Else the directory need not be read."""
     in_prefix = full.startswith(prefix) or prefix.startswith(full)
     return in_prefix and (full > start_after or start_after.startswith(full))
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        raise InvalidRequest(f"{source} is a directory; give a file")
-    shutil.copyfile(source, target)
-    descriptor = os.open(target, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _copy_new(source: Path, path: Path) -> None:
-    with source.open("rb") as reader, path.open("xb") as writer:
-        try:
-            shutil.copyfileobj(reader, writer, 1 << 20)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 
 from storage.clock import SystemClock
-from storage.objects import MemoryStore, ObjectStore, open_store
+from storage.objects import LocalStore, MemoryStore, ObjectStore, open_store
 from tests.s3_server import S3Server, moto_server, real_server
+from tests.simulation.disk import SimulatedDisk
 
 MakeStore = Callable[[], ObjectStore]
 BUCKET = "mobula-contract"
@@ -37,13 +38,15 @@ def s3_store(server: S3Server) -> ObjectStore:
     return open_store(f"s3://{BUCKET}/{uuid4().hex}/root", server.options(), clock=SystemClock())
 
 
-@pytest.fixture(params=["memory", "directory", "s3-moto", "s3-real"])
+@pytest.fixture(params=["memory", "directory", "directory-simulated", "s3-moto", "s3-real"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     """An empty store; its event loop is the one of the test's only `run`."""
     if request.param == "memory":
         return MemoryStore()
     if request.param == "directory":
         return open_store(f"file://{tmp_path}/a/root", None, clock=SystemClock())
+    if request.param == "directory-simulated":
+        return LocalStore(Path("/a/root"), disk=SimulatedDisk().mount("one"))
     return s3_store(request.getfixturevalue(request.param.removeprefix("s3-")))
 
 

@@ -37,13 +37,27 @@ def test_create_syncs_the_file_then_its_directory_and_every_new_parent(
     store = LocalStore(root)
     asyncio.run(store.create("epoch/1/owner", b"1"))
     written = next(n for n, path in enumerate(synced) if path.parent == root / "tmp")
-    assert {root / "epoch/1", root / "epoch", root, root.parent, tmp_path} <= set(synced)
-    assert synced[-1] == root / "epoch/1"
-    assert written < len(synced) - 1
+    assert written == 0
+    way = [root / "epoch/1", root / "epoch", root, root.parent, tmp_path, *tmp_path.parents]
+    assert synced[1:] == way
     synced.clear()
-    asyncio.run(store.create("epoch/1/alive", b"1"))
+    asyncio.run(store.create("log/1", b"1"))
+    assert synced[1:] == [root / "log", root]
+    synced.clear()
+    asyncio.run(store.create("log/2", b"1"))
     assert [path.parent for path in synced[:1]] == [root / "tmp"]
-    assert synced[1:] == [root / "epoch/1"]
+    assert synced[1:] == [root / "log"]
+
+
+def test_a_directory_that_others_may_remove_is_synced_with_the_one_above_it(
+    tmp_path: Path, synced: list[Path]
+) -> None:
+    store = LocalStore(tmp_path)
+    asyncio.run(store.create("epoch/1/owner", b"1"))
+    for write in (store.create, store.put):
+        synced.clear()
+        asyncio.run(write("epoch/1/alive", b"1"))
+        assert synced[1:] == [tmp_path / "epoch/1", tmp_path / "epoch"]
 
 
 def test_parents_made_by_another_process_are_synced_once(
@@ -58,8 +72,8 @@ def test_parents_made_by_another_process_are_synced_once(
 def test_put_syncs_the_file_and_its_directory(tmp_path: Path, synced: list[Path]) -> None:
     store = LocalStore(tmp_path)
     asyncio.run(store.put("a/b", b"1"))
-    assert tmp_path / "tmp" in {path.parent for path in synced[:-1]}
-    assert synced[-1] == tmp_path / "a"
+    assert synced[0].parent == tmp_path / "tmp"
+    assert synced[1] == tmp_path / "a"
 
 
 def test_the_directory_is_synced_before_another_writers_object_is_reported(
@@ -69,7 +83,7 @@ def test_the_directory_is_synced_before_another_writers_object_is_reported(
     (tmp_path / "log/1").write_bytes(b"theirs")
     with pytest.raises(ObjectExists):
         asyncio.run(LocalStore(tmp_path).create("log/1", b"ours"))
-    assert synced[-1] == tmp_path / "log"
+    assert synced[1:3] == [tmp_path / "log", tmp_path]
 
 
 def test_an_object_whose_directory_failed_to_sync_is_synced_before_it_is_read(
