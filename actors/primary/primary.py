@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -126,7 +127,6 @@ class Primary:
             policy=self._keyed.flush,
             table_info=self._info,
         )
-        self._repair = IndexRepair(self._sequencer, self._indexes, self._maintainer)
         self._bulk = Bulk(store, self._indexes)
         self.transactions = Transactions(
             self._sequencer,
@@ -355,6 +355,10 @@ class Primary:
         Returns: how many tables had deltas. Raises what the store raises.
         """
         return await self._maintainer.flush_now(table_id)
+
+    @functools.cached_property
+    def _repair(self) -> IndexRepair:
+        return IndexRepair(self._sequencer, self._indexes, self._maintainer)
 
     async def repair_index(self, table_id: int | None = None) -> int:
         """Make the runs of a table's indexes anew from its files, or of all tables'.
