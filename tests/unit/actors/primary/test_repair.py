@@ -207,10 +207,9 @@ def test_runs_are_not_merged_meanwhile_but_afterwards() -> None:
         for turn in range(6, 12):
             await db.write(INSERT, *((turn * 10 + k, turn * 10 + k, "a") for k in range(5)))
             await db.flush()
-        before = len(db.table.index_runs)
         while await db.primary._maintainer._step():
             pass
-        assert len(db.table.index_runs) < before
+        assert len(db.table.index_runs) < 2 + 6  # those of the repair and since
         await db.check()
 
     keyed(test, PRIMARY)
