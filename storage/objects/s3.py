@@ -136,6 +136,11 @@ class S3Store:
                     MaxKeys=page_size,
                     **({"StartAfter": f"{self._prefix}{after}"} if after else {}),
                 )
+            if "IsTruncated" not in answer:  # somebody's page is no proof that nothing is there
+                raise Unavailable(
+                    f"{self.url}: list objects {prefix!r}: what {self._endpoint} answered is no "
+                    "list of S3's; check what stands between, then retry"
+                )
             found = answer.get("Contents", ())
             for entry in found:
                 name = entry["Key"][len(self._prefix) :]

@@ -60,12 +60,14 @@ class Fault(Enum):
     SLOW_DOWN = "503 SlowDown, and nothing is done"
     CONFLICT = "409 ConditionalRequestConflict to a conditional PUT, and nothing is done"
     EXPIRED = "403 ExpiredToken, and nothing is done"
+    STRANGER = "200 with a page that is not S3's, and nothing is done"
 
 
 _ANSWERED = {
     Fault.SLOW_DOWN: ("503 Slow Down", "SlowDown", "Please reduce your request rate."),
     Fault.CONFLICT: ("409 Conflict", "ConditionalRequestConflict", "Another one is under way."),
     Fault.EXPIRED: ("403 Forbidden", "ExpiredToken", "The provided token has expired."),
+    Fault.STRANGER: ("200 OK", "", ""),
 }
 
 
@@ -325,12 +327,14 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
 
 
 def _answer(fault: Fault, request: Request) -> Reply:
-    """What S3 answers then."""
+    """What S3, or who stands in front of it, answers then."""
     status, code, message = _ANSWERED[fault]
     body = (
         f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code>"
         f"<Message>{message}</Message></Error>"
     )
+    if fault is Fault.STRANGER:
+        body = "<html><body>Please sign in.</body></html>"
     head = (
         f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
     )

@@ -89,7 +89,7 @@ class Server(ThreadingHTTPServer):
     """With what its handlers have seen."""
 
     def __init__(self) -> None:
-        self.handler = type("Own", (Handler,), {"seen": [], "objects": {}})
+        self.handler: type[Handler] = type("Own", (Handler,), {"seen": [], "objects": {}})
         super().__init__(("127.0.0.1", 0), self.handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
