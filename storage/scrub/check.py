@@ -86,7 +86,8 @@ class _Check:
         found_id = await database_id(self._source, listed, teller)
         teller.doing("log and checkpoints")
         log = await Replay(self._source, teller, found_id).run(listed)
-        await check_epochs(self._source, listed, log.writers, teller)
+        newest = log.snapshot.epoch
+        await check_epochs(self._source, listed, log.writers, newest, teller)
         rows, broken = 0, []
         for table, label in _tables(log.snapshot):
             teller.doing(label)

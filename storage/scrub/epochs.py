@@ -26,10 +26,13 @@ FENCED = (
 
 
 async def check_epochs(
-    source: Source, found: Survey, writers: Mapping[int, str], teller: Teller
+    source: Source, found: Survey, writers: Mapping[int, str], newest: int, teller: Teller
 ) -> None:
-    """Args: writers: who wrote the groups of each epoch, as far as the log is readable."""
-    for first, last in _gaps(found.owners, max(writers, default=0)):
+    """Args:
+    writers: who wrote the groups of each epoch, as far as the log is readable.
+    newest: the epoch of the newest version.
+    """
+    for first, last in _gaps(found.owners, max(newest, *writers, 0)):
         more = f", nor those of all epochs up to {last}" if last > first else ""
         _damage(teller, owner_name(first), "an owner for every epoch", f"{NOT_THERE}{more}")
     for window in windows(sorted(found.owners)):

@@ -241,7 +241,7 @@ def _decoded(data: bytes, name: str) -> Group:
 def _left(before: Snapshot, group: Group) -> Iterator[Earlier]:
     """The files that a group takes out of the newest version."""
     for change in group.catalogue:
-        if isinstance(change, c.DropTable):
+        if isinstance(change, c.DropTable) and change.table_id in before.tables:
             yield from _of(before.tables[change.table_id], None)
     for table_id, changes in group.tables.items():
         table = before.tables.get(table_id)

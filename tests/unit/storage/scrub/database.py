@@ -267,11 +267,14 @@ async def _appended(
 
 
 def appended(
-    objects: Objects, table_id: int, *changes: TableChange, catalogue: CatalogueChange | None = None
+    objects: Objects,
+    table_id: int,
+    *changes: TableChange,
+    catalogue: tuple[CatalogueChange, ...] = (),
 ) -> Objects:
     """With one more group, whatever its records say."""
     tables = {table_id: changes} if changes else {}
-    return asyncio.run(_appended(objects, tables, () if catalogue is None else (catalogue,)))
+    return asyncio.run(_appended(objects, tables, catalogue))
 
 
 def newest(objects: Objects) -> Snapshot:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from storage.errors import InvalidRequest, Unavailable
 from storage.names import FORMAT
 from storage.objects import CountingStore, Fault, FaultyStore, MemoryStore
 from storage.scrub import Finding, Progress, scrub
-from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed, turns
+from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed
 from tests.unit.storage.scrub.database import (
     Objects,
     checked,
@@ -130,21 +129,14 @@ def test_a_store_that_does_not_answer_is_no_damage(objects: Objects, prefix: str
     asyncio.run(test())
 
 
-async def until(done: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if done():
-            return
-        await turns(1)
-    raise AssertionError("it did not come to that")
-
-
 def test_beside_a_primary_that_writes() -> None:
     """Objects that appear while it runs are of later versions."""
+    format_object = small_database()[FORMAT]
 
     async def test(db: Keyed) -> None:
         inner = db.store._inner
         assert isinstance(inner, MemoryStore)
-        stop = asyncio.Event()
+        begun, stop = asyncio.Event(), asyncio.Event()
 
         async def write() -> int:
             turn = 0
@@ -156,12 +148,14 @@ def test_beside_a_primary_that_writes() -> None:
                 if turn % 4 == 0:
                     await db.primary.checkpoint()
                 turn += 1
+                if db.snapshot.lsn >= 12:
+                    begun.set()
             return turn
 
         writing = asyncio.create_task(write())
-        await until(lambda: db.snapshot.lsn >= 12)
+        await begun.wait()
         before = db.snapshot.lsn
-        await inner.put(FORMAT, small_database()[FORMAT])
+        await inner.put(FORMAT, format_object)
         for _ in range(3):
             found, report = await run(inner)
             assert not [f for f in found if f.part.value != "checkpoint"], found

@@ -13,6 +13,7 @@ import pytest
 from storage.delete_bitmap import Positions, encode_positions
 from storage.log.record import Group, GroupHeader, decode, encode
 from storage.names import checkpoint_lsn, log_lsn, log_name
+from storage.schema import TableSchema
 from storage.scrub import Part, Severity
 from storage.snapshot import changes as c
 from storage.snapshot.checkpoint import write_checkpoint
@@ -208,6 +209,19 @@ def test_a_group_that_does_not_fit_the_version_before(objects: Objects, change: 
     assert report.lsn == report.newest_lsn - 1 == newest(objects).lsn
 
 
+def test_a_table_that_comes_and_goes_in_one_group_is_fine(objects: Objects) -> None:
+    definition = c.TableDefinition(
+        id=newest(objects).next_id,
+        schema_id=1,
+        name="brief",
+        schema=TableSchema(version=1, columns=table(objects, "lines").columns),
+    )
+    create, drop = c.CreateTable(table=definition), c.DropTable(table_id=definition.id)
+    found, report = checked(appended(objects, 0, catalogue=(create, drop)))
+    assert not found
+    assert report.lsn == newest(objects).lsn + 1
+
+
 def test_a_bitmap_of_a_row_that_the_file_does_not_have(objects: Objects) -> None:
     lines = table(objects, "lines")
     file = lines.files.table.slice(0, 1).to_pylist()[0]
@@ -256,6 +270,8 @@ def test_another_checkpoint_of_the_log_is_fine(objects: Objects, at: str) -> Non
         ("checksum", "0" * 32),
         ("tso", 1 << 40),
         ("schemas", {1: "public", 9: "other"}),
+        ("database_id", "e" * 32),
+        ("branch_id", "trial"),
     ],
 )
 def test_a_checkpoint_that_is_not_what_the_log_gives(
@@ -350,6 +366,25 @@ def test_missing_epochs_are_one_finding(objects: Objects) -> None:
     found, _ = checked({**objects, "epoch/00000000000000000900/owner": owner})
     assert [f.object for f in found] == ["epoch/00000000000000000003/owner"]
     assert "899" in found[0].found
+
+
+def test_an_owner_without_a_lease(objects: Objects) -> None:
+    name = "epoch/00000000000000000002/owner"
+    owner = msgspec.json.decode(objects[name])
+    found, _ = checked({**objects, name: msgspec.json.encode({**owner, "lease_ms": 0})})
+    assert [(f.object, f.found) for f in found] == [(name, "0 ms")]
+
+
+def test_an_owner_that_only_a_checkpoint_proves(objects: Objects) -> None:
+    owner = "epoch/00000000000000000002/owner"
+    second = [name for name in objects if name.startswith("log/") and epoch_of(objects[name]) == 2]
+    assert len(second) > 3
+    found, _ = checked(without(objects, owner, *second))
+    assert {f.object for f in found} == {owner, min(second)}
+
+
+def epoch_of(group: bytes) -> int:
+    return decode(group, "").header.epoch
 
 
 def test_an_epoch_that_has_written_nothing_yet_is_fine(objects: Objects) -> None:
