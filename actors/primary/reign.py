@@ -2,41 +2,57 @@
 
 On a directory of one machine the lock proves that the predecessor is dead, and nothing is waited
 for; on an object store its signs of life decide (`storage/log/takeover.py`).
+
+A primary that was promoted (`force`) asks neither. It may then reign without the lock, which a
+process that hangs still holds; its `Owner` says so, and whoever comes next goes by signs of life.
 """
 
 from __future__ import annotations
 
+import dataclasses
+
+import msgspec
+
 from storage.clock import Clock
 from storage.errors import Unavailable
 from storage.ids import Ids
-from storage.log.epoch import Owner, newest_epoch, read_owner
+from storage.log.epoch import Owner, newest_owner
 from storage.log.reader import LogReader
-from storage.log.takeover import Reign, take_over
-from storage.objects import CountingStore, HeldLock, LocalStore, ObjectStore
+from storage.log.takeover import Reign, holder_message, take_over
+from storage.objects import CountingStore, HeldLock, LockingStore, ObjectStore
 
 __all__ = ["reign_of"]
 
 PRIMARY_LOCK = "primary"
 
 
-async def _lock(store: ObjectStore) -> HeldLock | None:
-    """On a directory: the file lock that proves that no other primary lives. Others: None.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Found:
+    """`lock`: ours now, None: there is none to have; `dead`: nobody can be reigning."""
+
+    lock: HeldLock | None
+    dead: bool
+
+
+async def _lock(store: ObjectStore, *, force: bool) -> _Found:
+    """Take the lock of a directory.
 
     Raises:
-        Unavailable: somebody holds it; names the holder.
+        Unavailable: the primary that reigns holds it; names it.
     """
-    if not isinstance(store, LocalStore):
-        return None
+    if not isinstance(store, LockingStore):
+        return _Found(None, dead=force)
     lock = store.try_lock(PRIMARY_LOCK)
-    if lock is None:
-        epoch = await newest_epoch(store)
-        holder = await read_owner(store, epoch) if epoch else None
-        who = f"{holder.id} at {holder.address} (epoch {epoch})" if holder else "just starting"
-        raise Unavailable(
-            f"{store.url} has a primary: {who}. Write through it, or stop it first; "
-            "reading needs no primary"
-        )
-    return lock
+    try:
+        newest = await newest_owner(store)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    if lock is None and not force and (newest is None or newest[1].locked):
+        raise Unavailable(holder_message(store.url, newest))
+    # Without a lock it reigned by its signs of life; a lock says nothing about it.
+    return _Found(lock, dead=force or newest is None or newest[1].locked)
 
 
 async def reign_of(
@@ -46,18 +62,23 @@ async def reign_of(
     owner: Owner,
     clock: Clock,
     ids: Ids,
+    force: bool = False,
 ) -> tuple[Reign, HeldLock | None]:
-    """Take over; releases what it holds when that fails."""
+    """Take over; releases what it holds when that fails.
+
+    Args: force: at once, whoever reigns: it is fenced, and stops.
+    """
     lock: HeldLock | None = None
     try:
-        lock = await _lock(store.inner)
+        found = await _lock(store.inner, force=force)
+        lock = found.lock
         reign = await take_over(
             store,
             reader,
-            owner=owner,
+            owner=msgspec.structs.replace(owner, locked=lock is not None),
             clock=clock,
             ids=ids,
-            predecessor_is_dead=lock is not None,
+            predecessor_is_dead=found.dead,
         )
     except BaseException:
         if lock is not None:

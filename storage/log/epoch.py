@@ -14,17 +14,18 @@ from storage.errors import CorruptData, ObjectMissing
 from storage.names import EPOCH_PREFIX, alive_name, epoch_of, owner_name
 from storage.objects import Created, ObjectStore, create_settled
 
-__all__ = ["Alive", "Lease", "Owner", "claim", "newest_epoch", "read_alive", "read_owner"]
+__all__ = ["Alive", "Lease", "Owner", "claim", "newest_epoch", "newest_owner", "read_alive", "read_owner"]
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
     """Who took an epoch. `id` is stable across restarts of one primary, `nonce` is not;
-    `address` is for people."""
+    `address` is for people; `locked`: on a directory, it held the operating system's lock."""
 
     id: str
     nonce: str
     address: str
     lease_ms: int
+    locked: bool = True  # as every owner on a directory once did
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,12 @@ async def newest_epoch(store: ObjectStore) -> int:
         if entry.name.endswith("/owner"):
             newest = max(newest, epoch_of(entry.name))
     return newest
+
+
+async def newest_owner(store: ObjectStore) -> tuple[int, Owner] | None:
+    """The epoch that reigns and its owner; None: there was none yet. 1 LIST, 1 GET."""
+    epoch = await newest_epoch(store)
+    return (epoch, await read_owner(store, epoch)) if epoch else None
 
 
 async def read_owner(store: ObjectStore, epoch: int) -> Owner:

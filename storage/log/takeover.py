@@ -30,7 +30,7 @@ from storage.snapshot.apply import TSO_COUNTER_BITS, apply
 from storage.snapshot.checkpoint import newest_roots
 from storage.snapshot.model import Snapshot
 
-__all__ = ["Reign", "next_tso", "take_over"]
+__all__ = ["Reign", "holder_message", "next_tso", "take_over"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +112,20 @@ async def _watch(store: ObjectStore, epoch: int, me: Owner, clock: Clock) -> Non
         if now is not None and now.released:
             return
         if now != seen:
-            raise Unavailable(
-                f"{store.url} has a primary: {holder.id} at {holder.address} (epoch {epoch}). "
-                "Write through it, or stop it first; reading needs no primary"
-            )
+            raise Unavailable(holder_message(store.url, (epoch, holder)))
         waited_ms = clock.monotonic_ms() - started_ms
+
+
+def holder_message(url: str, holder: tuple[int, Owner] | None) -> str:
+    """That somebody reigns, for an error. Args: holder: with the epoch; None: not known yet."""
+    who = "just starting"
+    if holder is not None:
+        epoch, owner = holder
+        who = f"{owner.id} at {owner.address} (epoch {epoch})"
+    return (
+        f"{url} has a primary: {who}. Write through it, or stop it first; if it hangs, "
+        "`mobula primary promote` replaces it. Reading needs no primary"
+    )
 
 
 async def _fence(

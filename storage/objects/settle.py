@@ -50,13 +50,14 @@ async def create_settled(
     Args:
         data: must differ from what any other writer could write there, by a nonce within.
         budget_ms: no new attempt after that; requests under way are waited for.
+        rng: the source of jitter; by default the data, in which no two writers agree.
     Raises:
         InvalidRequest: refused, and nothing is there.
         Unavailable: the outcome is unknown: it may yet be created. Only the same bytes may be
             tried again.
     """
     check_name(name)
-    rng = rng if rng is not None else random.Random()
+    rng = rng if rng is not None else random.Random(data)
     started_ms = clock.monotonic_ms()
     attempt = 0
     while True:

@@ -7,6 +7,7 @@ what every client of Mobula has: operations, tokens, open transactions.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,6 +44,7 @@ ACCOUNTS = range(5)
 BALANCE = 100
 REGISTERS = ("a", "b", "c", "")
 ITEMS = 12
+KEPT = 8  # calls that a client may repeat
 BIGINT, TEXT = ScalarType(Kind.BIGINT), ScalarType(Kind.TEXT)
 _MODES = {mode.value: mode for mode in WriteMode}
 Operations = Callable[[], Awaitable[Sequence[Operation]]]
@@ -84,27 +86,32 @@ class Client:
         self.sequence = 0
         self.refusal: Exception | None = None  # the last one
         self.numbers = 0
+        self.done: list[tuple[IngestToken, Operations]] = []  # the last that were acknowledged
         self.history: list[tuple[IngestToken, int, dict[Key, int]]] = []
 
     async def play(self, steps: int) -> None:
+        mix = self.mix()
         for _ in range(steps):
-            await self.node.clock.sleep_ms(self.rng.choice([0, 10, 500, 3_000]) * self.rng.random())
-            step = self.rng.choice(
-                [
-                    self.transfer,
-                    self.transfer,
-                    self.registers,
-                    self.registers,
-                    self.append,
-                    self.items,
-                    self.items,
-                    self.several,
-                    self.bulk,
-                    self.own_table,
-                    self.maintenance,
-                ]
-            )
+            await self.node.clock.sleep_ms(self.world.case.think_ms * self.rng.random())
+            (step,) = self.rng.choices(list(mix), weights=list(mix.values()))
             await step()
+
+    def mix(self) -> dict[Callable[[], Awaitable[object]], int]:
+        """How often each workload comes: every case has its own mixture, some without this or that
+        (Groce and others, "Swarm Testing", 2012)."""
+        workloads = (
+            self.transfer,
+            self.registers,
+            self.append,
+            self.items,
+            self.several,
+            self.bulk,
+            self.own_table,
+            self.maintenance,
+        )
+        rng = random.Random(f"mixture {self.world.case.seed}")
+        weights = [rng.choice([0, 1, 1, 4]) for _ in workloads]
+        return dict(zip(workloads, weights if any(weights) else [1] * len(weights), strict=True))
 
     # --- workloads ------------------------------------------------------------------------------
 
@@ -223,8 +230,9 @@ class Client:
                 self.refused(token, error, doubtful)
                 return None
             self.world.witness.acknowledged(token, receipt)
-            if self.rng.random() < 0.1:
-                await self.repeat(token, operations)
+            self.done = [*self.done[1 - KEPT :], (token, operations)]
+            if self.rng.random() < 0.15:
+                await self.repeat(*self.rng.choice(self.done))
             return receipt
 
     async def repeat(self, token: IngestToken, operations: Operations) -> None:

@@ -58,7 +58,6 @@ class Process:
         """It never runs again."""
         if self.alive:
             self.alive = False
-            self.ready.clear()
             self.died()
 
     def __repr__(self) -> str:
@@ -118,26 +117,31 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         cancelled = set[asyncio.Task[Any]]()
         while left := [(task, owner) for task, owner in self._tasks if not task.done()]:
             for task, owner in left:
-                owner.alive, owner.stalled_until_s = True, 0.0
+                self._revive(owner)
                 if task not in cancelled:
                     cancelled.add(task)
                     task.cancel()
             self._step(float("inf"))
+
+    def _revive(self, process: Process) -> None:
+        process.stalled_until_s = 0.0
+        if not process.alive:
+            process.alive = True
+            if process.ready and process not in self._ready:
+                self._ready.append(process)
 
     # --- scheduling -----------------------------------------------------------------------------
 
     def _step(self, until_s: float) -> None:
         process = self._next(until_s)
         handle = process.ready.popleft()
-        if not process.ready:
-            self._ready.remove(process)
         if not handle._cancelled:
             self.steps += 1
             handle._run()
 
     def _next(self, until_s: float) -> Process:
         while True:
-            self._ready = [p for p in self._ready if p.ready]
+            self._ready = [p for p in self._ready if p.ready and p.alive]
             runnable = [p for p in self._ready if p.stalled_until_s <= self._now_s]
             if runnable:
                 return runnable[0] if len(runnable) == 1 else self._rng.choice(runnable)
@@ -158,10 +162,11 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             self._enqueue(handle, process)
 
     def _enqueue(self, handle: asyncio.Handle, process: Process) -> None:
-        if process.alive and not handle._cancelled:
-            if not process.ready:
-                self._ready.append(process)
-            process.ready.append(handle)
+        if handle._cancelled:
+            return
+        if process.alive and not process.ready:
+            self._ready.append(process)
+        process.ready.append(handle)
 
     # --- what asyncio asks for ------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 __all__ = ["EMPTY", "Effect", "Key", "Refused", "Row", "State", "Table"]
 
 Key = int | str
+_LEFT_OUT = {"update": (False,), "ignore": (True,)}  # rows whose key is not there, or is
 Row = tuple[Key, int]
 
 
@@ -55,9 +56,7 @@ class Table:
                 raise Refused(f"{effect.table}: {key!r} is there")
             if effect.kind == "delete":
                 count += rows.pop(key, None) is not None
-            elif not (
-                (effect.kind == "update" and not there) or (effect.kind == "ignore" and there)
-            ):
+            elif there not in _LEFT_OUT.get(effect.kind, ()):
                 rows[key] = value
                 count += 1
         return replace(self, by_key=rows), count

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 DATABASE = "d" * 32
 START_MS = 1_790_000_000_000  # wall time when a world begins
+PATIENCE_S = (0.5, 5.0, 60.0)  # how long a caller waits for an answer
 RETRY_BUDGET_MS = 20_000  # of one call of a store
 
 
@@ -122,7 +123,7 @@ async def called(
     if not fates[0]:
         loop.call_later(there_s, arrive, context=network.context.copy())
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(rng.choice(PATIENCE_S)):
             return await reply
     except TimeoutError:
         raise Unavailable(f"{node.name} does not answer; it may have happened") from None

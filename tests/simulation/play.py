@@ -139,8 +139,8 @@ async def _set_up(client: Client) -> None:
 async def _readers_catch_up(world: World) -> None:
     wanted = world.witness.acknowledged_lsn
     roles = [f"reader-{number + 1}" for number in range(world.case.readers)]
-    while any(world.newest_seen(role) < wanted for role in roles):
-        await asyncio.sleep(0.5)
+    while any(world.newest_seen(role) < wanted for role in roles):  # noqa: ASYNC110
+        await asyncio.sleep(0.5)  # of simulated time
 
 
 # --- the aftermath --------------------------------------------------------------------------------

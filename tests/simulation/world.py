@@ -51,6 +51,7 @@ class Case:
         events: crashes, stalls, jumps of clocks, partitions.
         impatience: how likely a candidate takes over at once, as `mobula primary promote` does,
             each time that it finds somebody reigning.
+        think_ms: how long a client waits between transactions, at most.
         only: if given, the identities of the faults and events that may happen; see `shrink.py`.
     """
 
@@ -63,6 +64,7 @@ class Case:
     loss: float = 0.01
     events: int = 6
     impatience: float = 0.02
+    think_ms: int = 500
     only: tuple[str, ...] | None = None
 
     @classmethod
@@ -74,11 +76,12 @@ class Case:
             candidates=rng.choice([1, 2, 2, 3]),
             readers=rng.choice([1, 2]),
             clients=rng.choice([1, 2, 3, 4]),
-            steps=rng.choice([4, 8, 12]),
+            steps=rng.choice([4, 8, 12, 20]),
             trouble=rng.choice([0.0, 0.01, 0.04, 0.1]),
-            loss=rng.choice([0.0, 0.01, 0.05]),
+            loss=rng.choice([0.0, 0.01, 0.05, 0.15]),
             events=rng.choice([0, 3, 6, 12]),
-            impatience=rng.choice([0.0, 0.01, 0.03, 0.1]),
+            impatience=rng.choice([0.0, 0.01, 0.05, 0.2]),
+            think_ms=rng.choice([0, 20, 500, 3_000]),
         )
 
 
@@ -180,7 +183,7 @@ class World:
         serving = [(n, p) for n, p in self.primaries if n.process.alive and n.serves is p]
         if not serving:
             raise Unavailable("nobody serves")
-        return serving[-1] if rng.random() < 0.8 else rng.choice(serving)
+        return serving[-1] if rng.random() < 0.5 else rng.choice(serving)
 
     def newest_seen(self, role: str) -> int:
         """The LSN of the newest snapshot that a reader has looked at; 0: none."""
@@ -245,7 +248,10 @@ class World:
         """Opens a snapshot, follows the log, looks back; now and then begins anew."""
         while True:
             try:
+                known = self.witness.acknowledged_lsn
                 snapshot = await node.reader().open()
+                if snapshot.lsn < known:
+                    self.witness.fail("what is acknowledged is seen", f"{snapshot.lsn} < {known}")
                 await self._follow(node, snapshot)
             except MobulaError:
                 await node.clock.sleep_ms(node.rng.uniform(10, 1_000))
@@ -267,10 +273,17 @@ class World:
                 if rng.random() < 0.2:
                     await self.look(node, rng.choice(kept))
                 if rng.random() < 0.1:
-                    await self.look(node, await reader.open(rng.randrange(found.lsn + 1)))
+                    await self._look_back(node, rng.randrange(found.lsn + 1))
                 await node.clock.sleep_ms(rng.uniform(0, 500 + self.loop.time() * 50))
         finally:
             running.cancel()
+
+    async def _look_back(self, node: Node, lsn: int) -> None:
+        """AS OF an LSN."""
+        found = await node.reader().open(lsn)
+        if found.lsn != lsn:
+            self.witness.fail("the past is what it was", f"asked for {lsn}, got {found.lsn}")
+        await self.look(node, found)
 
     async def look(self, node: Node, snapshot: Snapshot) -> None:
         """Read all that a snapshot holds."""
@@ -312,6 +325,7 @@ class World:
         """From now on nothing happens but what the director does."""
         self.over = True
         for node in self.nodes.values():
+            node.process.died = lambda: None
             node.process.crash()
 
     def heal(self) -> None:
