@@ -26,7 +26,7 @@ from actors.operations import (
 from actors.primary.primary import Primary
 from actors.write import delete_operation, files_operation, rows_operation
 from storage.errors import Conflict, CorruptData, Fenced, InvalidRequest, Unavailable
-from storage.ingest import write_table
+from storage.ingest import IngestedFile, write_table
 from storage.schema import Kind, ScalarType, arrow_schema
 from storage.snapshot.model import IngestToken, Receipt
 from tests.property.isolation_checker import Recorded
@@ -210,7 +210,15 @@ class Client:
         if not files:
             return operation_of(info, effect)
         rows = rows_of(info, effect)
-        found = await write_table(self.node.store, rows, info.target, ids=self.node.ids)
+
+        def upload(node: Node) -> Awaitable[list[IngestedFile]]:
+            return write_table(node.store, rows, info.target, ids=node.ids)
+
+        if self.world.case.directory:  # that of the primary's machine
+            node, _ = self.world.believed(self.rng)
+            found = await self.world.call(node, lambda: upload(node), self.rng)
+        else:
+            found = await upload(self.node)
         mode = WriteMode.INSERT if effect.kind == "append" else _MODES[effect.kind]
         return files_operation(info, found, mode)
 
@@ -276,7 +284,7 @@ class Client:
             transaction = await primary.transactions.begin("repeatable read")
             state = (await transaction.snapshot()).find_table(table)
             assert state is not None
-            found.update(await world.contents.rows(state, world.store_of(primary)))
+            found.update(await world.contents.rows(state, world.node_of(primary).fetched))
             effect = Effect("upsert", table, tuple(writes(found).items()))
             world.witness.intends(token, (effect,) if effect.rows else ())
             if effect.rows:

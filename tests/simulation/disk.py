@@ -95,12 +95,16 @@ class SimulatedDisk:
     """One disk, as many processes as want it. Usable from any thread."""
 
     def __init__(self, *, now_ms: Callable[[], int] = lambda: 0) -> None:
-        """Args: now_ms: the wall time that files are written at."""
+        """`tell` hears when a name is given to a file, or taken away (None), at that moment.
+
+        Args: now_ms: the wall time that files are written at.
+        """
         self.now_ms = now_ms
         self.guard = threading.RLock()
         self.locks: dict[Path, _Lock] = {}
         self._root = _Directory()
         self._mounts: list[Mount] = []
+        self.tell: Callable[[Path, bytes | None], None] = lambda path, content: None
 
     def mount(self, owner: str, *, fault: Plan | None = None, reply: Plan | None = None) -> Mount:
         """What a process named `owner` sees; one that begins anew takes a new one.
@@ -226,6 +230,7 @@ class Mount:
             if not isinstance(node, _File):
                 raise os_error(errno.EPERM, path)
             above.change(new.name, node)
+            self._disk.tell(new, node.content)
 
     def replace(self, path: Path, new: Path) -> None:
         with self._step("replace", new):
@@ -238,11 +243,13 @@ class Mount:
             if old is not node:  # else both are names of one file, and stay
                 above.change(new.name, node)
                 below.change(path.name, None)
+                self._disk.tell(new, node.content)
 
     def unlink(self, path: Path) -> None:
         with self._step("unlink", path):
             self._disk.file(path)
             self._disk.directory(path.parent).change(path.name, None)
+            self._disk.tell(path, None)
 
     def make_directories(self, path: Path) -> None:
         for one in (*reversed(path.parents), path):

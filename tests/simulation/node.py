@@ -6,25 +6,28 @@ from __future__ import annotations
 
 import asyncio
 import random
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
+from storage.cache.directory import FileCache
 from storage.errors import MobulaError, Unavailable
+from storage.format import MAIN_BRANCH
 from storage.log.reader import LogReader
-from storage.objects import CountingStore, RetryingStore
+from storage.objects import CountingStore, HeldLock
 from tests.fakes import CountedIds
 from tests.simulation.loop import Process, SimulatedLoop
-from tests.simulation.store import SimulatedStore
+from tests.simulation.store import Fate
 
-__all__ = ["DATABASE", "Node", "SimulatedClock", "called"]
+__all__ = ["Node", "SimulatedClock", "called"]
 
 T = TypeVar("T")
 
-DATABASE = "d" * 32
 START_MS = 1_790_000_000_000  # wall time when a world begins
 PATIENCE_S = (0.5, 5.0, 60.0)  # how long a caller waits for an answer
-RETRY_BUDGET_MS = 20_000  # of one call of a store
+CACHE_BYTES = 20_000  # a few micropartitions
 
 
 class SimulatedClock:
@@ -59,14 +62,18 @@ class Node:
     process: Process
     clock: SimulatedClock
     ids: CountedIds
-    wire: SimulatedStore  # each call as it is
-    store: CountingStore  # the same with repetitions, as production has it
+    fate: Fate
+    store: CountingStore
     rng: random.Random
+    database_id: str = ""  # once it has looked
     serves: Any = None  # what others call
+    lock: HeldLock | None = None  # of a directory
     waiting: list[asyncio.Future[Any]] = field(
         default_factory=list
     )  # calls that it has not answered
 
+    cache: FileCache | None = None  # made when it is first needed
+    scratch: tempfile.TemporaryDirectory[str] | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # calls that it has taken
 
     @property
@@ -74,7 +81,21 @@ class Node:
         return f"{self.role}.{self.life}"
 
     def reader(self) -> LogReader:
-        return LogReader(self.store, DATABASE, "main")
+        return LogReader(self.store, self.database_id, MAIN_BRANCH)
+
+    async def fetched(self, name: str, checksum: str, size_bytes: int) -> bytes:
+        """A micropartition, by way of the cache that workers have."""
+        if self.cache is None:
+            self.scratch = tempfile.TemporaryDirectory(prefix="mobula-simulation-")
+            self.cache = FileCache(Path(self.scratch.name), CACHE_BYTES, self.store)
+        with await self.cache.open(name, checksum, size_bytes) as lease:
+            return lease.path.read_bytes()
+
+    def let_go(self) -> None:
+        """Of the lock."""
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
 
     def died(self) -> None:
         """Who waits for it hears that."""
@@ -82,12 +103,6 @@ class Node:
             if not reply.done():
                 reply.set_exception(Unavailable(f"{self.name} has died; it may have happened"))
         self.waiting.clear()
-
-
-def retrying(wire: SimulatedStore, clock: SimulatedClock, rng: random.Random) -> CountingStore:
-    return CountingStore(
-        RetryingStore(wire, clock=clock, budget_ms=RETRY_BUDGET_MS, rng=rng)  # type: ignore[arg-type]
-    )
 
 
 async def called(

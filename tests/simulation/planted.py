@@ -82,9 +82,7 @@ def _(stack: ExitStack) -> None:
         store: Any, reader: Any, snapshot: Any, *, epoch: int, owner: Any, clock: Any, ids: Any
     ) -> Any:
         lowered = dataclasses.replace(snapshot, epoch=min(snapshot.epoch, epoch - 1))
-        return await fence(
-            store, reader, lowered, epoch=epoch, owner=owner, clock=clock, ids=ids
-        )
+        return await fence(store, reader, lowered, epoch=epoch, owner=owner, clock=clock, ids=ids)
 
     fence = _replace(stack, takeover_module, "_fence", blind)
 

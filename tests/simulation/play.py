@@ -7,20 +7,27 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
 
 from actors.primary.primary import Primary
 from storage.errors import MobulaError
+from storage.format import MAIN_BRANCH, DatabaseFormat
 from storage.log.reader import LogReader
-from storage.names import CHECKPOINT_PREFIX
+from storage.names import CHECKPOINT_PREFIX, FORMAT
+from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import ROOT, read_checkpoint
 from storage.snapshot.model import Snapshot
 from tests.property.index_check import check_indexes
 from tests.property.isolation_checker import problems
 from tests.simulation.clients import ACCOUNTS, BALANCE, REGISTERS, TABLES, Client
+from tests.simulation.contents import fetched
 from tests.simulation.loop import Stuck
 from tests.simulation.model import Effect
-from tests.simulation.node import DATABASE, Node
-from tests.simulation.store import LATE_S_MAX, SimulatedStore
+from tests.simulation.node import Node
+from tests.simulation.roles import candidate, opened, reader
+from tests.simulation.store import LATE_S_MAX
 from tests.simulation.witness import Violation
 from tests.simulation.world import Case, World
 
@@ -57,14 +64,19 @@ class Report:
 
 def play(case: Case) -> Report:
     """Run a case. Never raises for what it finds."""
-    world = World(case)
+    return run(World(case))
+
+
+def run(world: World) -> Report:
+    """The same of a world."""
+    case = world.case
     digest = hashlib.blake2b(digest_size=16)
 
     def note(method: str, name: str, before: bytes | None, after: bytes | None) -> None:
         digest.update(f"{world.loop.time():.6f} {method} {name} ".encode())
         digest.update(hashlib.blake2b(after or b"").digest())
 
-    world.bucket.watchers.append(note)
+    world.place.watchers.append(note)
     violation: BaseException | None = None
     try:
         world.loop.run(world.director, _story(world), until_s=UNTIL_S)
@@ -93,10 +105,10 @@ async def _story(world: World) -> None:
         for i in range(case.clients)
     ]
     for number in range(case.candidates):
-        world.start(f"candidate-{number + 1}", world.candidate, mortal=True)
+        world.start(f"candidate-{number + 1}", partial(candidate, world), mortal=True)
     await _in(world, clients[0].node, _set_up(clients[0]))
     for number in range(case.readers):
-        world.start(f"reader-{number + 1}", world.reader, mortal=True)
+        world.start(f"reader-{number + 1}", partial(reader, world), mortal=True)
     disturbing = asyncio.create_task(world.disturb())
     await asyncio.gather(*(_in(world, c.node, c.play(case.steps)) for c in clients))
     world.heal()
@@ -149,16 +161,17 @@ async def _readers_catch_up(world: World) -> None:
 async def _aftermath(world: World, clients: Sequence[Client]) -> None:
     """The whole database as it is left, by every way that leads to it."""
     witness = world.witness
-    store = _quiet(world, "auditor")
-    reader = LogReader(store, DATABASE, "main")
+    store = world.place.quiet()
+    fetch = partial(fetched, store)
+    log = _log(world, store)
     newest = await _replayed(world, store)
     for lsn in sorted({*range(0, newest.lsn, max(newest.lsn // 8, 1)), newest.lsn}):
-        snapshot = await reader.open(lsn)
-        witness.read("auditor", snapshot, await world.contents.of(snapshot, store))
-    found = await reader.open()
+        snapshot = await log.open(lsn)
+        witness.read("auditor", snapshot, await world.contents.of(snapshot, fetch))
+    found = await log.open()
     if found != newest:
         witness.fail("checkpoints equal the log", "the newest snapshot, opened and replayed")
-    for name in sorted(world.bucket.objects):
+    for name in sorted(world.place.objects()):
         if name.startswith(CHECKPOINT_PREFIX) and name.endswith(f"/{ROOT}"):
             found = await read_checkpoint(store, name)
             if found != await _replayed(world, store, found.lsn):
@@ -168,12 +181,16 @@ async def _aftermath(world: World, clients: Sequence[Client]) -> None:
     await _check_indexes(world, store)
 
 
-async def _replayed(world: World, store: SimulatedStore, lsn: int | None = None) -> Snapshot:
+def _log(world: World, store: ObjectStore) -> LogReader:
+    found = msgspec.json.decode(world.place.objects()[FORMAT], type=DatabaseFormat)
+    return LogReader(store, found.database_id, MAIN_BRANCH)
+
+
+async def _replayed(world: World, store: ObjectStore, lsn: int | None = None) -> Snapshot:
     """From the log alone."""
-    reader = LogReader(store, DATABASE, "main")
-    empty = Snapshot(database_id=DATABASE, branch_id="main")
+    log = _log(world, store)
     tail = list(range(1, (world.witness.lsn if lsn is None else lsn) + 1))
-    return await reader._replay(empty, tail)
+    return await log._replay(log._empty, tail)
 
 
 def _check_histories(world: World, clients: Sequence[Client]) -> None:
@@ -199,7 +216,7 @@ def _check_histories(world: World, clients: Sequence[Client]) -> None:
         witness.fail("transactions are isolated", problem)
 
 
-async def _check_indexes(world: World, store: SimulatedStore) -> None:
+async def _check_indexes(world: World, store: ObjectStore) -> None:
     """Those of every primary that still serves, and of one that would follow."""
     serving = [
         (n, p) for n, p in world.primaries if n.serves is p and p.snapshot.lsn == world.witness.lsn
@@ -207,29 +224,17 @@ async def _check_indexes(world: World, store: SimulatedStore) -> None:
     for _, primary in serving:
         await _checked(world, primary, store)
     successor = world.start("successor", _nothing, mortal=False)
-    opened = await world._opened(successor, force=True)
-    assert opened is not None
-    world.primaries.append((successor, opened))
-    await _checked(world, opened, store)
+    found = await opened(world, successor, force=True)
+    assert found is not None
+    await _checked(world, found, store)
 
 
-async def _checked(world: World, primary: Primary, store: SimulatedStore) -> None:
+async def _checked(world: World, primary: Primary, store: ObjectStore) -> None:
+    primary._indexes._store = store  # its own may have died with it
     try:
         await check_indexes(primary, store)
     except AssertionError as error:
         world.witness.fail("the index agrees with the data", repr(error))
-
-
-def _quiet(world: World, name: str) -> SimulatedStore:
-    """A store without faults."""
-    return SimulatedStore(
-        world.bucket,
-        world.director,
-        world.network,
-        seed=world.case.seed,
-        faults=lambda call: None,
-        lease_s=1.0,
-    )
 
 
 def _clean_up(world: World) -> None:
@@ -237,3 +242,6 @@ def _clean_up(world: World) -> None:
     world.loop.bury()
     for _, primary in world.primaries:
         primary._indexes.close()
+    for node in world.past:
+        if node.scratch is not None:
+            node.scratch.cleanup()

@@ -22,9 +22,7 @@ __all__ = ["shrink"]
 Try = Callable[[Case], Report | None]
 
 
-def shrink(
-    report: Report, *, tries_max: int = 150, run: Callable[[Case], Report] = play
-) -> Report:
+def shrink(report: Report, *, tries_max: int = 150, run: Callable[[Case], Report] = play) -> Report:
     """The smallest failing case that was found from a failing one, and how it came out."""
     assert report.violation is not None
     best, tries = report, 0

@@ -22,7 +22,7 @@ from storage.objects import ObjectInfo
 from tests.simulation.faults import Call, Fault, Faults
 from tests.simulation.loop import Process
 
-__all__ = ["Bucket", "SimulatedStore"]
+__all__ = ["Bucket", "Fate", "SimulatedStore", "Watch", "damaged"]
 
 T = TypeVar("T")
 Watch = Callable[[str, str, bytes | None, bytes | None], None]
@@ -30,7 +30,14 @@ Watch = Callable[[str, str, bytes | None, bytes | None], None]
 
 TIMEOUT_S = 5.0  # when a client gives up
 LATE_S_MAX = 40.0  # when the server has done at last what a client gave up
-_WRAPPERS = ("storage/objects/", "tests/simulation/store.py", "tenacity", "asyncio")
+_WRAPPERS = (
+    "storage/objects/",
+    "tests/simulation/store.py",
+    "tests/simulation/directory.py",
+    "tenacity",
+    "asyncio",
+    "concurrent",
+)
 
 
 class Bucket:
@@ -81,8 +88,33 @@ class Bucket:
             watch(method, name, before, after)
 
 
+class Fate:
+    """What becomes of the calls of one process, which are numbered."""
+
+    def __init__(self, process: Process, faults: Faults) -> None:
+        self._process = process
+        self._faults = faults
+        self._count = 0
+        self.cut_off_until_s = 0.0  # a partition of the network: nothing gets through
+
+    def of(self, method: str, name: str) -> tuple[Call, Fault | None]:
+        """The next call, and what goes wrong with it."""
+        self._count += 1
+        call = Call(
+            process=self._process.name,
+            number=self._count,
+            method=method,
+            name=name,
+            site=_call_site(),
+        )
+        fault = self._faults(call)
+        if asyncio.get_running_loop().time() < self.cut_off_until_s:
+            fault = fault if fault is not None and fault.crashes else Fault.BEFORE
+        return call, fault
+
+
 class SimulatedStore:
-    """`ObjectStore` of one process. Calls are numbered; `calls` hears of each."""
+    """`ObjectStore` of one process."""
 
     url = "simulated://bucket"
 
@@ -93,20 +125,16 @@ class SimulatedStore:
         network: Process,
         *,
         seed: int,
-        faults: Faults,
+        fate: Fate,
         lease_s: float,
-        calls: Callable[[Call, Fault | None], None] = lambda call, fault: None,
     ) -> None:
         """Args: network: what carries requests and outlives their senders."""
         self._bucket = bucket
         self._process = process
         self._network = network
         self._seed = seed
-        self._faults = faults
+        self._fate = fate
         self._lease_s = lease_s
-        self._calls = calls
-        self._count = 0
-        self.cut_off_until_s = 0.0  # a partition of the network: nothing gets through
 
     async def create(self, name: str, data: bytes) -> None:
         await self._call("create", name, lambda: self._bucket.create(name, data))
@@ -150,20 +178,8 @@ class SimulatedStore:
         """Nothing is open."""
 
     async def _call(self, method: str, name: str, apply: Callable[[], T]) -> T:
-        self._count += 1
-        call = Call(
-            process=self._process.name,
-            number=self._count,
-            method=method,
-            name=name,
-            site=_call_site(),
-        )
-        loop = asyncio.get_running_loop()
+        call, fault = self._fate.of(method, name)
         rng = random.Random(f"{self._seed} time {call.id}")
-        fault = self._faults(call)
-        if loop.time() < self.cut_off_until_s:
-            fault = fault if fault is not None and fault.crashes else Fault.BEFORE
-        self._calls(call, fault)
         return await _Request(self, call, fault, apply, rng).answer()
 
 
@@ -223,7 +239,7 @@ class _Request:
         if self.fault is Fault.REPLY_LOST:
             error = self._unavailable()
         if error is None:
-            result = self._damaged(result)
+            result = damaged(result, self.fault, self.rng)
         self.loop.call_later(
             self._trip_s(), self._deliver, result, error, context=self.network.context.copy()
         )
@@ -235,16 +251,6 @@ class _Request:
             self.reply.set_exception(error)
         else:
             self.reply.set_result(result)
-
-    def _damaged(self, result: Any) -> Any:
-        if not isinstance(result, bytes) or not result:
-            return result
-        if self.fault is Fault.TRUNCATED:
-            return result[: self.rng.randrange(len(result))]
-        if self.fault is Fault.BIT_FLIP:
-            at, bit = self.rng.randrange(len(result)), 1 << self.rng.randrange(8)
-            return result[:at] + bytes([result[at] ^ bit]) + result[at + 1 :]
-        return result
 
     async def _die(self) -> Any:
         self.process.crash()
@@ -266,9 +272,21 @@ class _Request:
         return Unavailable(f"{self.call.method} {self.call.name!r}: {what}")
 
 
+def damaged(result: T, fault: Fault | None, rng: random.Random) -> T:
+    """What is read, with what goes wrong with it."""
+    if not isinstance(result, bytes) or not result:
+        return result
+    if fault is Fault.TRUNCATED:
+        return result[: rng.randrange(len(result))]
+    if fault is Fault.BIT_FLIP:
+        at, bit = rng.randrange(len(result)), 1 << rng.randrange(8)
+        return result[:at] + bytes([result[at] ^ bit]) + result[at + 1 :]
+    return result
+
+
 def _call_site() -> str:
     """Who asked: the nearest caller that is no store itself, as `path:function`."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(1)
     while frame is not None:
         path = frame.f_code.co_filename
         if not any(part in path for part in _WRAPPERS):

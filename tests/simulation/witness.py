@@ -141,6 +141,18 @@ class Witness:
                 self.fail("row counts are true", f"{where}: {counts}, expected {expected}")
         return state
 
+    def power_lost(self, left: Mapping[str, bytes]) -> None:
+        """Everybody on the machine died, and some of what was not durable is gone."""
+        kept = sorted(log_lsn(name) for name in left if name.startswith("log/"))
+        if kept != list(range(1, len(kept) + 1)):
+            self.fail("the log is dense", f"after a power loss: {kept}")
+        if len(kept) < self.acknowledged_lsn:
+            self.fail("what is acknowledged is durable", f"{self.acknowledged_lsn}, {len(kept)}")
+        del self.headers[len(kept) :], self.states[len(kept) + 1 :]
+        for known in self.known.values():
+            if known.lsn is not None and known.lsn > len(kept):
+                known.lsn = None
+
     # --- clients --------------------------------------------------------------------------------
 
     def intends(self, token: IngestToken, effects: Sequence[Effect]) -> None:

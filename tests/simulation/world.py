@@ -10,34 +10,31 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from actors.primary.limits import CheckpointPolicy, KeyedLimits
 from actors.primary.primary import Primary
-from actors.virtual_warehouse.follower import Follower
-from storage.errors import Conflict, CorruptData, Fenced, MobulaError, Unavailable
-from storage.flush_policy import FlushPolicy
-from storage.log.epoch import Owner
-from storage.log.takeover import take_over
-from storage.objects import ObjectStore
+from storage.errors import Unavailable
 from storage.snapshot.model import Snapshot
 from tests.fakes import CountedIds
 from tests.simulation.contents import Contents
-from tests.simulation.faults import Call, Fault, drawn
+from tests.simulation.faults import Call, Fault, Faults, drawn
 from tests.simulation.loop import Process, SimulatedLoop
-from tests.simulation.node import Node, SimulatedClock, called, retrying
-from tests.simulation.store import Bucket, SimulatedStore
+from tests.simulation.node import Node, SimulatedClock, called
+from tests.simulation.place import BucketPlace, DirectoryPlace, Place
+from tests.simulation.store import Fate
 from tests.simulation.witness import Witness
 
 __all__ = ["Case", "World"]
 
 T = TypeVar("T")
+Work = Callable[[Node], Coroutine[Any, Any, None]]
 
 LEASE_MS = 3_000
 HOUR_MS = 3_600_000
-KEPT = 3  # snapshots that a reader comes back to
+DIRECTORIES = 0.3  # of the cases
+POWER = 0.3  # of the events on a directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +48,7 @@ class Case:
         events: crashes, stalls, jumps of clocks, partitions.
         impatience: how likely a candidate takes over at once, as `mobula primary promote` does,
             each time that it finds somebody reigning.
+        directory: on a directory, else on an object store.
         think_ms: how long a client waits between transactions, at most.
         only: if given, the identities of the faults and events that may happen; see `shrink.py`.
     """
@@ -65,6 +63,7 @@ class Case:
     events: int = 6
     impatience: float = 0.02
     think_ms: int = 500
+    directory: bool = False
     only: tuple[str, ...] | None = None
 
     @classmethod
@@ -80,23 +79,25 @@ class Case:
             trouble=rng.choice([0.0, 0.01, 0.04, 0.1]),
             loss=rng.choice([0.0, 0.01, 0.05, 0.15]),
             events=rng.choice([0, 3, 6, 12]),
-            impatience=rng.choice([0.0, 0.01, 0.05, 0.2]),
+            impatience=rng.choice([0.0, 0.01, 0.03, 0.1]),
             think_ms=rng.choice([0, 20, 500, 3_000]),
+            directory=rng.random() < DIRECTORIES,
         )
 
 
 class World:
     """One case."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, *, faults: Faults | None = None) -> None:
+        """Args: faults: others than those of the case."""
         self.case = case
         self.rng = random.Random(f"world {case.seed}")
         self.loop = SimulatedLoop(random.Random(f"schedule {case.seed}"))
         self.network = Process("network")
         self.director = Process("director")
-        self.bucket = Bucket()
+        self.place: Place = _place(case, self.network, self.director)
         self.witness = Witness(abort=self.loop.abort)
-        self.bucket.watchers.append(self.witness.changed)
+        self.place.watchers.append(self.witness.changed)
         self.contents = Contents()
         self.nodes: dict[str, Node] = {}  # by role, those that live now
         self.past: list[Node] = []
@@ -104,50 +105,42 @@ class World:
         self.snapshots: dict[str, Snapshot] = {}  # newest of each reader
         self.happened: Counter[str] = Counter()
         self.ids: list[str] = []  # of the faults and events that have happened
+        self.called: Callable[[Call], None] = lambda call: None  # hears of each
         self.healed = False
         self.over = False
-        self._faults = drawn(case.seed, case.trouble, frozenset(Fault), only=case.only)
-        self._steady = drawn(
-            case.seed,
-            case.trouble,
-            [fault for fault in Fault if not fault.crashes],
-            only=case.only,
-        )
+        self._faults = faults or drawn(case.seed, case.trouble, frozenset(Fault), only=case.only)
 
     # --- processes ------------------------------------------------------------------------------
 
-    def start(self, role: str, work: Callable[[Node], Awaitable[None]], *, mortal: bool) -> Node:
+    def start(self, role: str, work: Work, *, mortal: bool) -> Node:
         """A process of that role; if it is mortal and dies, another follows."""
         life = 1 + sum(node.role == role for node in self.past)
         process = Process(f"{role}.{life}")
         rng = random.Random(f"{self.case.seed} {process.name}")
         clock = SimulatedClock(self.loop, rng)
-        wire = SimulatedStore(
-            self.bucket,
-            process,
-            self.network,
-            seed=self.case.seed,
-            faults=self._fault if mortal else self._fault_of_client,
-            lease_s=LEASE_MS / 1000,
-        )
+        fate = Fate(process, self._fault if mortal else self._fault_of_client)
         node = Node(
             role=role,
             life=life,
             process=process,
             clock=clock,
             ids=CountedIds(f"{process.name}"),
-            wire=wire,
-            store=retrying(wire, clock, rng),
+            fate=fate,
+            store=self.place.store(process, fate, seed=self.case.seed, clock=clock, rng=rng),
             rng=rng,
         )
-        process.died = lambda: self._died(node, work)
+        process.died = lambda: self._died(node, work if mortal else None)
         self.nodes[role] = node
         self.past.append(node)
-        self.loop.create_task(_running(work, node), context=process.context.copy())
+        self.loop.create_task(work(node), context=process.context.copy())
         return node
 
-    def _died(self, node: Node, work: Callable[[Node], Awaitable[None]]) -> None:
+    def _died(self, node: Node, work: Work | None) -> None:
+        """Args: work: what the next life does; None: there is none."""
         node.died()
+        self.place.died(node.process)
+        if self.over or work is None:
+            return
         self.happened["crash"] += 1
 
         def follow() -> None:
@@ -161,10 +154,13 @@ class World:
         return self._noted(call, None if self.healed else self._faults(call))
 
     def _fault_of_client(self, call: Call) -> Fault | None:
-        return self._noted(call, None if self.healed else self._steady(call))
+        """Clients tell the tale: they never die."""
+        fault = None if self.healed else self._faults(call)
+        return self._noted(call, None if fault is None or fault.crashes else fault)
 
     def _noted(self, call: Call, fault: Fault | None) -> Fault | None:
         self.happened["calls"] += 1
+        self.called(call)
         if fault is not None:
             self.happened[fault.name] += 1
             self.ids.append(call.id)
@@ -190,104 +186,8 @@ class World:
         found = self.snapshots.get(role)
         return 0 if found is None else found.lsn
 
-    def store_of(self, primary: Primary) -> ObjectStore:
-        return next(node.store for node, known in self.primaries if known is primary)
-
-    # --- roles ----------------------------------------------------------------------------------
-
-    async def candidate(self, node: Node) -> None:
-        """Becomes the primary if nobody is, serves until it is replaced, and begins again."""
-        while True:
-            primary = await self._opened(node)
-            if primary is None:
-                await node.clock.sleep_ms(node.rng.uniform(100, 3_000))
-                continue
-            self.primaries.append((node, primary))
-            self.happened["reigns"] += 1
-            primary.start()
-            node.serves = primary
-            while primary.stopped is None:
-                await node.clock.sleep_ms(500)
-            node.serves = None
-            await primary.close()
-
-    async def _opened(self, node: Node, *, force: bool = False) -> Primary | None:
-        """Args: force: without waiting for whoever reigns."""
-        owner = Owner(
-            id=node.role if node.rng.random() < 0.5 else node.name,
-            nonce=node.ids.new(),
-            address=node.name,
-            lease_ms=LEASE_MS,
-        )
-        try:
-            reign = await take_over(
-                node.store,
-                node.reader(),
-                owner=owner,
-                clock=node.clock,
-                ids=node.ids,
-                predecessor_is_dead=force or node.rng.random() < self.case.impatience,
-            )
-        except (Unavailable, Fenced, CorruptData, Conflict):
-            return None
-        policy = random.Random(f"policy {self.case.seed}")
-        return Primary(
-            reign,
-            store=node.store,
-            clock=node.clock,
-            ids=node.ids,
-            policy=CheckpointPolicy(tail_groups_max=policy.choice([2, 5, 20, 300])),
-            keyed=KeyedLimits(
-                flush=FlushPolicy(
-                    rows_max=policy.choice([8, 20, 200]), deltas_max=policy.choice([2, 5, 50])
-                )
-            ),
-        )
-
-    async def reader(self, node: Node) -> None:
-        """Opens a snapshot, follows the log, looks back; now and then begins anew."""
-        while True:
-            try:
-                known = self.witness.acknowledged_lsn
-                snapshot = await node.reader().open()
-                if snapshot.lsn < known:
-                    self.witness.fail("what is acknowledged is seen", f"{snapshot.lsn} < {known}")
-                await self._follow(node, snapshot)
-            except MobulaError:
-                await node.clock.sleep_ms(node.rng.uniform(10, 1_000))
-
-    async def _follow(self, node: Node, snapshot: Snapshot) -> None:
-        reader, rng, kept = node.reader(), node.rng, [snapshot]
-        follower = Follower(reader, snapshot, node.clock, poll_ms=rng.choice([0, 200, 2_000]))
-        running = asyncio.create_task(follower.run())
-        try:
-            for _ in range(rng.randrange(5, 60)):
-                wanted = self.witness.acknowledged_lsn if rng.random() < 0.5 else None
-                found = await follower.latest(wanted, 20_000)
-                if wanted is not None and found.lsn < wanted:
-                    self.witness.fail("readers read what they wrote", f"{found.lsn} < {wanted}")
-                self.witness.advanced(node.name, found.lsn)
-                await self.look(node, found)
-                self.snapshots[node.role] = found
-                kept = [*kept[-KEPT:], found]
-                if rng.random() < 0.2:
-                    await self.look(node, rng.choice(kept))
-                if rng.random() < 0.1:
-                    await self._look_back(node, rng.randrange(found.lsn + 1))
-                await node.clock.sleep_ms(rng.uniform(0, 500 + self.loop.time() * 50))
-        finally:
-            running.cancel()
-
-    async def _look_back(self, node: Node, lsn: int) -> None:
-        """AS OF an LSN."""
-        found = await node.reader().open(lsn)
-        if found.lsn != lsn:
-            self.witness.fail("the past is what it was", f"asked for {lsn}, got {found.lsn}")
-        await self.look(node, found)
-
-    async def look(self, node: Node, snapshot: Snapshot) -> None:
-        """Read all that a snapshot holds."""
-        self.witness.read(node.name, snapshot, await self.contents.of(snapshot, node.store))
+    def node_of(self, primary: Primary) -> Node:
+        return next(node for node, known in self.primaries if known is primary)
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -308,33 +208,46 @@ class World:
         node = rng.choice(mortal)
         now_s = self.loop.time()
         what = rng.choice(["crash", "stall", "stall", "jump", "cut off", "outage"])
+        if isinstance(self.place, DirectoryPlace) and rng.random() < POWER:
+            what = "power loss"
         self.happened[what] += 1
         if what == "crash" and node.process.alive:
             node.process.crash()
+        elif isinstance(self.place, DirectoryPlace) and what == "power loss":
+            self._lose_power(self.place, mortal, rng)
         elif what == "stall":
             node.process.stalled_until_s = now_s + rng.choice([0.5, 5.0, 30.0]) * rng.random()
         elif what == "jump":
             node.clock.jump(rng.choice([-HOUR_MS, HOUR_MS, rng.uniform(-5_000, 5_000)]))
         elif what == "cut off":
-            node.wire.cut_off_until_s = now_s + rng.uniform(0, 40)
+            node.fate.cut_off_until_s = now_s + rng.uniform(0, 40)
         elif what == "outage":
             for one in self.nodes.values():
-                one.wire.cut_off_until_s = now_s + rng.uniform(0, 25)
+                one.fate.cut_off_until_s = now_s + rng.uniform(0, 25)
+
+    def _lose_power(self, place: DirectoryPlace, nodes: Sequence[Node], rng: random.Random) -> None:
+        """The machine with the directory and all processes, the clients not."""
+        place.lose_power(rng)
+        self.witness.power_lost(place.objects())
+        for node in nodes:
+            node.process.crash()
 
     def freeze(self) -> None:
         """From now on nothing happens but what the director does."""
         self.over = True
         for node in self.nodes.values():
-            node.process.died = lambda: None
             node.process.crash()
 
     def heal(self) -> None:
         """From now on nothing fails."""
         self.healed = True
         for node in self.nodes.values():
-            node.wire.cut_off_until_s = 0.0
+            node.fate.cut_off_until_s = 0.0
             node.process.stalled_until_s = 0.0
 
 
-async def _running(work: Callable[[Node], Awaitable[None]], node: Node) -> None:
-    await work(node)
+def _place(case: Case, network: Process, director: Process) -> Place:
+    lease_s = LEASE_MS / 1000
+    if case.directory:
+        return DirectoryPlace(lease_s=lease_s)
+    return BucketPlace(network, director, seed=case.seed, lease_s=lease_s)

@@ -1,0 +1,132 @@
+"""What processes of Mobula's do in a simulated world: candidates for the primary, and readers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from actors.primary.limits import CheckpointPolicy, KeyedLimits
+from actors.primary.primary import Primary
+from actors.primary.reign import reign_of
+from actors.virtual_warehouse.follower import Follower
+from storage.errors import Conflict, CorruptData, Fenced, MobulaError, Unavailable
+from storage.flush_policy import FlushPolicy
+from storage.format import open_or_create, read_format
+from storage.log.epoch import Owner
+from storage.snapshot.model import Snapshot
+from tests.simulation.node import Node
+from tests.simulation.world import LEASE_MS, World
+
+__all__ = ["candidate", "opened", "reader"]
+
+KEPT = 3  # snapshots that a reader comes back to
+
+
+async def candidate(world: World, node: Node) -> None:
+    """Becomes the primary if nobody is, serves until it is replaced, and begins again."""
+    while True:
+        found = await opened(world, node)
+        if found is None:
+            await node.clock.sleep_ms(node.rng.uniform(100, 3_000))
+            continue
+        world.happened["reigns"] += 1
+        found.start()
+        node.serves = found
+        while found.stopped is None:
+            await node.clock.sleep_ms(500)
+        node.serves = None
+        await found.close()
+        node.let_go()
+
+
+async def opened(world: World, node: Node, *, force: bool = False) -> Primary | None:
+    """A new primary of the world, which does not serve yet; None: not now.
+
+    Args: force: whoever reigns.
+    """
+    owner = Owner(
+        id=node.role if node.rng.random() < 0.5 else node.name,
+        nonce=node.ids.new(),
+        address=node.name,
+        lease_ms=LEASE_MS,
+    )
+    impatient = node.rng.random() < world.case.impatience
+    try:
+        found = await open_or_create(node.store, node.ids, node.clock)
+        node.database_id = found.database_id
+        reign, node.lock = await reign_of(
+            node.store,
+            node.reader(),
+            owner=owner,
+            clock=node.clock,
+            ids=node.ids,
+            force=force or impatient,
+        )
+    except (Unavailable, Fenced, CorruptData, Conflict):
+        return None
+    policy = random.Random(f"policy {world.case.seed}")
+    primary = Primary(
+        reign,
+        store=node.store,
+        clock=node.clock,
+        ids=node.ids,
+        policy=CheckpointPolicy(tail_groups_max=policy.choice([2, 5, 20, 300])),
+        keyed=KeyedLimits(
+            flush=FlushPolicy(
+                rows_max=policy.choice([8, 20, 200]), deltas_max=policy.choice([2, 5, 50])
+            )
+        ),
+    )
+    world.primaries.append((node, primary))
+    return primary
+
+
+async def reader(world: World, node: Node) -> None:
+    """Opens a snapshot, follows the log, looks back; now and then begins anew."""
+    while True:
+        try:
+            known = world.witness.acknowledged_lsn
+            node.database_id = (await read_format(node.store)).database_id
+            snapshot = await node.reader().open()
+            if snapshot.lsn < known:
+                world.witness.fail("what is acknowledged is seen", f"{snapshot.lsn} < {known}")
+            await _follow(world, node, snapshot)
+        except MobulaError:
+            await node.clock.sleep_ms(node.rng.uniform(10, 1_000))
+
+
+async def _follow(world: World, node: Node, snapshot: Snapshot) -> None:
+    rng, kept, witness = node.rng, [snapshot], world.witness
+    poll_ms = rng.choice([0, 200, 2_000])
+    follower = Follower(node.reader(), snapshot, node.clock, poll_ms=poll_ms)
+    running = asyncio.create_task(follower.run())
+    try:
+        for _ in range(rng.randrange(5, 60)):
+            wanted = witness.acknowledged_lsn if rng.random() < 0.5 else None
+            found = await follower.latest(wanted, 20_000)
+            if wanted is not None and found.lsn < wanted:
+                witness.fail("readers read what they wrote", f"{found.lsn} < {wanted}")
+            witness.advanced(node.name, found.lsn)
+            await _look(world, node, found)
+            world.snapshots[node.role] = found
+            kept = [*kept[-KEPT:], found]
+            if rng.random() < 0.2:
+                await _look(world, node, rng.choice(kept))
+            if rng.random() < 0.1:
+                await _look_back(world, node, rng.randrange(found.lsn + 1))
+            await node.clock.sleep_ms(rng.uniform(0, 500 + world.loop.time() * 50))
+    finally:
+        running.cancel()
+
+
+async def _look_back(world: World, node: Node, lsn: int) -> None:
+    """AS OF an LSN."""
+    found = await node.reader().open(lsn)
+    if found.lsn != lsn:
+        world.witness.fail("the past is what it was", f"asked for {lsn}, got {found.lsn}")
+    await _look(world, node, found)
+
+
+async def _look(world: World, node: Node, snapshot: Snapshot) -> None:
+    """Read all that a snapshot holds."""
+    world.witness.read(node.name, snapshot, await world.contents.of(snapshot, node.fetched))
