@@ -179,6 +179,7 @@ class Maintainer:
 
     async def _step(self) -> bool:
         """One task, if one is due."""
+        self._sequencer.refuse_away()  # what it would upload could not be committed
         snapshot = self._sequencer.snapshot
         try:
             for table in snapshot.tables.values():

@@ -52,6 +52,7 @@ from storage.errors import (
     UnknownObject,
 )
 from storage.ids import Ids
+from storage.log.epoch import Owner
 from storage.log.record import Group
 from storage.log.takeover import Reign
 from storage.micropartition.inputs import Chosen
@@ -167,6 +168,15 @@ class Primary:
         """Why it takes no more writes: it was replaced, or closed. None: it serves."""
         return self._sequencer.stopped
 
+    async def ended(self) -> None:
+        """Return once it takes no more writes."""
+        await self._sequencer.ended()
+
+    @property
+    def owner(self) -> Owner:
+        """Who it is, as the store has it."""
+        return self._reign.owner
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Snapshot]:
         """The newest durable snapshot, for somebody who writes what depends on it: what is written
@@ -180,8 +190,15 @@ class Primary:
 
     async def submit(self, transaction: Transaction) -> Receipt:
         """See `Sequencer.submit`. Waits for room where deltas have grown too much."""
-        async with self._refusing():
-            return await self._submit(transaction)
+        try:
+            async with self._refusing():
+                return await self._submit(transaction)
+        except (InvalidRequest, Conflict):
+            # An earlier attempt may have become durable while this one was looked at.
+            token = transaction.token
+            if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
+                return receipt
+            raise
 
     async def commit(
         self, transaction_id: str, token: IngestToken | None
@@ -212,8 +229,9 @@ class Primary:
 
     async def _submit(self, transaction: Transaction) -> Receipt:
         token = transaction.token
-        if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
+        if token is not None and (receipt := await self._sequencer.outcome(token)) is not None:
             return receipt
+        self._sequencer.refuse_away()  # before it reads from there
         growing = (o for o in transaction.operations if not isinstance(o, TruncateTable))
         await self._room({table_of(operation) for operation in growing})
         if not self._large(transaction):
@@ -391,6 +409,7 @@ class Primary:
             "flushes": self._maintainer.flushes,
             "open_transactions": len(self.transactions),
             "checkpoint_lsn": self._checkpoint.lsn if self._checkpoint else None,
+            "store_away": self._sequencer.away,
             "last_error": str(error) if error else None,
         }
 

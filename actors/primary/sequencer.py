@@ -12,14 +12,17 @@
    that was replaced and does not know it judges by the past, and the call that it refuses may be
    the repetition of one that its successor has committed.
 5. When the store does not answer, the waiters hear `Unavailable` (it may still have happened: they
-   repeat with their token), and the very same bytes are tried again, for ever. When the slot is
-   another's, everybody hears `Fenced` and this object is finished.
+   repeat with their token), and the very same bytes are tried again, for ever. Until that has
+   succeeded nothing new is taken: it would wait and not hear more. Groups behind that one stay and
+   follow it, though they were never sent: what maintenance has read of them is on its way as well.
+6. When the slot is another's, everybody hears `Fenced` and this object is finished.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -103,6 +106,8 @@ class Sequencer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopped: MobulaError | None = None
+        self._ended = asyncio.Event()
+        self._away: str | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -113,6 +118,15 @@ class Sequencer:
     def stopped(self) -> MobulaError | None:
         """Why it has ended; None while it runs."""
         return self._stopped
+
+    async def ended(self) -> None:
+        """Return once it has."""
+        await self._ended.wait()
+
+    @property
+    def away(self) -> str | None:
+        """Since when the store has not answered, and why; None: it answers."""
+        return self._away
 
     @property
     def working(self) -> Snapshot:
@@ -156,6 +170,8 @@ class Sequencer:
         """
         if (receipt := self._known(token)) is not None:
             return receipt
+        if self._stopped is not None:
+            raise self._stopped
         if token in self._tokens:
             return await self._wait(self._tokens[token][1])
         return None
@@ -165,8 +181,8 @@ class Sequencer:
 
         Raises:
             InvalidRequest, Conflict: refused, nothing changed.
-            Unavailable: too much is queued (nothing changed), or the store does not answer (it may
-                still happen: repeat with the same token).
+            Unavailable: too much is queued or the store has been away for long (nothing changed),
+                or it does not answer now (it may still happen: repeat with the same token).
             Fenced: this primary has been replaced.
         """
         if self._stopped is not None:
@@ -175,6 +191,7 @@ class Sequencer:
         while True:
             if token is not None and (receipt := await self.outcome(token)) is not None:
                 return receipt
+            self.refuse_away()
             table = self._unopened(transaction)
             if table is None:
                 return await self._wait(self._enqueue(transaction))
@@ -190,6 +207,7 @@ class Sequencer:
         """
         if self._stopped is not None:
             raise self._stopped
+        self.refuse_away()
         if self._groups:
             await self._wait(self._groups[-1].entries[-1])
         try:
@@ -197,6 +215,15 @@ class Sequencer:
         except Fenced as error:
             self.stop(error)
             raise
+
+    def refuse_away(self) -> None:
+        """Raises Unavailable as long as the store does not answer: whoever waited for it would hear
+        that in the end, and not know what has become of the call."""
+        if self._away is not None:
+            raise Unavailable(
+                f"the store has not answered {self._away}; nothing of this call was written, "
+                "repeat it when the store is back"
+            )
 
     async def open_table(self, table: TableState) -> None:
         """Open a table's index; the state has it afterwards, unless the table has changed
@@ -231,10 +258,12 @@ class Sequencer:
         await self._idle.wait()
 
     def stop(self, reason: MobulaError) -> None:
-        """Refuse everything from now on; waiters hear `reason`."""
-        self._stopped = reason
+        """Refuse everything from now on; waiters hear `reason`, and later callers the first one."""
+        if self._stopped is None:
+            self._stopped = reason
+        self._ended.set()
         for group in self._groups:
-            fail(group, reason)
+            fail(group, self._stopped)
         self._idle.set()
         self._wake.set()
 
@@ -346,17 +375,21 @@ class Sequencer:
     async def _commit(self, open_group: OpenGroup) -> None:
         self._seal(open_group)
         group = self._encode(open_group)
+        since_ms = self._clock.now_ms()
         while True:
             try:
                 written = await self._writer.append(group)
                 break
             except Unavailable as error:
-                fail(open_group, Unavailable(_unknown_message(error)))
                 if self._stopped is not None:
                     return
+                self._away = _away_text(since_ms, error)
+                for waiting in self._groups:
+                    fail(waiting, Unavailable(_unknown_message(error)))
             except MobulaError as error:
                 self.stop(error)
                 return
+        self._away = None
         self._groups.popleft()
         self._finish(open_group, written)
 
@@ -409,6 +442,12 @@ def _refuse_others(transaction: Transaction, resolved: Sequence[Resolved]) -> No
             "could not serialize access: others have written what decides which rows the "
             "transaction writes; begin again and retry"
         )
+
+
+def _away_text(since_ms: int, error: Unavailable) -> str:
+    since = datetime.datetime.fromtimestamp(since_ms // 1000, datetime.UTC)
+    why = error.__cause__ or error  # without what `create_settled` says of the object
+    return f"since {since:%Y-%m-%d %H:%M:%S} UTC ({why})"
 
 
 def _unknown_message(error: Unavailable) -> str:

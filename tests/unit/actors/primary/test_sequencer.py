@@ -244,32 +244,45 @@ def test_ambiguous_outcomes_are_settled(faults: list[Fault]) -> None:
     asyncio.run(run())
 
 
+class Away(MemoryStore):
+    """It answers, or it does not: then each attempt waits until the gate is open, and fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+        self.seen: list[bytes] = []
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def create(self, name: str, data: bytes) -> None:
+        self.seen.append(data)
+        self.asked.set()
+        await self.gate.wait()
+        if self.away:
+            raise Unavailable("away")
+        await super().create(name, data)
+
+    async def get(self, name: str) -> bytes:
+        if self.away:
+            raise Unavailable("away")
+        return await super().get(name)
+
+
+async def went_away(sequencer: Sequencer, store: Away) -> None:
+    """A transaction with TOKEN has heard that nobody knows."""
+    await sequencer.submit(CREATE)
+    store.away = True
+    store.seen.clear()
+    with pytest.raises(Unavailable, match="unknown"):
+        await sequencer.submit(appending(sequencer.snapshot, 1, token=TOKEN))
+
+
 def test_store_that_is_away_is_unknown_then_the_same_bytes_are_committed() -> None:
-    class Away(MemoryStore):
-        def __init__(self) -> None:
-            super().__init__()
-            self.away = False
-            self.seen: list[bytes] = []
-
-        async def create(self, name: str, data: bytes) -> None:
-            self.seen.append(data)
-            if self.away:
-                raise Unavailable("away")
-            await super().create(name, data)
-
-        async def get(self, name: str) -> bytes:
-            if self.away:
-                raise Unavailable("away")
-            return await super().get(name)
-
     store = Away()
 
     async def test(sequencer: Sequencer, counting: CountingStore) -> None:
-        await sequencer.submit(CREATE)
-        store.away = True
-        store.seen.clear()
-        with pytest.raises(Unavailable, match="unknown"):
-            await sequencer.submit(appending(sequencer.snapshot, 1, token=TOKEN))
+        await went_away(sequencer, store)
         store.away = False
         receipt = await sequencer.submit(appending(sequencer.snapshot, 1, token=TOKEN))
         assert receipt.lsn == 3
@@ -277,6 +290,89 @@ def test_store_that_is_away_is_unknown_then_the_same_bytes_are_committed() -> No
         table = (await reader_of(counting).open()).find_table("numbers")
         assert table is not None
         assert table.row_count == 1
+
+    serving(test, store)
+
+
+def test_new_transactions_are_refused_at_once_while_the_store_is_away() -> None:
+    store = Away()
+
+    async def test(sequencer: Sequencer, counting: CountingStore) -> None:
+        assert sequencer.away is None
+        await went_away(sequencer, store)
+        store.gate.clear()  # no attempt ends any more
+        refused = r"not answered since 1970-01-01 00:00:00 UTC \(away\); nothing of this call was"
+        for token in (None, IngestToken(writer="w", sequence=2)):
+            with pytest.raises(Unavailable, match=refused):
+                await sequencer.submit(appending(sequencer.snapshot, 2, token=token))
+        with pytest.raises(Unavailable, match=refused):
+            await sequencer.confirm()
+        assert sequencer.away == "since 1970-01-01 00:00:00 UTC (away)"
+
+    serving(test, store)
+
+
+def test_a_known_token_waits_although_the_store_is_away() -> None:
+    store = Away()
+
+    async def test(sequencer: Sequencer, counting: CountingStore) -> None:
+        await went_away(sequencer, store)
+        store.gate.clear()
+        again = asyncio.create_task(sequencer.submit(appending(sequencer.snapshot, 1, token=TOKEN)))
+        await asyncio.sleep(0)
+        store.away = False
+        store.gate.set()
+        assert (await again).lsn == 3
+        assert sequencer.away is None
+        assert (await sequencer.submit(appending(sequencer.snapshot, 2))).lsn == 4
+        assert await reader_of(counting).open() == sequencer.snapshot
+
+    serving(test, store)
+
+
+def test_those_behind_a_group_that_nobody_knows_of_hear_it_too_and_follow_it() -> None:
+    store = Away()
+    later = IngestToken(writer="w", sequence=2)
+
+    async def test(sequencer: Sequencer, counting: CountingStore) -> None:
+        await sequencer.submit(CREATE)
+        snapshot = sequencer.snapshot
+        store.away = True
+        store.gate.clear()
+        store.asked.clear()
+        first = asyncio.create_task(sequencer.submit(appending(snapshot, 1, token=TOKEN)))
+        await store.asked.wait()
+        behind = asyncio.create_task(sequencer.submit(appending(snapshot, 2, token=later)))
+        confirming = asyncio.create_task(sequencer.confirm())
+        await asyncio.sleep(0)
+        store.gate.set()
+        for task in (first, behind, confirming):
+            with pytest.raises(Unavailable, match="unknown"):
+                await task
+        store.away = False
+        assert (await sequencer.submit(appending(snapshot, 2, token=later))).lsn == 4
+        assert (await sequencer.submit(appending(snapshot, 1, token=TOKEN))).lsn == 3
+        table = (await reader_of(counting).open()).find_table("numbers")
+        assert table is not None
+        assert table.row_count == 2
+
+    serving(test, store)
+
+
+def test_who_asks_a_primary_that_has_stopped_hears_why() -> None:
+    store = Away()
+
+    async def test(sequencer: Sequencer, counting: CountingStore) -> None:
+        ended = asyncio.create_task(sequencer.ended())
+        await went_away(sequencer, store)
+        store.gate.clear()
+        assert not ended.done()
+        sequencer.stop(Fenced("replaced"))
+        sequencer.stop(Unavailable("closed"))
+        await ended
+        for asking in (sequencer.outcome(TOKEN), sequencer.confirm(), sequencer.submit(CREATE)):
+            with pytest.raises(Fenced, match="replaced"):
+                await asking
 
     serving(test, store)
 

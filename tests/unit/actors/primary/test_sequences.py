@@ -131,6 +131,7 @@ def test_a_block_of_unknown_outcome_is_never_handed_out() -> None:
         with pytest.raises(Unavailable, match="unknown"):
             await reservations.reserve(SEQUENCE, 5)
         store.away = False
+        await sequencer.drain()
         assert await reservations.reserve(SEQUENCE, 5) == BLOCK_VALUES + 1
         durable = await reader_of(counting).open()
         assert durable.sequences[SEQUENCE].next_value == 2 * BLOCK_VALUES + 1
