@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from actors.operations import WriteMode
 from storage.errors import InvalidRequest, Unavailable
 from storage.names import FORMAT
-from storage.objects import CountingStore, Fault, FaultyStore, MemoryStore
+from storage.objects import CountingStore, Fault, FaultyStore, MemoryStore, ObjectInfo
 from storage.scrub import Finding, Progress, scrub
 from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed
 from tests.unit.storage.scrub.database import (
@@ -126,6 +127,45 @@ def test_a_store_that_does_not_answer_is_no_damage(objects: Objects, prefix: str
             await scrub(FaultyStore(await restored(objects), plan), on_finding=found.append)
         assert not found
 
+    asyncio.run(test())
+
+
+class Overtaken(MemoryStore):
+    """Objects appear while it is listed for the first time, right before the log is."""
+
+    late: Objects | None = None
+
+    async def list(
+        self, prefix: str, *, start_after: str = "", page_size: int = 1000
+    ) -> AsyncIterator[ObjectInfo]:
+        async for entry in super().list(prefix, start_after=start_after):
+            if self.late is not None and entry.name > "log/":
+                break
+            yield entry
+        if self.late is not None:
+            late, self.late = self.late, None
+            for name, data in late.items():
+                await self.put(name, data)
+            async for entry in super().list(prefix, start_after="log/"):
+                yield entry
+
+
+def test_a_primary_that_takes_over_while_names_are_listed(objects: Objects) -> None:
+    """Its fence is listed, but its owner has a name that was passed already."""
+    late = {name: objects[name] for name in objects if name.startswith("epoch/") and "2/" in name}
+    assert len(late) == 2
+
+    async def test() -> None:
+        store = Overtaken()
+        for name in objects.keys() - late.keys():
+            await store.put(name, objects[name])
+        store.late = late
+        found, report = await run(store)
+        assert not found
+        assert report.lsn == newest_lsn
+        assert store.late is None
+
+    newest_lsn = newest(objects).lsn
     asyncio.run(test())
 
 

@@ -255,8 +255,9 @@ def test_null_in_a_primary_key(objects: Objects) -> None:
     broken = with_delta(objects, "t", frame_of(objects, "t", [{"k": None, "u": 900, "v": "x"}]))
     found, _ = checked(broken)
     assert {f.object for f in found} == {last_log(broken)}
-    assert 'primary key "t_pkey"' in found[-1].expected
-    assert found[-1].found == "1 rows"
+    assert [f.found for f in found] == ["1 rows", "1 rows"]
+    assert found[0].expected == "no NULL in column k"
+    assert 'primary key "t_pkey"' in found[1].expected
 
 
 def test_null_in_another_key_is_no_key(objects: Objects) -> None:

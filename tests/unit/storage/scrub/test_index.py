@@ -24,7 +24,7 @@ from storage.primary_key import (
 )
 from storage.primary_key.locations import LiveRows
 from storage.primary_key.run import Trailer
-from storage.scrub import Finding, Part, Severity
+from storage.scrub import Finding, Part, Severity, runs
 from storage.snapshot import changes as c
 from storage.snapshot.changes import IndexRun
 from tests.unit.storage.scrub.database import (
@@ -299,6 +299,25 @@ def test_an_object_that_is_no_run(
     found = only(checked(exchanged(objects, "t", run, forged(objects[run.name], change)))[0])
     assert found.object == NAME
     assert text in found.found
+
+
+@pytest.mark.parametrize("entries", [1, 2, 3])
+def test_order_is_checked_across_slices(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch, entries: int
+) -> None:
+    monkeypatch.setattr(runs, "SLICE_ENTRIES", entries)
+    assert not checked(objects)[0]
+    run = runs_of(objects, "t")[0]
+    for position in range(1, 5):
+
+        def swap(data: bytearray, directory: int, trailer: int, at: int = 16 * position) -> None:
+            data[at : at + 16], data[at + 16 : at + 32] = (
+                data[at + 16 : at + 32],
+                data[at : at + 16],
+            )
+
+        broken = exchanged(objects, "t", run, forged(objects[run.name], swap))
+        assert "not ascending" in only(checked(broken)[0]).found
 
 
 def test_a_run_with_another_number_of_keys(objects: Objects) -> None:

@@ -227,3 +227,15 @@ def test_words_come_back_sorted_and_whole(tmp_path: Path, bits: int) -> None:
     assert sorted(found) == sorted(added)
     assert list(tmp_path.iterdir()) == []
     words.close()
+
+
+def test_a_file_may_have_more_rows_than_the_catalogue_says() -> None:
+    """They are there, and no bitmap can have them."""
+    places = Places(table({2: {1, 19}}), {2: 300}, set())
+    at = np.array([location(2, row) for row in range(310)], np.uint64)
+    beyond = places.beyond(at)
+    assert np.flatnonzero(beyond).tolist() == list(range(300, 310))
+    assert np.flatnonzero(~places.live(at[~beyond])).tolist() == [1, 19]
+    assert places.text(location(2, 7)) == "row 7 of data/2"
+    assert places.text(location(DELTA, 0)).startswith("row 0 of log/")
+    assert places.text(location(GONE, 0)) == "row 0 of file 1, which is not there"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from storage.delete_bitmap import Positions, encode_positions
+from storage.delete_bitmap import DeleteBitmap, Positions, encode_positions
 from storage.log.record import Group, GroupHeader, decode, encode
 from storage.names import checkpoint_lsn, log_lsn, log_name
 from storage.schema import TableSchema
@@ -307,6 +307,19 @@ def test_a_part_that_is_not_what_the_log_gives(
     assert [f.object for f in found] == [f"{directory}/part-{state.id}"]
     assert text in found[0].found
     assert found[0].table == "t"
+
+
+def test_a_part_that_miscounts_deleted_rows(objects: Objects) -> None:
+    snapshot, state = newest(objects), table(objects, "t")
+    (number, *_) = state.bitmaps
+    wrong = DeleteBitmap(number, state.bitmaps[number].row_count, state.bitmaps[number].bitmap)
+    wrong.deleted_count += 1
+    other = dataclasses.replace(state, bitmaps={**state.bitmaps, number: wrong})
+    tables = {**snapshot.tables, state.id: other}
+    broken, directory = with_checkpoint(objects, dataclasses.replace(snapshot, tables=tables))
+    found, _ = checked(broken)
+    assert [f.object for f in found] == [f"{directory}/part-{state.id}"]
+    assert "deleted rows of file" in found[0].expected
 
 
 def test_a_checkpoint_that_lacks_a_table(objects: Objects) -> None:
