@@ -23,6 +23,7 @@ from warehouse import IngestToken
 
 __all__ = [
     "ACCOUNTS",
+    "ALWAYS",
     "BALANCE",
     "KINDS",
     "SETUP",
@@ -50,7 +51,7 @@ KINDS: Mapping[str, int] = {
     "delete": 5,
     "large": 3,
     "large_upsert": 2,
-    "create": 4,
+    "create": 6,
 }
 _FLUSH_EVERY, _CHECKPOINT_EVERY = 25, 40  # batches, on average
 
@@ -126,8 +127,14 @@ def planned(seed: int, client: int, sequence: int) -> Batch:
 
 
 def _kind(seed: int, client: int, sequence: int) -> str:
-    if sequence > 1 and _kind(seed, client, sequence - 1) == "create":
+    """Tables come with odd numbers, so that it is known what the one before was."""
+    if sequence % 2 == 0 and _drawn(seed, client, sequence - 1) == "create":
         return "drop"
+    kind = _drawn(seed, client, sequence)
+    return kind if kind != "create" or sequence % 2 else "append"
+
+
+def _drawn(seed: int, client: int, sequence: int) -> str:
     source = np.random.default_rng([seed, client, sequence, 1])
     weights = np.array(list(KINDS.values()))
     return str(source.choice(list(KINDS), p=weights / weights.sum()))

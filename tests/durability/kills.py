@@ -152,7 +152,8 @@ class Run:
             self._seen += 1
 
     def _end(self) -> None:
-        """Every token once more, and earlier versions."""
+        """Once more what came late, what the reader saw last, and earlier versions."""
+        self._look()
         lsns = sorted(self.audit.digests)
         around = {lsn + step for lsn in self.figures.kill_lsns for step in (-1, 0, 1, 2)}
         every = lsns[:: max(1, len(lsns) // max(1, self.versions_wanted))]

