@@ -3,7 +3,7 @@
 # make must be there. PYTHON=/path/to/python picks the interpreter, ARGS='-k name' goes to pytest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench bench-upsert bench-freshness bench-elasticity bench-isolation bench-concurrency notebooks clean
+.PHONY: help demo test test-all sim check format bench bench-upsert bench-freshness bench-elasticity bench-isolation bench-concurrency notebooks clean
 
 # Every process of Ray loads the package. From bytecode that takes half as long.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,6 +13,9 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTHONS := python3.12 python3.11 python3
+SEED := 0
+RUNS := 200
+JOBS := 2
 PYTEST_STATUS := $(VENV)/pytest-status
 
 # Tests that need Ray run in one process, all others in the other (tests/two_processes.py).
@@ -33,6 +36,9 @@ test: $(STAMPS)/dev ## Run the tests that CI runs, in under 10 minutes on 2 core
 
 test-all: $(STAMPS)/dev ## Run every test, the long ones too.
 	@$(BIN)/python -m pytest -m "" $(TWO_PROCESSES) $(ARGS)
+
+sim: $(STAMPS)/dev ## Play RUNS seeds of the fault simulation from SEED on, in JOBS processes; failures are made small.
+	@$(BIN)/python -m tests.simulation --seed $(SEED) --runs $(RUNS) --jobs $(JOBS) $(ARGS)
 
 check: $(STAMPS)/dev ## Check style (ruff), format (ruff) and types (mypy); change nothing.
 	@status=0; for tool in "ruff check ." "ruff format --check ." mypy; do \

@@ -14,7 +14,16 @@ from storage.errors import CorruptData, ObjectMissing
 from storage.names import EPOCH_PREFIX, alive_name, epoch_of, owner_name
 from storage.objects import Created, ObjectStore, create_settled
 
-__all__ = ["Alive", "Lease", "Owner", "claim", "newest_epoch", "newest_owner", "read_alive", "read_owner"]
+__all__ = [
+    "Alive",
+    "Lease",
+    "Owner",
+    "claim",
+    "newest_epoch",
+    "newest_owner",
+    "read_alive",
+    "read_owner",
+]
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):

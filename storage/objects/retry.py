@@ -45,10 +45,11 @@ class _Budget:
     clock: Clock
     budget_ms: int
     started_ms: float
-    attempt_started_ms: float = 0.0
+    attempt_started_ms: float
 
     def begin(self, state: tenacity.RetryCallState) -> None:
-        self.attempt_started_ms = self.clock.monotonic_ms()
+        if state.attempt_number > 1:  # the first has been made
+            self.attempt_started_ms = self.clock.monotonic_ms()
 
     def is_spent(self, state: tenacity.RetryCallState) -> bool:
         now_ms = self.clock.monotonic_ms()
@@ -134,9 +135,23 @@ class RetryingStore:
         await self._inner.close()
 
     async def _repeat(self, action: str, call: Callable[[], Awaitable[T]]) -> T:
+        """The first attempt goes by itself: nearly all succeed, and repeating has a price."""
+        started_ms = self._clock.monotonic_ms()
+        try:
+            return await call()
+        except Unavailable as error:
+            return await self._repeat_after(error, action, call, started_ms)
+
+    async def _repeat_after(
+        self, first: Unavailable, action: str, call: Callable[[], Awaitable[T]], started_ms: float
+    ) -> T:
         budget = _Budget(
-            clock=self._clock, budget_ms=self._budget_ms, started_ms=self._clock.monotonic_ms()
+            clock=self._clock,
+            budget_ms=self._budget_ms,
+            started_ms=started_ms,
+            attempt_started_ms=started_ms,
         )
+        known: Unavailable | None = first
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(Unavailable),
             before=budget.begin,
@@ -148,6 +163,10 @@ class RetryingStore:
 
         # tenacity awaits only what it recognises as a coroutine function; a lambda is none.
         async def attempt() -> T:
+            nonlocal known
+            if known is not None:
+                error, known = known, None
+                raise error
             return await call()
 
         try:

@@ -36,7 +36,16 @@ from tests.simulation.node import Node
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-__all__ = ["ACCOUNTS", "BALANCE", "REGISTERS", "TABLES", "Client", "new_table"]
+__all__ = [
+    "ACCOUNTS",
+    "BALANCE",
+    "BIGINT",
+    "REGISTERS",
+    "TABLES",
+    "Client",
+    "new_table",
+    "operation_of",
+]
 
 T = TypeVar("T")
 
@@ -84,6 +93,7 @@ class Client:
         self.index = index
         self.rng = node.rng
         self.sequence = 0
+        self.failure: Exception | None = None  # why the last call was not answered
         self.refusal: Exception | None = None  # the last one
         self.numbers = 0
         self.done: list[tuple[IngestToken, Operations]] = []  # the last that were acknowledged
@@ -148,7 +158,7 @@ class Client:
         if self.rng.random() < 0.5:
             await self.write(("append", "events", self.rows(range(50), 20)), files=True)
         else:
-            kind = self.rng.choice(["upsert", "ignore"])
+            kind = self.rng.choice(["insert", "upsert", "ignore"])
             await self.write((kind, "items", self.items_rows(range(ITEMS), 10)), files=True)
 
     async def own_table(self) -> None:
@@ -198,8 +208,9 @@ class Client:
         made: list[Operation] = []
 
         async def operations() -> Sequence[Operation]:
-            """Files are uploaded once; rows are made for the table as it is now."""
-            if not files or not made:
+            """Files are uploaded once, unless they are spoilt; rows are made for the table as it
+            is now."""
+            if not files or not made or isinstance(self.failure, CorruptData):
                 made[:] = [await self.operation(effect, files) for effect in effects]
             return made
 
@@ -226,12 +237,12 @@ class Client:
         """Until the outcome is known. Returns None: it was refused."""
         token = self.token()
         self.world.witness.intends(token, effects)
-        doubtful = False
+        doubtful, self.failure = False, None
         while True:
             try:
                 receipt = await self.submitted(token, operations)
-            except (Unavailable, Fenced, CorruptData):
-                doubtful = True
+            except (Unavailable, Fenced, CorruptData) as error:
+                doubtful, self.failure = True, error
                 await self.pause()
                 continue
             except (InvalidRequest, Conflict) as error:

@@ -44,6 +44,10 @@ class Place(Protocol):
         """A process has crashed."""
         ...
 
+    def spoil(self, name: str, data: bytes | None) -> None:
+        """An object rots, or goes (None), and nobody is told."""
+        ...
+
 
 class BucketPlace:
     """An object store behind a network. `lease_s`: how slow slow calls are."""
@@ -76,6 +80,12 @@ class BucketPlace:
     def died(self, process: Process) -> None:
         """Its requests are on their way."""
 
+    def spoil(self, name: str, data: bytes | None) -> None:
+        if data is None:
+            del self.bucket.objects[name]
+        else:
+            self.bucket.objects[name] = data
+
 
 class DirectoryPlace:
     """A directory that all processes of one machine share. Whoever holds its lock reigns."""
@@ -107,6 +117,13 @@ class DirectoryPlace:
     def died(self, process: Process) -> None:
         with contextlib.suppress(KeyError):  # the disk may know it already
             self.disk.crash(process.name)
+
+    def spoil(self, name: str, data: bytes | None) -> None:
+        path = ROOT / name
+        if data is None:
+            self.disk.directory(path.parent).change(path.name, None)
+        else:
+            self.disk.file(path).content = data
 
     def lose_power(self, rng: random.Random) -> None:
         """Everybody on the machine dies, and what was not fsync'd may be gone."""

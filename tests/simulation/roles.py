@@ -13,6 +13,7 @@ from storage.errors import Conflict, CorruptData, Fenced, MobulaError, Unavailab
 from storage.flush_policy import FlushPolicy
 from storage.format import open_or_create, read_format
 from storage.log.epoch import Owner
+from storage.snapshot.apply import tso_ms
 from storage.snapshot.model import Snapshot
 from tests.simulation.node import Node
 from tests.simulation.world import LEASE_MS, World
@@ -113,17 +114,24 @@ async def _follow(world: World, node: Node, snapshot: Snapshot) -> None:
             if rng.random() < 0.2:
                 await _look(world, node, rng.choice(kept))
             if rng.random() < 0.1:
-                await _look_back(world, node, rng.randrange(found.lsn + 1))
+                await _look_back(world, node, found)
             await node.clock.sleep_ms(rng.uniform(0, 500 + world.loop.time() * 50))
     finally:
         running.cancel()
 
 
-async def _look_back(world: World, node: Node, lsn: int) -> None:
-    """AS OF an LSN."""
+async def _look_back(world: World, node: Node, newest: Snapshot) -> None:
+    """AS OF an LSN, or a time."""
+    witness, lsn = world.witness, node.rng.randrange(newest.lsn + 1)
+    if lsn and node.rng.random() < 0.5:
+        at_ms = tso_ms(witness.headers[lsn - 1].tso)
+        lsn = await node.reader().lsn_at(at_ms, newest)
+        rightly = max(h.lsn for h in witness.headers[: newest.lsn] if tso_ms(h.tso) <= at_ms)
+        if lsn != rightly:
+            witness.fail("the past is what it was", f"at {at_ms} ms: {lsn}, not {rightly}")
     found = await node.reader().open(lsn)
     if found.lsn != lsn:
-        world.witness.fail("the past is what it was", f"asked for {lsn}, got {found.lsn}")
+        witness.fail("the past is what it was", f"asked for {lsn}, got {found.lsn}")
     await _look(world, node, found)
 
 

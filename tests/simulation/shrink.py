@@ -1,4 +1,4 @@
-"""Makes a failing case small: fewer faults, fewer processes, less to do, and still the same failure.
+"""Makes a failing case small: fewer faults, fewer processes, less to do, the same failure.
 
 1. Leave out faults and events: halves first, then ever smaller parts (delta debugging; Zeller and
    Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002).

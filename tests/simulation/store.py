@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable
@@ -290,7 +291,8 @@ def _call_site() -> str:
     while frame is not None:
         path = frame.f_code.co_filename
         if not any(part in path for part in _WRAPPERS):
-            return f"{_short(path)}:{frame.f_code.co_qualname}"
+            function = re.sub(r"<locals>\.|\.<\w+>", "", frame.f_code.co_qualname)
+            return f"{_short(path)}:{function}"
         frame = frame.f_back  # type: ignore[assignment]
     return "?"
 

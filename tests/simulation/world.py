@@ -33,6 +33,7 @@ Work = Callable[[Node], Coroutine[Any, Any, None]]
 
 LEASE_MS = 3_000
 HOUR_MS = 3_600_000
+EVENTS = ("crash", "stall", "stall", "jump", "cut off", "outage", "rot")
 DIRECTORIES = 0.3  # of the cases
 POWER = 0.3  # of the events on a directory
 
@@ -45,7 +46,7 @@ class Case:
         steps: of each client.
         trouble: how likely a call of the store fails.
         loss: how likely a message between processes is lost.
-        events: crashes, stalls, jumps of clocks, partitions.
+        events: crashes, stalls, jumps of clocks, partitions; kinds: which of them.
         impatience: how likely a candidate takes over at once, as `mobula primary promote` does,
             each time that it finds somebody reigning.
         directory: on a directory, else on an object store.
@@ -64,6 +65,7 @@ class Case:
     impatience: float = 0.02
     think_ms: int = 500
     directory: bool = False
+    kinds: tuple[str, ...] = EVENTS
     only: tuple[str, ...] | None = None
 
     @classmethod
@@ -106,6 +108,7 @@ class World:
         self.happened: Counter[str] = Counter()
         self.ids: list[str] = []  # of the faults and events that have happened
         self.called: Callable[[Call], None] = lambda call: None  # hears of each
+        self.spoilt: set[str] = set()  # objects that have rotted
         self.healed = False
         self.over = False
         self._faults = faults or drawn(case.seed, case.trouble, frozenset(Fault), only=case.only)
@@ -207,7 +210,7 @@ class World:
         mortal = [node for role, node in self.nodes.items() if not role.startswith("client")]
         node = rng.choice(mortal)
         now_s = self.loop.time()
-        what = rng.choice(["crash", "stall", "stall", "jump", "cut off", "outage"])
+        what = rng.choice(self.case.kinds)
         if isinstance(self.place, DirectoryPlace) and rng.random() < POWER:
             what = "power loss"
         self.happened[what] += 1
@@ -224,6 +227,20 @@ class World:
         elif what == "outage":
             for one in self.nodes.values():
                 one.fate.cut_off_until_s = now_s + rng.uniform(0, 25)
+
+        elif what == "rot":
+            self._spoil(rng)
+
+    def _spoil(self, rng: random.Random) -> None:
+        """One, or all, of a kind of objects that can be done without while the log is whole."""
+        prefix = rng.choice(["index/", "checkpoint/"])
+        found = {k: v for k, v in self.place.objects().items() if k.startswith(prefix)}
+        for name in sorted(found) if rng.random() < 0.5 else sorted(found)[-1:]:
+            whole = found[name]
+            at = rng.randrange(len(whole))
+            flipped = whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]
+            self.place.spoil(name, rng.choice([None, flipped, whole[:at]]))
+            self.spoilt.add(name)
 
     def _lose_power(self, place: DirectoryPlace, nodes: Sequence[Node], rng: random.Random) -> None:
         """The machine with the directory and all processes, the clients not."""

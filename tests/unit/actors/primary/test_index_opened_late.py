@@ -9,8 +9,11 @@ from actors.primary.primary import Primary
 from storage.objects import MemoryStore
 from tests.fakes import CountedIds, FakeClock
 from tests.property.index_check import check_indexes
-from tests.property.test_keyed_faults import ACCOUNTS, OWN, _operations
+from tests.simulation.clients import BIGINT, new_table, operation_of
+from tests.simulation.model import Effect
 from tests.unit.storage.log.reigns import NUMBERS, appending, reign
+
+OWN = 1_000  # keys from there on are written once
 
 
 async def _primary(store: MemoryStore, name: str) -> Primary:
@@ -28,7 +31,9 @@ async def _end(primary: Primary) -> None:
 
 def _upsert(primary: Primary, value: int) -> Transaction:
     info = primary.table("public", "accounts")
-    return Transaction(operations=_operations(info, value, (1, 2)))
+    shared = Effect("upsert", "accounts", ((1, value), (2, value)))
+    own = Effect("insert", "accounts", ((value, value),))
+    return Transaction(operations=(operation_of(info, shared), operation_of(info, own)))
 
 
 def test_merged_deltas_of_the_group_are_found() -> None:
@@ -36,7 +41,7 @@ def test_merged_deltas_of_the_group_are_found() -> None:
         store = MemoryStore()
         first = await _primary(store, "first")
         first._spawn(first._sequencer.run())
-        await first.submit(Transaction(operations=(ACCOUNTS, NUMBERS)))
+        await first.submit(Transaction(operations=(new_table("accounts", BIGINT), NUMBERS)))
         await first.submit(_upsert(first, OWN))
         await _end(first)
         second = await _primary(store, "second")

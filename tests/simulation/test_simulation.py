@@ -1,0 +1,110 @@
+"""The simulation itself: seeds keep every promise, stories replay, mistakes are found.
+
+MOBULA_RUNS=1000 plays so many seeds instead of the 200 of every day; `make sim` is for more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.__main__ import case_of, printed
+from tests.simulation.planted import PLANTED, planted
+from tests.simulation.play import play
+from tests.simulation.shrink import shrink
+from tests.simulation.world import Case
+
+RUNS = int(os.environ.get("MOBULA_RUNS", "200"))
+AT_ONCE = 10  # seeds of one test
+BOUND = 300  # seeds within which each planted mistake must be found
+HERE = Path(__file__).parent
+REGRESSIONS = json.loads((HERE / "regressions.json").read_text(encoding="utf-8"))
+CAUGHT: dict[str, int] = json.loads((HERE / "caught.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("first", range(0, RUNS, AT_ONCE))
+def test_every_promise_holds(first: int) -> None:
+    for seed in range(first, min(first + AT_ONCE, RUNS)):
+        report = play(Case.of(seed))
+        if report.violation is not None:
+            sys.stdout.write(f"seed {seed}: {report.violation}\n")
+            sys.stdout.write(f"made small: {printed(shrink(report).case)}\n")
+            raise report.violation
+
+
+def test_a_seed_is_one_story_in_every_process() -> None:
+    """Whatever the hashes of strings are."""
+    code = (
+        "from tests.simulation.play import play; from tests.simulation.world import Case\n"
+        "for seed in (3, 7, 23, 42): print(play(Case.of(seed)).digest)"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": hashes, "PYTHONPATH": str(HERE.parents[1])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hashes in ("1", "2")
+    }
+    assert len(told) == 1
+    assert len(set(told.pop().split())) == 4
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_mistake_is_found(name: str) -> None:
+    """`caught.json` says at which seed it was found last: that one is tried first."""
+    likely = CAUGHT[name]
+    for tried, seed in enumerate((likely, *(s for s in range(BOUND) if s != likely))):
+        with planted(name):
+            report = play(Case.of(seed))
+        if report.violation is not None:
+            sys.stdout.write(f"seed {seed}, the {tried + 1}. tried: {report.violation}\n")
+            return
+    pytest.fail(f"{name}: not found within {BOUND} seeds")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_mistake_is_found_from_the_first_seed_on(name: str) -> None:
+    for seed in range(BOUND):
+        with planted(name):
+            if play(Case.of(seed)).violation is not None:
+                assert seed == CAUGHT[name], f"update caught.json: {name} at {seed}"
+                return
+    pytest.fail(f"{name}: not found within {BOUND} seeds")
+
+
+@pytest.mark.parametrize("kept", REGRESSIONS, ids=[one["what"] for one in REGRESSIONS])
+def test_what_was_found_stays_mended(kept: dict[str, str]) -> None:
+    """Each has been a defect of Mobula; `planted` brings it back, where it can be brought back."""
+    case = case_of(json.dumps(kept["case"]))
+    report = play(case)
+    assert report.violation is None, report.violation
+    if "planted" in kept:
+        with planted(kept["planted"]):
+            assert play(case).kind == kept["kind"]
+
+
+def test_a_failing_case_is_made_small_and_replays() -> None:
+    name = "a flush forgets what was deleted meanwhile"
+    with planted(name):
+        report = play(Case.of(CAUGHT[name]))
+        assert report.violation is not None
+        small = shrink(report, tries_max=40)
+        assert small.kind == report.kind
+        assert size(small.case) < size(report.case)
+        again = play(case_of(printed(small.case)))
+        assert (again.kind, again.digest) == (small.kind, small.digest)
+    assert play(small.case).violation is None
+
+
+def size(case: Case) -> int:
+    faults = 1_000 if case.only is None else len(case.only)
+    return faults + case.steps + case.clients + case.readers + case.candidates
