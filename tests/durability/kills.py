@@ -5,7 +5,8 @@
     python -m tests.durability.kills --root-kind real --rounds 20 --seed 7 --proxy
 
 1. Each round starts the writer (`writer.py`), waits for a moment drawn from the seed (while it
-   opens, after the beginning of a flush, at any time, …) and kills it with SIGKILL.
+   opens, after the beginning of a flush, at any time, …) and kills it with SIGKILL. On S3 it is
+   sometimes only stopped, and goes on when its successor has written: then it must be fenced.
 2. The next writer begins with what the last one did not hear the outcome of, with the same tokens.
 3. A reader asks meanwhile; what it saw is held against the log.
 4. After every few rounds, and at the end, the database is audited without the writer (`audit.py`).
@@ -23,7 +24,6 @@ import asyncio
 import json
 import random
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,6 +37,9 @@ from tests.durability.audit import Audit
 from tests.durability.life import Life, Moment, drawn_moment
 from tests.durability.places import KINDS_OF_ROOT, Place, place_of
 from tests.durability.reader import Reader
+
+KNOWN = 0.3  # how often an acknowledged token is asked for once more
+FROZEN = 0.25  # how often a writer over S3 is stopped, and not killed
 
 
 @dataclass(slots=True)
@@ -82,6 +85,7 @@ class Run:
         self.reader = Reader(place, self.audit)
         self.repeated: list[tuple[tuple[int, int], int]] = []  # (token, epoch of who repeated it)
         self.versions = 0
+        self.zombie: Life | None = None
         self._seen = 0
 
     def go(self) -> None:
@@ -94,7 +98,7 @@ class Run:
                 moment = Moment(after="any", delay_s=0.5)
                 if not last:
                     moment = drawn_moment(self.source, self.place)
-                killed_ms = self._round(number, moment, killed_ms)
+                killed_ms = self._round(number, moment, killed_ms, last=last)
                 if last or (number + 1) % self.audit_every == 0:
                     self._look()
                     killed_ms = None
@@ -102,27 +106,43 @@ class Run:
                     break
         finally:
             self.reader.stop()
+            if self.zombie is not None:
+                self.zombie.kill()
         self._end()
 
-    def _round(self, number: int, moment: Moment, killed_ms: float | None) -> float:
-        with tempfile.TemporaryFile() as errors:
-            life = Life(self.place, self.audit, known=self.source.random() < 0.3, errors=errors)
-            try:
-                life.reach(moment)
-            finally:
+    def _round(self, number: int, moment: Moment, killed_ms: float | None, *, last: bool) -> float:
+        known, frozen = (self.source.random() < chance for chance in (KNOWN, FROZEN))
+        life = Life(self.place, self.audit, known=known)
+        wrote = False
+        try:
+            life.reach(moment)
+            wrote = bool(life.found("done"))
+            if wrote:
+                self._thaw()
+        finally:
+            if frozen and wrote and not last and self.zombie is None and self.place.on_s3:
+                self.zombie, found_ms = life, life.freeze()
+                self.figures.counts["stopped"] += 1
+            else:
                 found_ms = life.kill()
+                self.figures.counts["killed"] += 1
         self.figures.take(life, killed_ms)
-        self.figures.counts["kills"] += 1
-        self.figures.counts[f"killed: {moment.after}"] += 1
+        self.figures.counts[f"after {moment.after}"] += 1
         if life.found("reigning"):
             epoch = life.found("reigning")[0]["epoch"]
             self.repeated += [(token, epoch) for token in life.unknown]
         done = len(life.found("done"))
         sys.stderr.write(
-            f"{number + 1}/{self.rounds} killed {moment.delay_s:.2f} s after {moment.after}, "
+            f"{number + 1}/{self.rounds} ended {moment.delay_s:.2f} s after {moment.after}, "
             f"{done} commits\n"
         )
         return found_ms
+
+    def _thaw(self) -> None:
+        """Somebody else has written: who was stopped goes on, and must notice."""
+        if self.zombie is not None:
+            self.zombie.thaw()
+            self.zombie = None
 
     def _look(self) -> None:
         """Audit everything that is there now."""

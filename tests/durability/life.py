@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 CLIENTS = 2
 STUCK_S = 90.0
 PATIENCE_S = 5.0  # for a moment that does not come
+NOTICE_S = 30.0  # in which a writer that was replaced must notice
 
 # When to kill, and how often: while Python loads, while the database opens, at any time after the
 # first commit, or soon after something begins.
@@ -52,7 +54,7 @@ class Moment:
 def drawn_moment(source: random.Random, place: Place) -> Moment:
     """One of `MOMENTS`, and how long after that."""
     after = source.choices(list(MOMENTS), list(MOMENTS.values()))[0]
-    on_s3 = place.kind != "directory"
+    on_s3 = place.on_s3
     longest_s = {
         "loading": 1.0,
         "opening": 0.7 + on_s3 * (1.5 + place.lease_ms / 1000),
@@ -64,18 +66,24 @@ def drawn_moment(source: random.Random, place: Place) -> Moment:
 class Life:
     """One process of the writer, from its start to its end.
 
-    Attributes: events: what it has told, oldest first.
+    Attributes:
+        events: what it has told, oldest first.
+        unknown: batches that it sends although they may have been committed before.
+        frozen: it was stopped for a while, and somebody else took its place.
     """
 
-    def __init__(self, place: Place, audit: Audit, *, known: bool, errors: IO[bytes]) -> None:
+    def __init__(self, place: Place, audit: Audit, *, known: bool) -> None:
+        """Args: known: it first asks for what is acknowledged already."""
         last = dict.fromkeys(range(CLIENTS), 0)
         for client, sequence in audit.acknowledged:
             last[client] = max(last[client], sequence)
         self.unknown = [(c, s + 1) for c, s in last.items() if audit.begun.get(c, 0) > s]
         self.events: list[dict[str, Any]] = []
+        self.frozen = False
+        self._silent = False  # it will tell nothing any more
         self.started_ms = time.monotonic() * 1000
         self._audit = audit
-        self._errors = errors
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed when it has ended)
         self._told = threading.Condition()
         sequences = ",".join(str(last[client] + 1) for client in range(CLIENTS))
         self._process = subprocess.Popen(
@@ -88,9 +96,9 @@ class Life:
             ],
             cwd=REPOSITORY,
             env=_environment(place.disturbed),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # it ends when that closes: with us
             stdout=subprocess.PIPE,
-            stderr=errors,
+            stderr=self._errors,
         )
         self._listener = threading.Thread(target=self._listen)
         self._listener.start()
@@ -103,21 +111,23 @@ class Life:
                     self._take(json.loads(line))
                     self._told.notify_all()
         with self._told:
+            self._silent = True
             self._told.notify_all()
 
     def _take(self, event: dict[str, Any]) -> None:
         self.events.append(event)
-        audit, batch = self._audit, (event.get("client"), event.get("sequence"))
+        audit = self._audit
         match event["event"]:
-            case "begin" if batch[1]:
+            case "begin" if event["sequence"]:
                 audit.begun[event["client"]] = max(
                     audit.begun.get(event["client"], 0), event["sequence"]
                 )
-            case "done":
-                audit.acknowledged[event["client"], event["sequence"]] = event["lsn"]
-            case "known" if audit.acknowledged[event["client"], event["sequence"]] != event["lsn"]:
-                audit.wrong.append(f"repeated token of {batch}: another receipt, {event['lsn']}")
-            case "failed":
+            case "done" | "known":
+                token = (event["client"], event["sequence"])
+                lsn = audit.acknowledged.setdefault(token, event["lsn"])
+                if lsn != event["lsn"]:
+                    audit.wrong.append(f"repeated token {token}: LSN {event['lsn']}, not {lsn}")
+            case "failed" if not (self.frozen and event["error"].startswith("Fenced")):
                 audit.wrong.append(f"writer: {event}")
 
     def found(self, name: str) -> list[dict[str, Any]]:
@@ -135,7 +145,7 @@ class Life:
                     return True
                 seen = len(self.events)
                 left_s = deadline - time.monotonic()
-                if left_s <= 0 or self._process.poll() is not None:
+                if left_s <= 0 or self._silent:
                     return False
                 self._told.wait(min(left_s, 1.0))
 
@@ -165,10 +175,25 @@ class Life:
             f"standard error: {_end_of(self._errors)}"
         )
 
+    def freeze(self) -> float:
+        """Stop it, as a machine that is suspended. Returns the moment, in milliseconds."""
+        self.frozen = True
+        self._process.send_signal(signal.SIGSTOP)
+        return time.monotonic() * 1000
+
+    def thaw(self) -> None:
+        """Let it go on, now that somebody else has written: it must notice, and end."""
+        self._process.send_signal(signal.SIGCONT)
+        if not self.wait(_named("failed"), NOTICE_S):
+            self._audit.wrong.append(
+                f"a writer that was replaced did not notice in {NOTICE_S:.0f} s: {self.events[-3:]}"
+            )
+        self.kill()
+
     def kill(self) -> float:
         """End it. Returns the moment, in milliseconds."""
         ended = self._process.poll()
-        if ended is not None:
+        if ended is not None and not self.frozen:
             self._audit.wrong.append(
                 f"the writer ended by itself with {ended}: {_end_of(self._errors)}"
             )
@@ -176,6 +201,9 @@ class Life:
         self._process.kill()
         self._process.wait()
         self._listener.join()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._errors.close()
         return killed_ms
 
     def first_done_ms(self) -> float | None:

@@ -54,6 +54,11 @@ class Place:
     disturbed: StoreOptions
     lease_ms: int
 
+    @property
+    def on_s3(self) -> bool:
+        """No file lock says that a writer is dead: its successor waits for the lease."""
+        return self.kind != "directory"
+
 
 def directory_place(directory: str) -> Place:
     """A database in a directory."""

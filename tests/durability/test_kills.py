@@ -39,7 +39,7 @@ def killed(kind: str, rounds: int, *more: str, timeout_s: float = 120.0) -> dict
 
 def check(found: dict[str, Any]) -> None:
     assert found["violations"] == []
-    assert found["kills"] == found["rounds"] + 1
+    assert found["killed"] + found.get("stopped", 0) == found["rounds"] + 1
     assert found["commits"] > found["rounds"]
     assert found["versions"] > 0
     assert found["reader"]["answers"] > 0

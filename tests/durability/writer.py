@@ -17,7 +17,7 @@ standard output, each line written whole before anything else is done:
 
 `--next` says with which sequence number each client goes on: after a kill the first one that was
 not acknowledged, whose outcome is unknown. With `--known` the one before it is asked for first; the
-answer must be its first receipt.
+answer must be its first receipt. When standard input closes, the process ends.
 """
 
 from __future__ import annotations
@@ -171,6 +171,12 @@ def write(db: Database, seed: int, client: int, first: int, *, known: bool) -> N
         report("done", client=client, sequence=sequence, lsn=commit.lsn)
 
 
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(0)
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser()
@@ -183,6 +189,7 @@ def main() -> None:
     chosen = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)  # says on standard error where it stands
     options = replace(StoreOptions.from_environment(), read_timeout_ms=chosen.read_timeout_ms)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     report("opening")
     db = until_known(
         partial(
