@@ -49,10 +49,10 @@ def test_a_few_kills_over_a_directory() -> None:
     check(killed("directory", 3, "--versions", "20"))
 
 
-def test_a_few_kills_over_s3_whose_network_fails() -> None:
-    found = killed("moto", 2, "--proxy", "--versions", "5")
+def test_a_kill_over_s3_whose_network_fails() -> None:
+    found = killed("moto", 1, "--proxy", "--versions", "5")
     check(found)
-    assert found["faults"]["requests"] > 100
+    assert found["faults"]["requests"] > 50
 
 
 @pytest.mark.slow
