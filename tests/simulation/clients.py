@@ -290,6 +290,8 @@ class Client:
         """One open transaction: all of a table is read, and some of it written."""
         world, token, known = self.world, self.token(), self.world.witness.acknowledged_lsn
         found: dict[Key, int] = {}
+        if table == "registers":
+            self.history.append((token, known, found))  # the call may go on when we do not wait
 
         async def work(primary: Primary) -> Receipt | None:
             transaction = await primary.transactions.begin("repeatable read")
@@ -310,8 +312,6 @@ class Client:
             self.refused(token, error, False)
         except (Unavailable, Fenced, CorruptData):
             await self.came_out(token)
-        if table == "registers" and found:
-            self.history.append((token, known, dict(found)))
 
     async def came_out(self, token: IngestToken) -> None:
         """Ask for the outcome of a commit that was not answered, until a primary says."""
@@ -335,6 +335,8 @@ class Client:
         """For the checker of isolation: each transaction with where the log has it."""
         witness, made = self.world.witness, list[Recorded]()
         for token, known, found in self.history:
+            if not found:
+                continue
             lsn, written = witness.placed(token)
             made.append(
                 Recorded(
