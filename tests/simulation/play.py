@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from unittest.mock import patch
 
 import msgspec
 
@@ -17,6 +20,7 @@ from storage.format import MAIN_BRANCH, DatabaseFormat
 from storage.log.reader import LogReader
 from storage.names import CHECKPOINT_PREFIX, FORMAT
 from storage.objects import ObjectStore
+from storage.scrub import Finding, Severity, scrub
 from storage.snapshot.checkpoint import ROOT, read_checkpoint
 from storage.snapshot.model import Snapshot
 from tests.property.index_check import check_indexes
@@ -33,7 +37,9 @@ from tests.simulation.world import Case, World
 
 __all__ = ["Report", "play"]
 
+SCRUBBED = 4  # every so many seeds `mobula check` looks at the end too; it takes as long as a case
 UNTIL_S = 3_600.0  # of simulated time, for all
+MEMORY = "/dev/shm"  # where files go that last as long as a case, if there is such a place
 HEALED_S = 300.0  # in which everybody must come through once nothing fails
 
 
@@ -78,6 +84,8 @@ def run(world: World) -> Report:
 
     world.place.watchers.append(note)
     violation: BaseException | None = None
+    memory = patch.object(tempfile, "tempdir", MEMORY if os.access(MEMORY, os.W_OK) else None)
+    memory.start()
     try:
         world.loop.run(world.director, _story(world), until_s=UNTIL_S)
         if world.loop.errors:
@@ -86,6 +94,7 @@ def run(world: World) -> Report:
         violation = error
     finally:
         _clean_up(world)
+        memory.stop()
     world.happened.update(world.witness.seen)
     world.happened["commits"] = world.witness.lsn
     return Report(
@@ -178,9 +187,20 @@ async def _aftermath(world: World, clients: Sequence[Client]) -> None:
             found = await read_checkpoint(store, name)
             if found != await _replayed(world, store, found.lsn):
                 witness.fail("checkpoints equal the log", name)
+    if not world.spoilt and world.case.seed % SCRUBBED == 0:
+        await _scrubbed(world, store)
     witness.check_end()
     _check_histories(world, clients)
     await _check_indexes(world, store)
+
+
+async def _scrubbed(world: World, store: ObjectStore) -> None:
+    """`mobula check` finds nothing."""
+    found: list[Finding] = []
+    report = await scrub(store, on_finding=found.append)
+    if report.damages:
+        damage = next(finding for finding in found if finding.severity is Severity.DAMAGE)
+        world.witness.fail("a check finds no damage", str(damage))
 
 
 def _log(world: World, store: ObjectStore) -> LogReader:

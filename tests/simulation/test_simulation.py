@@ -108,3 +108,9 @@ def test_a_failing_case_is_made_small_and_replays() -> None:
 def size(case: Case) -> int:
     faults = 1_000 if case.only is None else len(case.only)
     return faults + case.steps + case.clients + case.readers + case.candidates
+
+
+def test_the_document_shows_every_planted_mistake() -> None:
+    document = (HERE.parents[1] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    for name in PLANTED:
+        assert f"| {name} | {CAUGHT[name]} |" in document
