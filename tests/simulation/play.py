@@ -40,6 +40,7 @@ __all__ = ["Report", "play"]
 SCRUBBED = 4  # every so many seeds `mobula check` looks at the end too; it takes as long as a case
 UNTIL_S = 3_600.0  # of simulated time, for all
 MEMORY = "/dev/shm"  # where files go that last as long as a case, if there is such a place
+ROUGH_S = 150.0  # how long things go wrong, at most
 HEALED_S = 300.0  # in which everybody must come through once nothing fails
 
 
@@ -118,10 +119,11 @@ async def _story(world: World) -> None:
     await _in(world, clients[0].node, _set_up(clients[0]))
     for number in range(case.readers):
         world.start(f"reader-{number + 1}", partial(reader, world), mortal=True)
-    disturbing = asyncio.create_task(world.disturb())
+    disturbing = [asyncio.create_task(work) for work in (world.disturb(), _heal_late(world))]
     await asyncio.gather(*(_in(world, c.node, c.play(case.steps)) for c in clients))
     world.heal()
-    disturbing.cancel()
+    for task in disturbing:
+        task.cancel()
     healed_s = world.loop.time()
     try:
         async with asyncio.timeout(HEALED_S):
@@ -132,6 +134,12 @@ async def _story(world: World) -> None:
     world.freeze()
     await asyncio.sleep(2 * LATE_S_MAX)  # what is still on its way arrives
     await _aftermath(world, clients)
+
+
+async def _heal_late(world: World) -> None:
+    """Clients that have not come through by then do so in peace."""
+    await asyncio.sleep(ROUGH_S)
+    world.heal()
 
 
 async def _in(world: World, node: Node, work: object) -> None:

@@ -51,7 +51,7 @@ async def opened(world: World, node: Node, *, force: bool = False) -> Primary | 
         address=node.name,
         lease_ms=LEASE_MS,
     )
-    impatient = node.rng.random() < world.case.impatience
+    impatient = not world.healed and node.rng.random() < world.case.impatience
     try:
         found = await open_or_create(node.store, node.ids, node.clock)
         node.database_id = found.database_id

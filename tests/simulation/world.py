@@ -77,7 +77,7 @@ class Case:
             candidates=rng.choice([1, 2, 2, 3]),
             readers=rng.choice([1, 2]),
             clients=rng.choice([1, 2, 3, 4]),
-            steps=rng.choice([4, 8, 12, 20]),
+            steps=rng.choice([3, 6, 9, 15]),
             trouble=rng.choice([0.0, 0.01, 0.04, 0.1]),
             loss=rng.choice([0.0, 0.01, 0.05, 0.15]),
             events=rng.choice([0, 3, 6, 12]),
