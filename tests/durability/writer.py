@@ -150,9 +150,9 @@ def maintain(db: Database, batch: Batch) -> None:
         try:
             db.sql(f"CALL mobula.{batch.maintenance}()")
         except Unavailable as error:
-            report("again", error=f"{batch.maintenance}: Unavailable: {error}")
+            report("again", error=f"Unavailable: {error}", kind=batch.maintenance)
         except BaseException as error:
-            report("failed", error=f"{batch.maintenance}: {type(error).__name__}: {error}")
+            report("failed", error=f"{type(error).__name__}: {error}", kind=batch.maintenance)
             os._exit(3)
 
 
