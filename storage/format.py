@@ -51,23 +51,30 @@ async def open_or_create(store: ObjectStore, ids: Ids, clock: Clock) -> Database
     Raises:
         InvalidRequest: the root holds other things, or a newer format.
     """
-    try:
-        return _decode(store, await store.get(FORMAT))
-    except ObjectMissing:
-        pass
+    if (found := await _found(store)) is not None:
+        return found
     async for entry in store.list("", page_size=1):
-        if entry.name != FORMAT:
-            raise InvalidRequest(
-                f"{store.url} is no Mobula database and not empty (it holds {entry.name!r}); "
-                "choose an empty place for a new database",
-                "3D000",
-            )
+        # Somebody else may have made the database, and begun to use it, since we looked.
+        if (found := await _found(store)) is not None:
+            return found
+        raise InvalidRequest(
+            f"{store.url} is no Mobula database and not empty (it holds {entry.name!r}); "
+            "choose an empty place for a new database",
+            "3D000",
+        )
     mine = DatabaseFormat(mobula=FORMAT_VERSION, database_id=ids.new())
     outcome = await create_settled(store, FORMAT, msgspec.json.encode(mine), clock=clock)
     if isinstance(outcome, Exists):
         return _decode(store, outcome.data)
     await _prove_conditional(store, clock)
     return mine
+
+
+async def _found(store: ObjectStore) -> DatabaseFormat | None:
+    try:
+        return _decode(store, await store.get(FORMAT))
+    except ObjectMissing:
+        return None
 
 
 async def _prove_conditional(store: ObjectStore, clock: Clock) -> None:
