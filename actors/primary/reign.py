@@ -1,7 +1,8 @@
 """How a process becomes the primary: the file lock of a directory, then the takeover in the log.
 
 On a directory of one machine the lock proves that the predecessor is dead, and nothing is waited
-for; on an object store its signs of life decide (`storage/log/takeover.py`).
+for; on an object store its signs of life decide (`storage/log/takeover.py`). A lock that is held is
+tried a few times: somebody may only have asked whether it is (`storage/objects/lock_probe.py`).
 
 A primary that was promoted (`force`) asks neither. It may then reign without the lock, which a
 process that hangs still holds; its `Owner` says so, and whoever comes next goes by signs of life.
@@ -18,12 +19,13 @@ from storage.errors import Unavailable
 from storage.ids import Ids
 from storage.log.epoch import Owner, newest_owner
 from storage.log.reader import LogReader
+from storage.log.standing import PRIMARY_LOCK
 from storage.log.takeover import Reign, holder_message, take_over
 from storage.objects import CountingStore, HeldLock, LockingStore, ObjectStore
 
 __all__ = ["reign_of"]
 
-PRIMARY_LOCK = "primary"
+PROBED_MS = (1, 5, 20)  # pauses between attempts; who asks for a lock has it for microseconds
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class _Found:
     dead: bool
 
 
-async def _lock(store: ObjectStore, *, force: bool) -> _Found:
+async def _lock(store: ObjectStore, clock: Clock, *, force: bool) -> _Found:
     """Take the lock of a directory.
 
     Raises:
@@ -43,6 +45,10 @@ async def _lock(store: ObjectStore, *, force: bool) -> _Found:
     if not isinstance(store, LockingStore):
         return _Found(None, dead=force)
     lock = store.try_lock(PRIMARY_LOCK)
+    for pause_ms in PROBED_MS:
+        if lock is None:
+            await clock.sleep_ms(pause_ms)
+            lock = store.try_lock(PRIMARY_LOCK)
     try:
         newest = await newest_owner(store)
     except BaseException:
@@ -70,7 +76,7 @@ async def reign_of(
     """
     lock: HeldLock | None = None
     try:
-        found = await _lock(store.inner, force=force)
+        found = await _lock(store.inner, clock, force=force)
         lock = found.lock
         reign = await take_over(
             store,

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from storage.clock import Clock
 from storage.errors import Fenced, Unavailable
 from storage.ids import Ids
-from storage.log.epoch import Lease, Owner, claim, newest_epoch, read_alive, read_owner
+from storage.log.epoch import Lease, Owner, claim, newest_epoch, read_owner
 from storage.log.reader import LogReader
 from storage.log.record import Group, GroupHeader
+from storage.log.standing import Life, watch
 from storage.log.writer import LogWriter
 from storage.names import checkpoint_lsn
 from storage.objects import ObjectStore
@@ -101,19 +102,8 @@ async def _claimed(
 
 async def _watch(store: ObjectStore, epoch: int, me: Owner, clock: Clock) -> None:
     holder = await read_owner(store, epoch)
-    seen = await read_alive(store, epoch)
-    if holder.id == me.id or (seen is not None and seen.released):
-        return
-    waited_ms, step_ms = 0.0, max(holder.lease_ms // 10, 1)
-    started_ms = clock.monotonic_ms()
-    while waited_ms <= holder.lease_ms:
-        await clock.sleep_ms(step_ms)
-        now = await read_alive(store, epoch)
-        if now is not None and now.released:
-            return
-        if now != seen:
-            raise Unavailable(holder_message(store.url, (epoch, holder)))
-        waited_ms = clock.monotonic_ms() - started_ms
+    if holder.id != me.id and await watch(store, epoch, holder, clock) is Life.ALIVE:
+        raise Unavailable(holder_message(store.url, (epoch, holder)))
 
 
 def holder_message(url: str, holder: tuple[int, Owner] | None) -> str:

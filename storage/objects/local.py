@@ -121,11 +121,15 @@ class LocalStore:
 
         The lock ends with `release()` or with the process, however it dies. Liveness only.
         """
-        check_name(name)
-        path = self._staging / "lock" / f"{name.replace('/', '%')}.lock"
+        path = self.lock_path(name)
         with os_errors(f"{self._url}: lock {name!r}"):
             self._disk.make_directories(path.parent)
             return self._disk.try_lock(path)
+
+    def lock_path(self, name: str) -> Path:
+        """The file that the lock of that name is on."""
+        check_name(name)
+        return self._staging / "lock" / f"{name.replace('/', '%')}.lock"
 
     async def remove_abandoned(self, *, before_ms: int) -> int:
         """Remove what crashed writers left in tmp/; returns how many files.
