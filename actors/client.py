@@ -19,9 +19,12 @@ from actors.messages import (
 )
 from actors.observed import Observed
 from actors.operations import AppendFiles, WriteMode, WriteOperation
+from actors.primary.promotion import Promotion
+from storage.log.epoch import Owner
 from storage.log.record import GroupHeader
+from storage.log.standing import Standing
 from storage.snapshot.changes import VirtualWarehouse
-from storage.snapshot.model import Receipt, Snapshot
+from storage.snapshot.model import IngestToken, Receipt, Snapshot
 from storage.sources_format import PARQUET_READING, SourceReading
 
 __all__ = ["BatchSource", "Engine", "Progress", "WarehouseClient"]
@@ -90,6 +93,11 @@ class Engine(Protocol):
 
     def submit(self, transaction: Transaction) -> Receipt:
         """Commit a transaction; repeated like `execute`."""
+        ...
+
+    def outcome(self, token: IngestToken) -> Receipt | None:
+        """What became of the transaction with that token; None: it is not in the log, and only a
+        call that is still under way can bring it there. Repeated like `execute`."""
         ...
 
     def control(self, control: TransactionControl) -> TransactionReply:
@@ -172,6 +180,24 @@ class Engine(Protocol):
 
     def status(self) -> dict[str, Any]:
         """Of the primary, if one runs here or on the cluster; empty otherwise."""
+        ...
+
+    def standing(self) -> Standing | None:
+        """Who reigns, and whether it is alive, read from the store alone; None: nobody ever has.
+        May take a lease of whoever reigns."""
+        ...
+
+    def release_primary(self) -> Owner | None:
+        """Have the primary that runs here, in this process or on this cluster, finish what is
+        queued and step down. Returns who that was; None: none reigns here."""
+        ...
+
+    def promote_primary(self) -> Promotion:
+        """Take over now, whoever reigns. On a cluster its primary goes on; in this process it steps
+        down again, and the next write opens one.
+
+        Raises: Fenced: somebody else was promoted at the same time. Unavailable.
+        """
         ...
 
     def shutdown(self) -> None:

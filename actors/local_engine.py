@@ -2,10 +2,15 @@
 
 The primary is opened when the first write comes, so that reading takes no lease and works beside a
 primary that runs elsewhere. Reads before that run on a reader of our own.
+
+A primary that has stopped (it was replaced, or its disk refuses to be written) gives the directory
+back by itself. The next call that needs a primary hears why, unless somebody has heard it already;
+the one after that opens another, or is told who reigns.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import socket
@@ -19,7 +24,7 @@ from actors.compute.opening import open_worker
 from actors.compute.queries import QueryLog
 from actors.compute.streams import BatchStream
 from actors.compute.worker import Worker
-from actors.coordinator_service import CoordinatorService
+from actors.coordinator_service import CoordinatorService, open_branch
 from actors.fleet.fleet import Fleet, FleetLimits
 from actors.local_fleet import LocalCoordinator, LocalFleetPort, LocalHost, LocalWorker
 from actors.loop import LoopThread
@@ -35,12 +40,15 @@ from actors.messages import (
 )
 from actors.observed import Observed, QueryRecord, WarehouseRecord
 from actors.planner import Planner
+from actors.primary.promotion import Promotion, promote_for_a_moment
 from actors.service import PrimaryService
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
+from actors.temporary import SILENT_MS
+from storage.errors import Fenced
 from storage.log.epoch import Owner
 from storage.snapshot.changes import VirtualWarehouse
-from storage.snapshot.model import Receipt
+from storage.snapshot.model import IngestToken, Receipt
 
 __all__ = ["LocalEngine"]
 
@@ -58,37 +66,40 @@ class LocalEngine(StoreClient):
         self._opening_primary = threading.Lock()
         self._opening = threading.Lock()
         self._primary: PrimaryService | None = None
+        self._past: tuple[PrimaryService, ...] = ()  # have stopped, and somebody still reads there
         self._fleet: Fleet | None = None
         self._workers_started = 0
+        self._outlived = False
 
     def execute(self, statement: Statement) -> QueryReply | CommitReply:
-        if self._primary is None and not self._planner.parse(statement).writes:
+        if self._serving() is None and not self._planner.parse(statement).writes:
             return self._loop.run(self._own_reader().query(statement))
-        return self._loop.run(self._writer().execute(statement))
+        return self._called(lambda primary: primary.execute(statement))
 
     def stream(self, statement: Statement) -> LocalStream:
-        if self._primary is None and not self._planner.parse(statement).writes:
-            opening = self._own_reader().stream(statement)
-        else:
-            opening = self._writer().stream(statement)
-        return LocalStream(self._loop, self._loop.run(opening))
+        if self._serving() is None and not self._planner.parse(statement).writes:
+            return LocalStream(self._loop, self._loop.run(self._own_reader().stream(statement)))
+        return LocalStream(self._loop, self._called(lambda primary: primary.stream(statement)))
 
     def submit(self, transaction: Transaction) -> Receipt:
-        return self._loop.run(self._writer().submit(transaction))
+        return self._called(lambda primary: primary.submit(transaction))
+
+    def outcome(self, token: IngestToken) -> Receipt | None:
+        return self._called(lambda primary: primary.outcome(token))
 
     def get(self, lookup: Lookup) -> QueryReply:
-        if self._primary is None and not lookup.session.transaction:
+        if self._serving() is None and not lookup.session.transaction:
             return self._loop.run(self._own_reader().get(lookup))
-        return self._loop.run(self._writer().get(lookup))
+        return self._called(lambda primary: primary.get(lookup))
 
     def control(self, control: TransactionControl) -> TransactionReply:
-        return self._loop.run(self._writer().control(control))
+        return self._called(lambda primary: primary.control(control))
 
     def table(self, schema: str, name: str) -> TableInfo:
-        return self._loop.run(self._writer().table(schema, name))
+        return self._called(lambda primary: primary.table(schema, name))
 
     def reserve(self, sequence_id: int, count: int) -> int:
-        return self._loop.run(self._writer().reserve(sequence_id, count))
+        return self._called(lambda primary: primary.reserve(sequence_id, count))
 
     def start_warehouse(self, name: str, new: VirtualWarehouse | None = None) -> LocalWarehouse:
         self.coordinator(name)
@@ -128,7 +139,35 @@ class LocalEngine(StoreClient):
         return LocalStream(self._loop, self._loop.run(opening))
 
     def status(self) -> dict[str, Any]:
-        return self._primary.status() if self._primary is not None else {}
+        primary = self._serving()
+        return primary.status() if primary is not None else {}
+
+    def release_primary(self) -> Owner | None:
+        with self._opening_primary:
+            primary, self._primary = self._primary, None
+        if primary is None:
+            return None
+        reigned = primary.stopped is None
+        self._loop.run(primary.close())
+        return primary.owner if reigned else None
+
+    def promote_primary(self) -> Promotion:
+        with self._opening_primary:
+            if (primary := self._primary) is not None:
+                if primary.stopped is None:
+                    with contextlib.suppress(Fenced):  # it has not heard of it before
+                        return self._loop.run(primary.promotion(None))
+                self._part_with(primary)
+            store, reader = open_branch(self._node, self._clock)
+            return self._loop.run(
+                promote_for_a_moment(
+                    store, reader, owner=self._owner(), clock=self._clock, ids=self._ids
+                )
+            )
+
+    def _is_own(self, owner: Owner) -> bool:
+        primary = self._serving()
+        return primary is not None and primary.owner.id == owner.id
 
     def shutdown(self) -> None:
         """Everything of this engine lives in this process: the same as `close`."""
@@ -140,29 +179,69 @@ class LocalEngine(StoreClient):
         if fleet is not None:
             self._loop.run(fleet.close())
         with self._opening_primary:
-            primary, self._primary = self._primary, None
-        if primary is not None:
-            self._loop.run(primary.close())
+            ending, self._past = (*self._past, self._primary), ()
+            self._primary = None
+        for primary in ending:
+            if primary is not None:
+                self._loop.run(primary.close())
         super().close()
 
-    def _writer(self) -> PrimaryService:
-        with self._opening_primary:
-            if self._primary is None:
-                self._primary = self._loop.run(self._open_primary())
-                self._primary.listen("local", self._hint)
-            return self._primary
+    def _serving(self) -> PrimaryService | None:
+        """The primary, if one is open and has not stopped."""
+        primary = self._primary
+        return primary if primary is not None and primary.stopped is None else None
 
-    async def _open_primary(self) -> PrimaryService:
-        owner = Owner(
+    def _called(self, call: Callable[[PrimaryService], Coroutine[Any, Any, T]]) -> T:
+        """Call the primary, which is opened if need be."""
+        primary = self._writer()
+        try:
+            return self._loop.run(call(primary))
+        finally:
+            if primary.stopped is not None:
+                with self._opening_primary:
+                    self._part_with(primary)
+
+    def _writer(self) -> PrimaryService:
+        """Raises why it has stopped, if nobody has heard that yet; Unavailable: who reigns."""
+        with self._opening_primary:
+            primary = self._primary
+            if primary is not None and (reason := primary.stopped) is not None:
+                self._part_with(primary)
+                raise reason
+            if primary is None:
+                primary = self._primary = self._loop.run(self._open_primary())
+                primary.listen("local", self._hint)
+            return primary
+
+    def _part_with(self, primary: PrimaryService) -> None:
+        """It has stopped, and somebody hears why. Returns when others may have the directory."""
+        if self._primary is primary:
+            self._primary = None
+            self._outlived = True
+            self._loop.run(self._left(primary))
+
+    async def _left(self, primary: PrimaryService) -> None:
+        """Reads that run there go on; it is closed when they are over, and another one goes."""
+        await primary.left()
+        past = (*self._past, primary)
+        self._past = tuple(one for one in past if one.is_read)
+        for one in past:
+            if one not in self._past:
+                await one.close()
+
+    def _owner(self) -> Owner:
+        return Owner(
             id=f"local-{self._ids.new()[:12]}",
             nonce=self._ids.new(),
             address=f"process {os.getpid()} on {socket.gethostname()}",
             lease_ms=self._node.settings.lease_ms,
         )
+
+    async def _open_primary(self) -> PrimaryService:
         return await PrimaryService.open(
             self._node,
             self._planner,
-            owner=owner,
+            owner=self._owner(),
             clock=self._clock,
             ids=self._ids,
             start_worker=self._start_own,
@@ -170,7 +249,8 @@ class LocalEngine(StoreClient):
             fetch_rows=_fetched,
             queries=QueryLog("", self._clock, self._ids),
             observe=self._observe,
-            silent_ms=0,  # sessions of a local primary lived in its process
+            # Sessions of other local primaries lived in their processes; ours outlives its own.
+            silent_ms=SILENT_MS if self._outlived else 0,
         )
 
     def _hint(self, lsn: int) -> None:

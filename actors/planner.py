@@ -51,6 +51,7 @@ __all__ = [
     "RowLayout",
     "RowsPlan",
     "SourcePlan",
+    "Verb",
     "Version",
     "WritePlan",
 ]
@@ -79,6 +80,29 @@ Version = Latest | AtLsn | AtTimestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """What a statement that commits with its token is told to have done.
+
+    Attributes:
+        tag: `CREATE TABLE`, `INSERT 0`.
+        counted: the number of rows follows it.
+        moves: its rows may be deleted and inserted again, and be counted as both (UPDATE).
+        returning: it returns rows.
+        temporary: see `CommitReply`.
+    """
+
+    tag: str
+    counted: bool = False
+    moves: bool = False
+    returning: bool = False
+    temporary: bool = False
+
+    def rows(self, row_counts: Sequence[int]) -> int:
+        """How many rows it wrote, by its receipt."""
+        return max(row_counts, default=0) if self.moves else sum(row_counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
     """A parsed statement.
 
@@ -88,6 +112,7 @@ class Parsed:
         versions: the snapshots that `plan` wants; always contains `Latest()`.
         tree: the planner's own form of the statement.
         observes: names of `observed.OBSERVED`, whose records `plan` wants.
+        verb: None: it commits nothing with its token.
     """
 
     statement: Statement
@@ -96,6 +121,7 @@ class Parsed:
     tree: Any
     opens_files: bool = False
     observes: frozenset[str] = frozenset()
+    verb: Verb | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

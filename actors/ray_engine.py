@@ -15,8 +15,6 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import ray
-import ray.exceptions
-import tenacity
 
 from actors import spawn
 from actors.channel import BlockingChannel, Disconnected, Kept, Unpacked
@@ -37,27 +35,25 @@ from actors.messages import (
 )
 from actors.observed import Observed
 from actors.planner import Planner
+from actors.primary.promotion import Promotion
+from actors.ray_calls import ActorGone, end, got, patiently
 from actors.ray_ingest import RayIngest
 from actors.settings import NodeSettings
 from actors.shells.listening import pack_plain
 from actors.store_client import StoreClient
 from storage.clock import SystemClock
-from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
+from storage.errors import MobulaError, Unavailable
 from storage.ids import RandomIds
+from storage.log.epoch import Owner, newest_owner
 from storage.snapshot.changes import VirtualWarehouse
-from storage.snapshot.model import Receipt
+from storage.snapshot.model import IngestToken, Receipt
 
 __all__ = ["RayEngine", "ensure_ray"]
 
 LOGICAL_CPUS_MIN = 4  # on a laptop: primary, coordinators and workers share few real cores
 REPEAT_S = 120.0  # how long a write is repeated while the primary restarts
 GRACE_S = 30.0  # beyond a statement's own timeout: for the reply
-CLOSE_S = 60.0
 ON_CHANNELS = {"get", "query"}  # methods of coordinators that are called over channels
-
-
-class _ActorGone(Exception):
-    """The actor died, or cannot be reached, with our call on its way."""
 
 
 def ensure_ray() -> None:
@@ -73,41 +69,13 @@ def ensure_ray() -> None:
         ray.init(num_cpus=cpus, log_to_driver=False, include_dashboard=False)
 
 
-def _get(reference: Any, timeout_s: float | None, what: str) -> Any:
-    """The value behind a reference, or the error that the actor raised, as itself."""
-    try:
-        return ray.get(reference, timeout=timeout_s)
-    except ray.exceptions.RayTaskError as error:
-        cause = error.cause
-        if isinstance(cause, MobulaError):
-            raise cause from None
-        raise InternalError(f"{what} failed: {error}") from error
-    except ray.exceptions.OutOfMemoryError as error:
-        raise OutOfMemory(f"{what} took more memory than its node has: {error}") from error
-    except ray.exceptions.RayActorError as error:
-        raise _ActorGone(str(error)) from error
-    except ray.exceptions.GetTimeoutError as error:
-        raise Unavailable(
-            f"{what} did not answer within {timeout_s:g} s; does the cluster have free CPUs? "
-            f"It has {_available()}; `ray status` shows what waits"
-        ) from error
-    except ray.exceptions.RayError as error:
-        raise Unavailable(f"{what}: {error}; retry") from error
-
-
-def _available() -> str:
-    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
-    return f"{free.get('CPU', 0):g} of {total.get('CPU', 0):g} CPUs free"
-
-
 R = TypeVar("R", QueryReply, QueryReply | CommitReply)
 
 
 def _with_rows(reply: R) -> R:
     """A reply whose rows are here."""
     if isinstance(reply, QueryReply) and isinstance(reply.rows, ray.ObjectRef):
-        rows = _get(reply.rows, None, "fetching the result")
+        rows = got(reply.rows, None, "fetching the result")
         assert isinstance(rows, pa.Table)
         return dataclasses.replace(reply, rows=rows)
     return reply
@@ -147,7 +115,7 @@ class RayEngine(StoreClient):
 
         def opened(primary: Any) -> RayStream:
             self.hold_lifeline(primary, statement.session)
-            key, schema = _get(primary.stream.remote(statement), timeout_s, "the primary")
+            key, schema = got(primary.stream.remote(statement), timeout_s, "the primary")
             return self.stream_of(primary, key, schema, statement)
 
         found = self._repeated(opened)
@@ -166,6 +134,12 @@ class RayEngine(StoreClient):
         assert isinstance(receipt, Receipt)
         return receipt
 
+    def outcome(self, token: IngestToken) -> Receipt | None:
+        receipt: Receipt | None = self._repeated(
+            lambda primary: got(primary.outcome.remote(token), REPEAT_S, "the primary")
+        )
+        return receipt
+
     def get(self, lookup: Lookup) -> QueryReply:
         timeout_s = lookup.timeout_ms / 1000 + GRACE_S
         reply = self._repeated(
@@ -176,21 +150,21 @@ class RayEngine(StoreClient):
 
     def control(self, control: TransactionControl) -> TransactionReply:
         reply = self._repeated(
-            lambda primary: _get(primary.control.remote(control), REPEAT_S, "the primary")
+            lambda primary: got(primary.control.remote(control), REPEAT_S, "the primary")
         )
         assert isinstance(reply, TransactionReply)
         return reply
 
     def table(self, schema: str, name: str) -> TableInfo:
         info = self._repeated(
-            lambda primary: _get(primary.table.remote(schema, name), self._start_s, "the primary")
+            lambda primary: got(primary.table.remote(schema, name), self._start_s, "the primary")
         )
         assert isinstance(info, TableInfo)
         return info
 
     def reserve(self, sequence_id: int, count: int) -> int:
         first = self._repeated(
-            lambda primary: _get(
+            lambda primary: got(
                 primary.reserve.remote(sequence_id, count), self._start_s, "the primary"
             )
         )
@@ -208,20 +182,20 @@ class RayEngine(StoreClient):
 
         def once() -> Any:
             fleet = spawn.start_fleet(self._node, self._make_planner)
-            return _get(fleet.coordinator.remote(name, first), limit_s, what)
+            return got(fleet.coordinator.remote(name, first), limit_s, what)
 
-        return _patiently(once, limit_s, what)
+        return patiently(once, limit_s, what)
 
     def stop_warehouse(self, name: str, *, force: bool = False) -> None:
         if (fleet := spawn.find_fleet(self._node)) is not None:
-            with contextlib.suppress(_ActorGone):
-                _get(fleet.stop.remote(name, force), None, f"stopping virtual warehouse {name}")
+            with contextlib.suppress(ActorGone):
+                got(fleet.stop.remote(name, force), None, f"stopping virtual warehouse {name}")
 
     def refresh_warehouse(self, name: str) -> None:
         actor = self._of_fleet("running", {}).get(name)
         if actor is not None:
-            with contextlib.suppress(_ActorGone, Unavailable):  # it looks by itself, later
-                _get(actor.refresh.remote(), GRACE_S, f"virtual warehouse {name}")
+            with contextlib.suppress(ActorGone, Unavailable):  # it looks by itself, later
+                got(actor.refresh.remote(), GRACE_S, f"virtual warehouse {name}")
 
     def observe(self, kind: str) -> Sequence[Observed]:
         found: Sequence[Observed] = self._of_fleet("observe", (), kind)
@@ -233,16 +207,16 @@ class RayEngine(StoreClient):
         if fleet is None:
             return nothing
         try:
-            return _get(getattr(fleet, method).remote(*arguments), GRACE_S, "the fleet")
-        except _ActorGone:
+            return got(getattr(fleet, method).remote(*arguments), GRACE_S, "the fleet")
+        except ActorGone:
             return nothing
 
     def cancel(self, query_id: str) -> bool:
         found = False
         for actor in (spawn.find_fleet(self._node), spawn.find_primary(self._node)):
             if actor is not None:
-                with contextlib.suppress(_ActorGone):
-                    found |= bool(_get(actor.cancel.remote(query_id), GRACE_S, "ending a query"))
+                with contextlib.suppress(ActorGone):
+                    found |= bool(got(actor.cancel.remote(query_id), GRACE_S, "ending a query"))
         return found
 
     def status(self) -> dict[str, Any]:
@@ -250,17 +224,41 @@ class RayEngine(StoreClient):
         if primary is None:
             return {}
         try:
-            found = _get(primary.status.remote(), self._start_s, "the primary")
-        except _ActorGone as error:
+            found = got(primary.status.remote(), self._start_s, "the primary")
+        except ActorGone as error:
             raise Unavailable(f"the primary is restarting: {error}") from error
         assert isinstance(found, dict)
         return found
 
+    def release_primary(self) -> Owner | None:
+        primary = spawn.find_primary(self._node)
+        if primary is None:
+            return None
+        with contextlib.suppress(ActorGone):  # Ray restarts it: then it reigns anew, if at all
+            owner: Owner | None = got(primary.release.remote(), REPEAT_S, "the primary")
+            ray.kill(primary)
+            return owner
+        raise Unavailable("the primary died while it stepped down, and is restarting; repeat it")
+
+    def promote_primary(self) -> Promotion:
+        before = self._loop.run(newest_owner(self.store))
+        promotion: Promotion = self._repeated(
+            lambda primary: got(primary.promote.remote(), REPEAT_S, "the primary")
+        )
+        if promotion.before is not None and promotion.before.id == promotion.owner.id:
+            # Its process began by itself to take over, and was interrupted.
+            return dataclasses.replace(promotion, before=before and before[1])
+        return promotion
+
+    def _is_own(self, owner: Owner) -> bool:
+        primary = spawn.find_primary(self._node)
+        return primary is not None and owner.id == spawn.owner_id(primary)
+
     def shutdown(self) -> None:
         if (fleet := spawn.find_fleet(self._node)) is not None:
-            _end(fleet)
+            end(fleet)
         if (primary := spawn.find_primary(self._node)) is not None:
-            _end(primary)
+            end(primary)
         self.close()
 
     def close(self) -> None:
@@ -281,7 +279,7 @@ class RayEngine(StoreClient):
         or the argument cannot go over it."""
         key = actor._actor_id
         if key not in self._channels:
-            address = _get(actor.channel.remote(), timeout_s, what)
+            address = got(actor.channel.remote(), timeout_s, what)
             made = None if address is None else BlockingChannel(address)
             self._channels.setdefault(key, made)  # another thread may have been faster
         channel = self._channels.get(key)
@@ -296,13 +294,13 @@ class RayEngine(StoreClient):
         except Disconnected as error:
             if channel is not None and channel.reached:
                 self._channels.pop(key, None)  # it may listen elsewhere when it is back
-                raise _ActorGone(str(error)) from error
+                raise ActorGone(str(error)) from error
             self._channels[key] = None
         else:
             if not isinstance(found, Kept):
                 return found
-            return _get(actor.take.remote(found.name), timeout_s, what)
-        return _get(getattr(actor, method).remote(argument), timeout_s, what)
+            return got(actor.take.remote(found.name), timeout_s, what)
+        return got(getattr(actor, method).remote(argument), timeout_s, what)
 
     def hold_lifeline(self, actor: Any, session: Session) -> None:
         """Let an actor that works for a session know when this process is gone."""
@@ -310,8 +308,8 @@ class RayEngine(StoreClient):
         if key in self._lifelines or not session.id:
             return
         self._lifelines[key] = None
-        with contextlib.suppress(MobulaError, _ActorGone):
-            address = _get(actor.hello.remote(), self._start_s, "a lifeline")
+        with contextlib.suppress(MobulaError, ActorGone):
+            address = got(actor.hello.remote(), self._start_s, "a lifeline")
             self._lifelines[key] = hold_lifeline(address, session.id)
 
     def _handle(self) -> Any:
@@ -325,37 +323,16 @@ class RayEngine(StoreClient):
         def once() -> Any:
             try:
                 return call(self._handle())
-            except _ActorGone:
+            except ActorGone:
                 self._primary = None
                 raise
 
-        return _patiently(once, REPEAT_S, "the primary")
-
-
-def _patiently(call: Callable[[], Any], limit_s: float, what: str) -> Any:
-    """Repeat a call that may be repeated while Ray restarts its actor."""
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(_ActorGone),
-        wait=tenacity.wait_exponential(multiplier=0.05, max=1.0),
-        stop=tenacity.stop_after_delay(limit_s),
-        reraise=True,
-    )
-    try:
-        return retrying(call)
-    except _ActorGone as error:
-        raise Unavailable(f"{what} stays unreachable after {limit_s:g} s: {error}") from error
+        return patiently(once, REPEAT_S, "the primary")
 
 
 def _named(asked: Any) -> Any:
     """The same with an id, so that it can be ended."""
     return asked if asked.query_id else dataclasses.replace(asked, query_id=RandomIds().new())
-
-
-def _end(actor: Any) -> None:
-    """Let an actor close what it holds, then end its process for good."""
-    with contextlib.suppress(MobulaError, _ActorGone):
-        _get(actor.close.remote(), CLOSE_S, "closing")
-    ray.kill(actor)
 
 
 class RayWarehouse:
@@ -407,12 +384,12 @@ class RayWarehouse:
             try:
                 if method in ON_CHANNELS:
                     return self._engine.ask(self._actor, method, arguments[0], timeout_s, what)
-                return _get(getattr(self._actor, method).remote(*arguments), timeout_s, what)
-            except _ActorGone:
+                return got(getattr(self._actor, method).remote(*arguments), timeout_s, what)
+            except ActorGone:
                 self._actor = None
                 raise
 
-        return _patiently(once, GRACE_S, what)
+        return patiently(once, GRACE_S, what)
 
     @contextlib.contextmanager
     def _ends_with_us(self, query_id: str) -> Iterator[None]:
@@ -443,14 +420,14 @@ class RayStream:
     def read(self) -> pa.RecordBatch | None:
         reference, self._ahead = self._ahead or self._ask(), None
         try:
-            found = _get(reference, self._timeout_s, "reading the rows")
+            found = got(reference, self._timeout_s, "reading the rows")
             if found is None:
                 self._keeping.cancel()
                 return None
             self._ahead = self._ask()
             if isinstance(found, ray.ObjectRef):
-                found = _get(found, self._timeout_s, "fetching the rows")
-        except _ActorGone as error:
+                found = got(found, self._timeout_s, "fetching the rows")
+        except ActorGone as error:
             raise Unavailable(f"the rows were cut off: {error}; run the query again") from error
         assert found is None or isinstance(found, pa.RecordBatch)
         return found

@@ -6,16 +6,16 @@ Assembled here from the plain parts, the same for every engine. An engine says h
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from actors.additions import Additions
 from actors.changes import Changes, StoredRowWrites
 from actors.compute.pool import WorkerPool
 from actors.compute.queries import QueryLog
@@ -24,7 +24,6 @@ from actors.compute.streams import BatchStream
 from actors.compute.workers import WorkerHandle
 from actors.coordinator_service import open_branch
 from actors.ingest import Ingest, OwnIngest
-from actors.loads import numbered_sources
 from actors.messages import (
     CommitReply,
     Lookup,
@@ -36,9 +35,8 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
-from actors.numbering import with_numbers
 from actors.observed import Observe, QueryRecord, nothing_observed
-from actors.operations import Operation, WriteOperation, WriteRows
+from actors.operations import Operation
 from actors.planner import (
     CallPlan,
     CopyFromPlan,
@@ -47,15 +45,18 @@ from actors.planner import (
     ModifyPlan,
     Parsed,
     Planner,
-    QueryPlan,
+    Verb,
     WritePlan,
 )
+from actors.primary.modify import COMMITTED_BEFORE
 from actors.primary.primary import Primary
+from actors.primary.promotion import Promotion
 from actors.primary.reign import reign_of
 from actors.primary.transactions import OpenTransaction
+from actors.procedures import Procedures
+from actors.repeated import first_reply
 from actors.settings import NodeSettings
 from actors.temporary import SILENT_MS, left_behind
-from actors.write import files_operation, write_operation
 from storage.clock import Clock
 from storage.errors import (
     Conflict,
@@ -63,25 +64,16 @@ from storage.errors import (
     InvalidRequest,
     MobulaError,
     Unavailable,
-    UnknownObject,
 )
 from storage.ids import Ids
 from storage.log.epoch import Owner
 from storage.log.takeover import Reign
-from storage.nearest import nearest
 from storage.objects import CountingStore, HeldLock
-from storage.snapshot.model import Receipt, Snapshot
-from storage.target import RowRules
+from storage.snapshot.model import IngestToken, Receipt, Snapshot
 
 __all__ = ["PrimaryService", "StartWorker"]
 
 StartWorker = Callable[[], Awaitable[WorkerHandle]]
-_PROCEDURES = {
-    "mobula.checkpoint": "mobula.checkpoint()",
-    "mobula.flush": "mobula.flush() or mobula.flush('table')",
-    "mobula.repair_index": "mobula.repair_index() or mobula.repair_index('table')",
-    "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
-}
 
 
 class PrimaryService:
@@ -102,16 +94,12 @@ class PrimaryService:
         clock: Clock,
         lock: HeldLock | None,
     ) -> None:
-        self._node = node
-        self._planner = planner
         self._clock = clock
         self._primary = primary
         self._runner = runner
         self._pool = pool
         self._queries = queries
         self._store = store
-        self._fetch_rows = fetch_rows
-        self._ingest = ingest
         self._lock = lock
         self._changes = Changes(
             primary,
@@ -121,6 +109,11 @@ class PrimaryService:
             fetch_rows=fetch_rows,
             clock=clock,
         )
+        self._additions = Additions(
+            node, planner, primary, runner, ingest, commit=self._commit, fetch_rows=fetch_rows
+        )
+        self._procedures = Procedures(primary, self.drop_left_behind)
+        self._letting_go = asyncio.get_running_loop().create_task(self._let_go())
 
     @classmethod
     async def open(
@@ -138,10 +131,12 @@ class PrimaryService:
         silent_ms: int = SILENT_MS,
         make_ingest: Callable[[Ingest], Ingest] = lambda own: own,
         observe: Observe = nothing_observed,
+        force: bool = False,
     ) -> PrimaryService:
         """Take over and serve.
 
         Args:
+            force: at once, whoever reigns (`reign_of`).
             silent_ms: sessions that have not written for so long are taken as ended, and their
                 temporary tables dropped; 0 where no session outlives its primary.
             make_ingest: where many rows become files, given how this process does it.
@@ -150,7 +145,7 @@ class PrimaryService:
             Unavailable: another primary is alive; names it.
         """
         store, reader = open_branch(node, clock)
-        reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids)
+        reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids, force=force)
         primary = _primary(node, reign, store, clock, ids)
         pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
@@ -178,9 +173,39 @@ class PrimaryService:
             clock=clock,
             lock=lock,
         )
-        with contextlib.suppress(MobulaError):  # the next primary tries again
-            await service.drop_left_behind(silent_ms)
+        await service._tidy(silent_ms)
         return service
+
+    async def _tidy(self, silent_ms: int) -> None:
+        try:
+            with contextlib.suppress(MobulaError):  # the next primary tries again
+                await self.drop_left_behind(silent_ms)
+        except BaseException:  # nobody waits for this one any more
+            await self.close()
+            raise
+
+    @property
+    def stopped(self) -> MobulaError | None:
+        """See `Primary.stopped`."""
+        return self._primary.stopped
+
+    @property
+    def is_read(self) -> bool:
+        """Do queries run on its own compute?"""
+        return len(self._queries) > 0
+
+    @property
+    def owner(self) -> Owner:
+        """Who it is, as the store has it."""
+        return self._primary.reign.owner
+
+    async def promotion(self, began_ms: float | None) -> Promotion:
+        """How it came to reign. Args: began_ms: see `Promotion.of`.
+
+        Raises: Fenced: it does not reign any more; Unavailable.
+        """
+        await self._primary.confirm()
+        return await Promotion.of(self._primary.reign, self._store, self._clock, began_ms)
 
     async def drop_left_behind(self, silent_ms: int, session: Session | None = None) -> int:
         """Drop the temporary tables of sessions, other than `session`, that have not written for so
@@ -196,6 +221,10 @@ class PrimaryService:
             return await self._primary.submit(transaction)
         async with self._inside(transaction.session) as open_transaction:
             return await self._written(open_transaction, transaction.operations)
+
+    async def outcome(self, token: IngestToken) -> Receipt | None:
+        """See `Primary.outcome`."""
+        return await self._primary.outcome(token)
 
     def cancel(self, query_id: str, why: str = "it was cancelled") -> bool:
         """See `QueryLog.cancel`: reads on the primary's own compute."""
@@ -253,7 +282,10 @@ class PrimaryService:
         return TransactionReply(transaction=control.transaction)
 
     async def execute(self, statement: Statement) -> QueryReply | CommitReply:
-        """Run any statement: reads on the primary's own compute, writes as one transaction."""
+        """Run any statement: reads on the primary's own compute, writes as one transaction.
+
+        One that is repeated with its token, after it was committed, gives the first receipt.
+        """
         if statement.session.transaction:
             async with self._inside(statement.session) as open_transaction:
                 parsed = self._runner.parse(statement)  # what does not parse fails it too
@@ -264,8 +296,26 @@ class PrimaryService:
         parsed = self._runner.parse(statement)
         if not parsed.writes:
             return await self._queries.answered(statement, self._read)
+        if parsed.verb is not None and statement.token is not None:
+            return await self._once(parsed, parsed.verb, statement.token)
         with self._primary.reading() as newest:
             return await self._write(parsed, newest)
+
+    async def _once(
+        self, parsed: Parsed, verb: Verb, token: IngestToken
+    ) -> QueryReply | CommitReply:
+        """A statement that writes, and may have done so before."""
+        if (receipt := await self._primary.known(token)) is not None:
+            return first_reply(verb, receipt)
+        try:
+            with self._primary.reading() as newest:
+                return await self._write(parsed, newest)
+        except (InvalidRequest, Conflict) as error:
+            if error.sqlstate == COMMITTED_BEFORE:
+                raise
+            if (receipt := await self._primary.outcome(token)) is not None:
+                return first_reply(verb, receipt)
+            raise
 
     async def _read(self, statement: Statement) -> QueryReply:
         return await self._runner.answer(self._runner.parse(statement))
@@ -279,15 +329,15 @@ class PrimaryService:
                 receipt = await self._commit(plan.operations, statement)
                 return CommitReply(receipt=receipt, tag=plan.tag, temporary=plan.temporary)
             case InsertPlan(conflict=None, returning=None):
-                return await self._insert(plan, snapshot, statement)
+                return await self._additions.insert(plan, snapshot, statement)
             case InsertPlan() | ModifyPlan():
                 return await self._changes.carry_out(plan, snapshot, parsed)
             case CreateAsPlan():
-                return await self._create_as(plan, snapshot, statement)
+                return await self._additions.create_as(plan, snapshot, statement)
             case CopyFromPlan():
-                return await self._copy_from(plan, statement)
+                return await self._additions.copy_from(plan, statement)
             case CallPlan():
-                return await self._call(plan, statement.session)
+                return await self._procedures.call(plan, statement.session)
             case _:
                 return await self._runner.run(plan, snapshot, 0.0)
 
@@ -312,11 +362,8 @@ class PrimaryService:
         return await self._primary.reserve(sequence_id, count)
 
     async def table(self, schema: str, name: str) -> TableInfo:
-        """See `Primary.find_table`; with the table's rules for one statement that begins now."""
-        info = await self._primary.find_table(schema, name)
-        snapshot = self._primary.snapshot
-        rules = self._planner.rules(snapshot.tables[info.table_id], snapshot)
-        return _ruled(info, rules)
+        """See `Additions.table`."""
+        return await self._additions.table(schema, name)
 
     def listen(self, name: str, listener: Callable[[int], None]) -> None:
         """See `Primary.listen`."""
@@ -342,10 +389,21 @@ class PrimaryService:
     async def close(self) -> None:
         """Stop serving and step down."""
         await self._primary.close()
+        await self.left()
         await self._pool.close()
         await self._store.close()
+
+    async def left(self) -> None:
+        """Return when it has stopped, and the directory is free for others."""
+        await asyncio.shield(self._letting_go)
+
+    async def _let_go(self) -> None:
+        """However it stops, the directory's lock is given back at once, and what works in the
+        background ends: nobody may ever call again. Reads that run go on."""
+        await self._primary.ended()
         if self._lock is not None:
             self._lock.release()
+        await self._primary.close()
 
     def _inside(self, session: Session) -> AbstractAsyncContextManager[OpenTransaction]:
         """The open transaction of a session, around one statement of it."""
@@ -363,91 +421,6 @@ class PrimaryService:
         return await self._primary.submit(
             Transaction(operations=operations, token=statement.token, session=statement.session)
         )
-
-    async def _rows(self, query: QueryPlan, snapshot: Snapshot) -> pa.Table:
-        reply = await self._runner.run(query, snapshot, 0.0)
-        return await self._fetch_rows(reply.rows)
-
-    async def _appended(self, info: TableInfo, rows: pa.Table) -> WriteOperation:
-        return await write_operation(
-            self._ingest,
-            info,
-            rows,
-            inline_bytes_max=self._node.settings.rows_inline_bytes_max,
-        )
-
-    async def _insert(
-        self, plan: InsertPlan, snapshot: Snapshot, statement: Statement
-    ) -> CommitReply:
-        rows = await self._rows(plan.query, snapshot)
-        info = self._primary.table(snapshot.schemas[plan.table.schema_id], plan.table.name)
-        if info.table_id != plan.table.id:
-            raise Conflict(f"table {plan.table.name} was replaced meanwhile; nothing was written")
-        rows = await with_numbers(rows, plan, self.reserve)
-        info = await self._primary.numbered(info, rows.column_names, rows.num_rows)
-        operation = await self._appended(_ruled(info, plan.rules), rows)
-        receipt = await self._commit((operation,), statement)
-        return CommitReply(receipt=receipt, tag=f"INSERT 0 {sum(receipt.row_counts)}")
-
-    async def _copy_from(self, plan: CopyFromPlan, statement: Statement) -> CommitReply:
-        info = await self.table(plan.schema, plan.table.name)
-        if info.table_id != plan.table.id:
-            raise Conflict(f"table {plan.table.name} was replaced meanwhile; nothing was written")
-        files, reading = plan.files, plan.reading
-        infos = await numbered_sources(self._node, info, files, reading, self._primary.numbered)
-        found = await self._ingest.sources(infos, files, reading, lambda rows, files: None)
-        operation = files_operation(info, found)
-        receipt = await self._commit((operation,), statement)
-        return CommitReply(receipt=receipt, tag=f"COPY {sum(receipt.row_counts)}")
-
-    async def _create_as(
-        self, plan: CreateAsPlan, snapshot: Snapshot, statement: Statement
-    ) -> CommitReply:
-        table, tag = plan.table, "CREATE TABLE AS"
-        if plan.query is not None:
-            info = self._primary.new_table(table)
-            rows = await self._rows(plan.query, snapshot)
-            rows = rows.rename_columns(info.target.schema.names)
-            operation = await self._appended(info, rows)
-            assert not isinstance(operation, WriteRows)  # the table has no keys yet
-            table = dataclasses.replace(table, rows=operation)
-        receipt = await self._commit((*plan.before, table), statement)
-        if plan.query is not None:
-            tag = f"SELECT {sum(receipt.row_counts)}"
-        return CommitReply(receipt=receipt, tag=tag, temporary=plan.temporary)
-
-    async def _call(self, plan: CallPlan, session: Session) -> CommitReply:
-        """Raises UnknownObject (42883) for a procedure that does not exist."""
-        match plan.procedure, plan.arguments:
-            case "mobula.checkpoint", ():
-                info = await self._primary.checkpoint()
-                return CommitReply(receipt=self._receipt(info.lsn), tag=f"CHECKPOINT {info.name}")
-            case "mobula.flush", () | (int(),):
-                count = await self._primary.flush(*plan.arguments)
-                return CommitReply(
-                    receipt=self._receipt(self._primary.snapshot.lsn), tag=f"FLUSH {count}"
-                )
-            case "mobula.repair_index", () | (int(),):
-                count = await self._primary.repair_index(*plan.arguments)
-                return CommitReply(
-                    receipt=self._receipt(self._primary.snapshot.lsn), tag=f"REPAIR INDEX {count}"
-                )
-            case "mobula.drop_temporary", ():
-                return await self._drop_temporary(SILENT_MS, session)
-            case "mobula.drop_temporary", (int() | Decimal() | float() as seconds,):
-                return await self._drop_temporary(int(seconds * 1000), session)
-        if plan.procedure in _PROCEDURES:
-            raise InvalidRequest(f"it is called as {_PROCEDURES[plan.procedure]}", "42883")
-        hint = nearest(plan.procedure, _PROCEDURES)
-        raise UnknownObject(f"procedure {plan.procedure} does not exist{hint}", "42883")
-
-    async def _drop_temporary(self, silent_ms: int, session: Session) -> CommitReply:
-        count = await self.drop_left_behind(silent_ms, session)
-        receipt = self._receipt(self._primary.snapshot.lsn)
-        return CommitReply(receipt=receipt, tag=f"DROP TEMPORARY {count}")
-
-    def _receipt(self, lsn: int) -> Receipt:
-        return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
 
 
 def _primary(
@@ -474,7 +447,3 @@ def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]
         return primary.snapshot
 
     return latest
-
-
-def _ruled(info: TableInfo, rules: RowRules | None) -> TableInfo:
-    return dataclasses.replace(info, target=dataclasses.replace(info.target, rules=rules))

@@ -45,6 +45,7 @@ __all__ = [
     "find_primary",
     "namespace",
     "node_broker",
+    "owner_id",
     "start_compute_worker",
     "start_fleet",
     "start_load",
@@ -77,6 +78,11 @@ def _find(node: NodeSettings, name: str) -> Any | None:
 def find_primary(node: NodeSettings) -> Any | None:
     """The running primary, or None."""
     return _find(node, f"primary-{node.branch}")
+
+
+def owner_id(primary: Any) -> str:
+    """What a primary's actor calls itself when it takes an epoch."""
+    return f"ray-{primary._actor_id.hex()}"
 
 
 def find_fleet(node: NodeSettings) -> Any | None:

@@ -23,8 +23,10 @@ from actors.write import files_operation, refuse_mode, write_operation
 from storage.clock import SystemClock
 from storage.conform import to_arrow
 from storage.ids import RandomIds
+from storage.log.epoch import Owner
 from storage.log.reader import LogReader
 from storage.log.record import GroupHeader
+from storage.log.standing import Standing, standing
 from storage.objects import ObjectStore, open_store
 from storage.snapshot.model import Snapshot
 from storage.sources_format import PARQUET_READING, SourceReading
@@ -108,6 +110,14 @@ class StoreClient(ABC):
 
     def log_headers(self, last: int) -> list[GroupHeader]:
         return self._loop.run(self._headers(last))
+
+    def standing(self) -> Standing | None:
+        found = self._loop.run(standing(self.store, self._clock))
+        return found and dataclasses.replace(found, here=self._is_own(found.owner))
+
+    @abstractmethod
+    def _is_own(self, owner: Owner) -> bool:
+        """Is it the primary of this process, or of this cluster?"""
 
     def close(self) -> None:
         self._loop.run(self.store.close())

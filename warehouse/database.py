@@ -12,13 +12,16 @@ from typing import Any
 from actors.client import Engine
 from actors.messages import CommitReply, Session, Transaction
 from actors.operations import Operation
+from actors.primary.promotion import Promotion
 from actors.settings import NodeSettings, Settings
 from actors.temporary import drop_temporary, new_session_id
 from storage.clock import SystemClock
-from storage.errors import InvalidRequest, MobulaError, NotYet
+from storage.errors import Conflict, InvalidRequest, MobulaError, NotYet
 from storage.format import MAIN_BRANCH
 from storage.ids import RandomIds
+from storage.log.epoch import Owner
 from storage.log.record import GroupHeader
+from storage.log.standing import Standing
 from storage.objects import StoreOptions
 from storage.snapshot.model import IngestToken, Snapshot
 from warehouse.life_cycle import WarehouseLifeCycle
@@ -218,9 +221,14 @@ class Database(WarehouseFace):
 
         `pg_temp.name` is a temporary table of this connection; a name alone is of `public`.
         """
-        session = self._session.current
         return Table(
-            self._engine, name, commit=self._commit, sql=self.sql, get=self._get, session=session
+            self._engine,
+            name,
+            commit=self._commit,
+            sql=self.sql,
+            get=self._get,
+            first=self._first,
+            session=self._session.current,
         )
 
     def load(
@@ -263,9 +271,20 @@ class Database(WarehouseFace):
             "quote": quote,
             "escape": escape,
         }
-        found = LoadSources.of(
-            sources, self._node.store, table=table, mode=mode, kind=format, told=told
-        )
+        try:
+            found = LoadSources.of(
+                sources, self._node.store, table=table, mode=mode, kind=format, told=told
+            )
+            return self._load(table, found, progress, token)
+        except (InvalidRequest, Conflict):
+            first = None if token is None else self._first(token)
+            if first is None:
+                raise
+            return first
+
+    def _load(
+        self, table: str, found: LoadSources, progress: bool, token: IngestToken | None
+    ) -> Commit:
         info = self._engine.table(*split_name(table, self._session.current))
         with loading(table, found.rows_total, shown=progress) as bar:
             operation = self._engine.prepare_load(
@@ -287,7 +306,8 @@ class Database(WarehouseFace):
         Args:
             isolation: "repeatable read": every statement sees the snapshot of the begin;
                 "read committed": each sees the newest.
-            token: makes the commit repeatable; see `Table`.
+            token: makes the commit repeatable; see `Table`. Once it has committed, the block may
+                stop where it is refused (a key that is there already), and counts as done.
             retry: how often the body may run again, on a new snapshot, after a Conflict:
                 `for tx in db.transaction(retry=5): with tx: …`, or `….run(function)`.
         """
@@ -297,6 +317,7 @@ class Database(WarehouseFace):
             self._token if token is None else lambda: token,
             requests=self._requests,
             committed=self._routes.committed,
+            first=lambda: None if token is None else self._first(token),
             isolation=isolation,
             retry=retry,
         )
@@ -314,6 +335,27 @@ class Database(WarehouseFace):
     def status(self) -> dict[str, Any]:
         """What the running primary says of itself; empty when none runs for this engine."""
         return self._engine.status()
+
+    def primary_standing(self) -> Standing | None:
+        """Who reigns over this database and whether it is alive, read from the store; None: nobody
+        ever has. Where there is no lock to tell, it takes up to a lease of whoever reigns."""
+        return self._engine.standing()
+
+    def release_primary(self) -> Owner | None:
+        """Have the primary of this process or cluster finish what is queued and step down, so that
+        another need not wait. The next write, here or elsewhere, starts one.
+
+        Returns: who has stepped down; None: none reigns here.
+        """
+        return self._engine.release_primary()
+
+    def promote_primary(self) -> Promotion:
+        """Take over now, whoever reigns: it is fenced, hears `Fenced` and stops. On Ray the primary
+        of this cluster goes on; in this process the next write opens one.
+
+        Raises: Fenced: somebody else was promoted at the same time. Unavailable.
+        """
+        return self._engine.promote_primary()
 
     def create_branch(self, name: str, *, at: int | None = None) -> None:
         """Not yet: a writable fork of the database."""
@@ -394,6 +436,13 @@ class Database(WarehouseFace):
             operations=tuple(operations), token=token or self._token(), session=self._now()
         )
         commit = Commit.of(self._engine.submit(transaction))
+        self._routes.committed(commit)
+        return commit
+
+    def _first(self, token: IngestToken) -> Commit | None:
+        """What a call with this token has committed; None: nothing."""
+        receipt = self._engine.outcome(token)
+        commit = None if receipt is None else Commit.of(receipt)
         self._routes.committed(commit)
         return commit
 

@@ -11,7 +11,7 @@ from actors.messages import Session
 from actors.operations import Operation, WriteMode
 from actors.temporary import TEMPORARY, temporary_schema
 from actors.write import delete_operation, key_schema
-from storage.errors import InvalidRequest
+from storage.errors import Conflict, InvalidRequest
 from storage.key_frame import key_rows
 from storage.snapshot.model import PUBLIC, IngestToken
 from warehouse.result import Commit, Result
@@ -21,6 +21,7 @@ __all__ = ["Table", "split_name"]
 Commits = Callable[[Sequence[Operation], IngestToken | None], Commit]
 Statements = Callable[..., Result]
 Lookups = Callable[[tuple[str, str], Any], Result]  # ((schema, table), keys)
+Outcomes = Callable[[IngestToken], Commit | None]
 
 
 def split_name(name: str, session: Session | None = None) -> tuple[str, str]:
@@ -38,8 +39,8 @@ class Table:
     """One table of a database. Made by `Database.table`; checked to exist when it is used.
 
     Every write returns when it is durable, with all its rows or none. `token` makes it repeatable:
-    the same token commits once, and a repeated call gets the first receipt; without one the
-    connection makes its own.
+    the same token commits once, and a repeated call gets the first receipt, whatever has become of
+    the table since; without one the connection makes its own.
     """
 
     def __init__(
@@ -50,15 +51,20 @@ class Table:
         commit: Commits,
         sql: Statements,
         get: Lookups,
+        first: Outcomes,
         session: Session,
     ) -> None:
-        """Args: session: whose `pg_temp` a name may be in."""
+        """Args:
+        first: the commit that a token has made; None: it has made none.
+        session: whose `pg_temp` a name may be in.
+        """
         self._engine = engine
         self._schema, self._table = split_name(name, session)
         self.name = f"{self._schema}.{self._table}"
         self._commit = commit
         self._sql = sql
         self._get = get
+        self._first = first
 
     def append(self, frame: Any, *, token: IngestToken | None = None) -> Commit:
         """Add the rows of a Polars, Arrow or pandas frame.
@@ -136,9 +142,7 @@ class Table:
             raise InvalidRequest(f"table {self.name}: delete takes keys, or where=")
         if where is not None:
             return self._run(f"DELETE FROM {self._quoted}{_where(where)}", parameters, token)
-        info = self._engine.table(self._schema, self._table)
-        rows = key_rows(keys, key_schema(info.target, "delete"), self._table)
-        return self._commit([delete_operation(info, rows)], token)
+        return self._once(token, lambda: self._deletion(keys))
 
     def get(self, keys: Any) -> Result:
         """The rows that have these primary keys, in no order, found through the index.
@@ -155,8 +159,27 @@ class Table:
         return f"{_quoted(self._schema)}.{_quoted(self._table)}"
 
     def _write(self, frame: Any, mode: WriteMode, token: IngestToken | None) -> Commit:
+        return self._once(token, lambda: self._written(frame, mode))
+
+    def _written(self, frame: Any, mode: WriteMode) -> Operation:
         info = self._engine.table(self._schema, self._table)
-        return self._commit([self._engine.prepare_write(info, frame, mode)], token)
+        return self._engine.prepare_write(info, frame, mode)
+
+    def _deletion(self, keys: Any) -> Operation:
+        info = self._engine.table(self._schema, self._table)
+        rows = key_rows(keys, key_schema(info.target, "delete"), self._table)
+        return delete_operation(info, rows)
+
+    def _once(self, token: IngestToken | None, made: Callable[[], Operation]) -> Commit:
+        """Commit what is made; if it cannot be made any more, what the token has committed."""
+        try:
+            operation = made()
+        except (InvalidRequest, Conflict):
+            first = None if token is None else self._first(token)
+            if first is None:
+                raise
+            return first
+        return self._commit([operation], token)
 
     def _run(self, text: str, parameters: Sequence[Any], token: IngestToken | None) -> Commit:
         result = self._sql(text, parameters, token=token)

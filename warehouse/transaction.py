@@ -52,13 +52,19 @@ class TransactionScope:
         *,
         requests: Requests,
         committed: Callable[[Commit], None],
+        first: Callable[[], Commit | None],
         isolation: str,
         retry: int,
     ) -> None:
-        """Args: committed: hears of the commit."""
+        """Args:
+        committed: hears of the commit.
+        first: what an earlier call with the same token has committed; None: nothing, or there is
+            no token that an earlier call could have had.
+        """
         self._engine = engine
         self._requests = requests
         self._committed = committed
+        self._first = first
         self._session = session
         self._token = token
         self._isolation = isolation
@@ -78,6 +84,7 @@ class TransactionScope:
             commit=self._write,
             sql=self.sql,
             get=self._get,
+            first=lambda token: None,  # the transaction has the token
             session=self._inside(),
         )
 
@@ -143,6 +150,11 @@ class TransactionScope:
             if self._attempt is not None:
                 return bool(self._attempt.__exit__(type(conflict), conflict, None))
             raise
+        if isinstance(error, InvalidRequest | Conflict) and (first := self._first()) is not None:
+            self.commit = first  # the call is repeated, and has met what it did before
+            if self._attempt is not None:
+                self._attempt.__exit__(None, None, None)
+            return True
         if self._attempt is not None:
             return bool(self._attempt.__exit__(kind, error, trace))
         return False
@@ -162,6 +174,7 @@ class TransactionScope:
                 self._token,
                 requests=self._requests,
                 committed=self._committed,
+                first=self._first,
                 isolation=self._isolation,
                 retry=self._retry,
             )

@@ -54,7 +54,7 @@ from storage.schema import Column, TableSchema
 from storage.snapshot.model import Receipt, Snapshot, TableState
 from storage.target import RowRules, fit
 
-__all__ = ["COMMITTED_BEFORE", "Modifier", "Primary", "RowWrites"]
+__all__ = ["COMMITTED_BEFORE", "Modifier", "Primary", "RowWrites", "committed_before"]
 
 COMMITTED_BEFORE = "40003"  # the SQLSTATE of a statement that is repeated after its commit
 
@@ -284,13 +284,18 @@ class Modifier:
         if reply is None:
             return CommitReply(receipt=receipt, tag=tag)
         if repeated:
-            raise Conflict(
-                f"the statement was committed before, at LSN {receipt.lsn}, and the rows that it"
-                " returned are lost; read the table",
-                COMMITTED_BEFORE,
-            )
+            raise committed_before(receipt.lsn)
         stats = dataclasses.replace(reply.stats, snapshot_lsn=receipt.lsn)
         return dataclasses.replace(reply, stats=stats, tag=tag, receipt=receipt)
+
+
+def committed_before(lsn: int) -> Conflict:
+    """A statement with RETURNING is repeated, and its first attempt is in the log."""
+    return Conflict(
+        f"the statement was committed before, at LSN {lsn}, and the rows that it returned are "
+        "lost; read the table",
+        COMMITTED_BEFORE,
+    )
 
 
 def _primary_columns(info: TableInfo) -> tuple[Column, ...]:

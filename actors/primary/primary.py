@@ -52,7 +52,6 @@ from storage.errors import (
     UnknownObject,
 )
 from storage.ids import Ids
-from storage.log.epoch import Owner
 from storage.log.record import Group
 from storage.log.takeover import Reign
 from storage.micropartition.inputs import Chosen
@@ -173,9 +172,9 @@ class Primary:
         await self._sequencer.ended()
 
     @property
-    def owner(self) -> Owner:
-        """Who it is, as the store has it."""
-        return self._reign.owner
+    def reign(self) -> Reign:
+        """What it began with."""
+        return self._reign
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Snapshot]:
@@ -207,6 +206,17 @@ class Primary:
         async with self._refusing():
             return await self.transactions.commit(transaction_id, token)
 
+    async def known(self, token: IngestToken) -> Receipt | None:
+        """The receipt of the transaction with that token; None: it is not known here, and a new
+        one may be tried.
+
+        Raises: as `Sequencer.submit`.
+        """
+        receipt = await self._sequencer.outcome(token)
+        if receipt is None:
+            self._sequencer.refuse_away()
+        return receipt
+
     async def outcome(self, token: IngestToken) -> Receipt | None:
         """What became of the transaction with that token; None: it is not in the log, and only a
         call that is still under way here can bring it there.
@@ -217,6 +227,10 @@ class Primary:
         if receipt is None:
             await self._sequencer.confirm()
         return receipt
+
+    async def confirm(self) -> None:
+        """See `Sequencer.confirm`."""
+        await self._sequencer.confirm()
 
     @contextlib.asynccontextmanager
     async def _refusing(self) -> AsyncIterator[None]:
@@ -229,9 +243,9 @@ class Primary:
 
     async def _submit(self, transaction: Transaction) -> Receipt:
         token = transaction.token
-        if token is not None and (receipt := await self._sequencer.outcome(token)) is not None:
+        if token is not None and (receipt := await self.known(token)) is not None:
             return receipt
-        self._sequencer.refuse_away()  # before it reads from there
+        self._sequencer.refuse_away()  # before anything is read from there
         growing = (o for o in transaction.operations if not isinstance(o, TruncateTable))
         await self._room({table_of(operation) for operation in growing})
         if not self._large(transaction):
@@ -410,11 +424,20 @@ class Primary:
             "open_transactions": len(self.transactions),
             "checkpoint_lsn": self._checkpoint.lsn if self._checkpoint else None,
             "store_away": self._sequencer.away,
+            "stopped": str(self.stopped) if self.stopped else None,
             "last_error": str(error) if error else None,
         }
 
     async def close(self) -> None:
-        """Finish what is queued, step down, end the background tasks."""
+        """Finish what is queued, step down, end the background tasks. Again is fine."""
+        await asyncio.shield(self._closing)
+
+    @functools.cached_property
+    def _closing(self) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(self._close())
+
+    async def _close(self) -> None:
+        self._sequencer.leave()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(30):
                 await self._sequencer.drain()

@@ -63,6 +63,8 @@ __all__ = [
     "Sequencer",
 ]
 
+AGAIN_MS = 1_000  # before a group whose outcome is unknown is tried again
+
 
 async def _no_index(table: TableState) -> TableIndex:
     raise InternalError(f"table {table.name} has keys, and nobody opens its index")
@@ -108,6 +110,7 @@ class Sequencer:
         self._stopped: MobulaError | None = None
         self._ended = asyncio.Event()
         self._away: str | None = None
+        self._leaving = False
 
     @property
     def snapshot(self) -> Snapshot:
@@ -192,6 +195,10 @@ class Sequencer:
             if token is not None and (receipt := await self.outcome(token)) is not None:
                 return receipt
             self.refuse_away()
+            if self._leaving:
+                raise Unavailable(
+                    "the primary is stepping down; nothing of this call was written, repeat it"
+                )
             table = self._unopened(transaction)
             if table is None:
                 return await self._wait(self._enqueue(transaction))
@@ -252,6 +259,10 @@ class Sequencer:
                 self._wake.clear()
                 continue
             await self._commit(self._groups[0])
+
+    def leave(self) -> None:
+        """Take no new transactions: what is queued shall come to an end."""
+        self._leaving = True
 
     async def drain(self) -> None:
         """Return when nothing is queued or in flight."""
@@ -381,11 +392,12 @@ class Sequencer:
                 written = await self._writer.append(group)
                 break
             except Unavailable as error:
-                if self._stopped is not None:
-                    return
                 self._away = _away_text(since_ms, error)
                 for waiting in self._groups:
                     fail(waiting, Unavailable(_unknown_message(error)))
+                await self._clock.sleep_ms(AGAIN_MS)  # a store that refuses does so at once
+                if self._stopped is not None:
+                    return
             except MobulaError as error:
                 self.stop(error)
                 return

@@ -37,13 +37,18 @@ class Opening(Generic[S]):
 
     async def get(self) -> S:
         """The open service; raises why it did not open, and lets the next call try again."""
-        task = self._task
-        try:
-            return await asyncio.shield(task)
-        except MobulaError:
-            if self._task is task:
-                self._task = asyncio.create_task(self._make())
-            raise
+        while True:
+            task = self._task
+            try:
+                return await asyncio.shield(task)
+            except MobulaError:
+                if self._task is task:
+                    self._task = asyncio.create_task(self._make())
+                raise
+            except asyncio.CancelledError:
+                if not task.cancelled() or self._task is task:
+                    raise
+                # it was given up for another opening
 
     def renew(self, ending: Coroutine[Any, Any, None]) -> None:
         """Open anew once the old service has ended."""
@@ -53,6 +58,24 @@ class Opening(Generic[S]):
             return await self._make()
 
         self._task = asyncio.create_task(again())
+
+    async def instead(self, make: Callable[[], Coroutine[Any, Any, S]]) -> S:
+        """Open in another way, once; an opening that is under way is given up."""
+        before = self._task
+
+        async def again() -> S:
+            before.cancel()
+            await asyncio.gather(before, return_exceptions=True)
+            return await make()
+
+        self._task = asyncio.create_task(again())
+        return await self.get()
+
+    async def give_up(self) -> S | None:
+        """The service if it is open; an opening that is under way ends."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        return self.now()
 
     def now(self) -> S | None:
         """The service if it is open."""

@@ -28,6 +28,7 @@ from actors.messages import (
 )
 from actors.observed import Observed, QueryRecord
 from actors.planner import Planner
+from actors.primary.promotion import Promotion
 from actors.ray_ingest import IngestTasks, RayIngest
 from actors.ray_metrics import RayMetrics
 from actors.service import PrimaryService
@@ -39,10 +40,10 @@ from actors.shells.opening import Opening, StreamingShell, node_address
 from actors.shells.rows import fetch_rows, share_rows
 from actors.virtual_warehouse.metrics import Meter
 from storage.clock import SystemClock
-from storage.errors import Fenced, MobulaError
+from storage.errors import Fenced, MobulaError, Unavailable
 from storage.ids import RandomIds
 from storage.log.epoch import Owner
-from storage.snapshot.model import Receipt
+from storage.snapshot.model import IngestToken, Receipt
 
 __all__ = ["PrimaryShell"]
 
@@ -82,11 +83,13 @@ class PrimaryShell(StreamingShell):
         }
         self._listening = Listening(served)
         self._lifelines = Lifelines(node_address(), self._gone)
+        self._leaving = False
+        self._promoting = asyncio.Lock()
         self._service = Opening(self._open)
 
     async def ready(self) -> None:
         """Return once the primary serves, or raise why it does not."""
-        await self._service.get()
+        await self._serving()
 
     async def channel(self) -> Address | None:
         """Where `execute`, `get` and `submit` are taken as well; see `actors.channel`."""
@@ -99,13 +102,15 @@ class PrimaryShell(StreamingShell):
     async def submit(self, transaction: Transaction) -> Receipt:
         return await self._run(lambda service: service.submit(transaction))
 
+    async def outcome(self, token: IngestToken) -> Receipt | None:
+        return await self._run(lambda service: service.outcome(token))
+
     async def execute(self, statement: Statement) -> QueryReply | CommitReply:
         return await self._run(lambda service: service.execute(statement))
 
     async def stream(self, statement: Statement) -> tuple[str, pa.Schema]:
         """Open a stream; its id, and the schema of its rows."""
-        service = await self._service.get()
-        return self._opened(await service.stream(statement))
+        return self._opened(await self._run(lambda service: service.stream(statement)))
 
     async def get(self, lookup: Lookup) -> QueryReply:
         return await self._run(lambda service: service.get(lookup))
@@ -141,23 +146,72 @@ class PrimaryShell(StreamingShell):
 
     async def close(self) -> None:
         """Finish and step down; the caller ends the process."""
-        await self._run(lambda service: service.close())
+        await self.release()
         await self._listening.close()
 
+    async def release(self) -> Owner | None:
+        """Finish what is queued and step down, for good; the caller ends the process.
+
+        Returns: who has stepped down; None: it did not reign.
+        """
+        self._leaving = True
+        service = await self._service.give_up()
+        if service is None:
+            return None
+        reigned = service.stopped is None
+        await service.close()
+        return service.owner if reigned else None
+
+    async def promote(self) -> Promotion:
+        """Take over now, whoever reigns; nothing is done if it is this process.
+
+        Raises: Unavailable: the store does not answer, or this process is about to end.
+        """
+        async with self._promoting:
+            began_ms = SystemClock().monotonic_ms()
+            service = self._service.now()
+            if service is not None and service.stopped is None:
+                with contextlib.suppress(Fenced):  # it has not heard of it before
+                    return await service.promotion(None)
+            self._refuse_leaving()
+            if service is not None:
+                await service.close()
+            opened = await self._service.instead(lambda: self._open(force=True))
+            return await opened.promotion(began_ms)
+
     async def _run(self, call: Callable[[PrimaryService], Coroutine[Any, Any, S]]) -> S:
-        service = await self._service.get()
+        service = await self._serving()
         try:
             return await call(service)
-        except Fenced:
-            if self._service.now() is service:
-                self._service.renew(service.close())
-            raise
+        finally:
+            if service.stopped is not None:
+                self._renew(service)
+
+    async def _serving(self) -> PrimaryService:
+        """Raises why it has stopped, if nobody has heard that yet; Unavailable: who reigns."""
+        self._refuse_leaving()
+        service = await self._service.get()
+        if (reason := service.stopped) is not None:
+            self._renew(service)
+            raise reason
+        return service
+
+    def _renew(self, service: PrimaryService) -> None:
+        """It has stopped, and somebody hears why: open another."""
+        if self._service.now() is service and not self._leaving:
+            self._service.renew(service.close())
+
+    def _refuse_leaving(self) -> None:
+        if self._leaving:
+            raise Unavailable(
+                "the primary has stepped down and its process is about to end; repeat the call"
+            )
 
     def _gone(self, session: str) -> None:
         if (service := self._service.now()) is not None:
             service.cancel_session(session, "its client is gone")
 
-    async def _open(self) -> PrimaryService:
+    async def _open(self, *, force: bool = False) -> PrimaryService:
         ids = RandomIds()
         context = ray.get_runtime_context()
         owner = Owner(
@@ -178,6 +232,7 @@ class PrimaryShell(StreamingShell):
             queries=QueryLog("", SystemClock(), ids, self._meter.query_ended),
             make_ingest=lambda own: RayIngest(own, self._node, self._tasks),
             observe=self._observe,
+            force=force,
         )
         service.listen("warehouses", lambda lsn: self._push(service, lsn))
         return service

@@ -12,7 +12,14 @@
 from __future__ import annotations
 
 from storage.clock import Clock
-from storage.errors import CorruptData, Fenced, InternalError, ObjectMissing
+from storage.errors import (
+    CorruptData,
+    Fenced,
+    InternalError,
+    InvalidRequest,
+    ObjectMissing,
+    Unavailable,
+)
 from storage.log.record import Group, decode, decode_header, encode
 from storage.names import log_name
 from storage.objects import Exists, ObjectStore, create_settled
@@ -40,16 +47,23 @@ class LogWriter:
         Raises:
             Fenced: the slot holds another writer's group; repeating the call raises it again.
             Unavailable: outcome unknown; call again with the same group.
+            InvalidRequest: the store refuses it, at the first call, and nothing is there.
         """
         lsn = group.header.lsn
         if lsn != self._next_lsn:
             raise InternalError(f"group {lsn} appended at slot {self._next_lsn}")
+        repeated = self._pending is not None
         if self._pending is None:
             self._pending = (group, encode(group))
         elif self._pending[0] is not group:
             raise InternalError(f"slot {lsn} is unsettled; only the same group may be repeated")
         data = self._pending[1]
-        outcome = await create_settled(self._store, log_name(lsn), data, clock=self._clock)
+        try:
+            outcome = await create_settled(self._store, log_name(lsn), data, clock=self._clock)
+        except InvalidRequest as error:
+            if repeated:  # an attempt of an earlier call may still be on its way
+                raise Unavailable(f"{log_name(lsn)}: the outcome is unknown: {error}") from error
+            raise
         if isinstance(outcome, Exists):
             raise Fenced(_fenced_message(log_name(lsn), outcome.data))
         self._pending = None

@@ -74,10 +74,11 @@ def _primary(db: Database, snapshot: Snapshot) -> dict[str, Any]:
         return {**writer, "primary": f"not answering: {error}"}
     if not found:
         return {**writer, "primary": "none runs here; the next write starts one"}
-    away = found["store_away"]
+    away, stopped = found["store_away"], found["stopped"]
+    who = f"{found['owner']} at {found['address']}"
     return {
         **writer,
-        "primary": f"{found['owner']} at {found['address']}",
+        "primary": who if stopped is None else f"{who}, stopped: {stopped}",
         "store": "answers" if away is None else f"has not answered {away}",
         "checkpoint lsn": found["checkpoint_lsn"],
         "log after checkpoint": f"{found['tail_groups']} groups, {found['tail_bytes']} bytes",

@@ -2,8 +2,8 @@
 
 1. Refuse texts past `TEXT_CHARACTERS_MAX`; scan and parse with `warehouse.syntax`.
 2. Exactly one statement: none, or several, is an InvalidRequest.
-3. Read which snapshots the AS OF clauses want, which records of what runs FROM wants, and whether
-   the statement writes.
+3. Read which snapshots the AS OF clauses want, which records of what runs FROM wants, whether the
+   statement writes, and what it is told to have done when it is repeated.
 
 Trees are immutable; those of recent texts are kept.
 """
@@ -17,7 +17,8 @@ from typing import Any
 
 from actors.messages import Statement
 from actors.observed import OBSERVED
-from actors.planner import Latest, Parsed
+from actors.planner import Latest, Parsed, Verb
+from actors.temporary import TEMPORARY
 from storage.errors import InvalidRequest
 from warehouse.planning.versions import version_of
 from warehouse.syntax import commands
@@ -87,6 +88,7 @@ class StatementParser:
             tree=found.tree,
             opens_files=found.opens_files,
             observes=found.observes,
+            verb=_verb(found.tree),
         )
 
     def _parsed(self, sql: str) -> ParsedText:
@@ -106,6 +108,42 @@ class StatementParser:
 
 def _writes(tree: Any) -> bool:
     return isinstance(tree, _WRITES) or (isinstance(tree, commands.CopyNode) and tree.reads)
+
+
+def _verb(tree: Any) -> Verb | None:
+    """See `Parsed.verb`; tags as the plans have them."""
+    match tree:
+        case commands.CreateTable():
+            return Verb(tag="CREATE TABLE", temporary=_is_temporary(tree))
+        case commands.CreateTableAs(data=True):
+            return Verb(tag="SELECT", counted=True, temporary=_is_temporary(tree))
+        case commands.CreateTableAs():
+            return Verb(tag="CREATE TABLE AS", temporary=_is_temporary(tree))
+        case commands.CreateSchema():
+            return Verb(tag="CREATE SCHEMA")
+        case commands.CreateType():
+            return Verb(tag="CREATE TYPE")
+        case commands.CommentNode():
+            return Verb(tag="COMMENT")
+        case commands.Drop():
+            return Verb(tag=f"DROP {tree.kind.upper()}")
+        case commands.CopyNode(reads=True):
+            return Verb(tag="COPY", counted=True)
+        case Insert():
+            return Verb(tag="INSERT 0", counted=True, returning=bool(tree.returning))
+        case Update():
+            return Verb(tag="UPDATE", counted=True, moves=True, returning=bool(tree.returning))
+        case Delete():
+            return Verb(tag="DELETE", counted=True, returning=bool(tree.returning))
+        case Merge():
+            return Verb(tag="MERGE", counted=True)
+        case Truncate():
+            return Verb(tag="TRUNCATE TABLE")
+    return None
+
+
+def _is_temporary(tree: commands.CreateTable | commands.CreateTableAs) -> bool:
+    return tree.temporary or tree.name[0].startswith(TEMPORARY)
 
 
 def parse_text(sql: str) -> ParsedText:

@@ -23,6 +23,7 @@ from tests.unit.house.source_tree import (
 MODULES = sources(*PACKAGES)
 RAY_SHELLS = {
     "actors/node_broker.py",
+    "actors/ray_calls.py",
     "actors/ray_engine.py",
     "actors/ray_ingest.py",
     "actors/ray_metrics.py",

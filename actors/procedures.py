@@ -1,0 +1,66 @@
+"""What CALL may ask of the primary: checkpoints, flushes, indexes made anew, tables left behind.
+
+None of them is a transaction of the caller's: their receipt says how far the log is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+from actors.messages import CommitReply, Session
+from actors.planner import CallPlan
+from actors.primary.primary import Primary
+from actors.temporary import SILENT_MS
+from storage.errors import InvalidRequest, UnknownObject
+from storage.nearest import nearest
+from storage.snapshot.model import Receipt
+
+__all__ = ["Procedures"]
+
+_PROCEDURES = {
+    "mobula.checkpoint": "mobula.checkpoint()",
+    "mobula.flush": "mobula.flush() or mobula.flush('table')",
+    "mobula.repair_index": "mobula.repair_index() or mobula.repair_index('table')",
+    "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
+}
+
+
+class Procedures:
+    """Those of one primary."""
+
+    def __init__(
+        self, primary: Primary, drop_left_behind: Callable[[int, Session], Awaitable[int]]
+    ) -> None:
+        """Args: drop_left_behind: see `PrimaryService.drop_left_behind`."""
+        self._primary = primary
+        self._drop_left_behind = drop_left_behind
+
+    async def call(self, plan: CallPlan, session: Session) -> CommitReply:
+        """Raises UnknownObject (42883) for a procedure that does not exist."""
+        match plan.procedure, plan.arguments:
+            case "mobula.checkpoint", ():
+                info = await self._primary.checkpoint()
+                return CommitReply(receipt=self._receipt(info.lsn), tag=f"CHECKPOINT {info.name}")
+            case "mobula.flush", () | (int(),):
+                return self._done("FLUSH", await self._primary.flush(*plan.arguments))
+            case "mobula.repair_index", () | (int(),):
+                return self._done("REPAIR INDEX", await self._primary.repair_index(*plan.arguments))
+            case "mobula.drop_temporary", ():
+                return self._done(
+                    "DROP TEMPORARY", await self._drop_left_behind(SILENT_MS, session)
+                )
+            case "mobula.drop_temporary", (int() | Decimal() | float() as seconds,):
+                count = await self._drop_left_behind(int(seconds * 1000), session)
+                return self._done("DROP TEMPORARY", count)
+        if plan.procedure in _PROCEDURES:
+            raise InvalidRequest(f"it is called as {_PROCEDURES[plan.procedure]}", "42883")
+        hint = nearest(plan.procedure, _PROCEDURES)
+        raise UnknownObject(f"procedure {plan.procedure} does not exist{hint}", "42883")
+
+    def _done(self, what: str, count: int) -> CommitReply:
+        receipt = self._receipt(self._primary.snapshot.lsn)
+        return CommitReply(receipt=receipt, tag=f"{what} {count}")
+
+    def _receipt(self, lsn: int) -> Receipt:
+        return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
