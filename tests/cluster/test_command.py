@@ -46,4 +46,11 @@ def test_commands_join_the_cluster_and_share_its_primary(
     assert status["primary"].startswith("ray-")
     assert status["epoch"] == 1
     assert status["virtual_warehouses"] == "bi"
+    reigning = ("primary", "promote", "db", "--yes", "--format", "json")
+    promoted = json.loads(_run(ray_cluster, tmp_path, *reigning))[0]
+    assert (promoted["owner"], promoted["ms"]) == (status["primary"].partition(" ")[0], None)
+    _run(ray_cluster, tmp_path, "primary", "status", "db")  # with 0: it is alive
+    _run(ray_cluster, tmp_path, "primary", "release", "db")
+    promoted = json.loads(_run(ray_cluster, tmp_path, *reigning))[0]
+    assert (promoted["epoch"], promoted["state"]) == (2, "reigns")
     _run(ray_cluster, tmp_path, "vw", "drop", "db", "bi")
