@@ -297,7 +297,8 @@ class PrimaryService:
         if not parsed.writes:
             return await self._queries.answered(statement, self._read)
         if parsed.verb is not None and statement.token is not None:
-            return await self._once(parsed, parsed.verb, statement.token)
+            async with self._primary.attempts.turn(statement.token):
+                return await self._once(parsed, parsed.verb, statement.token)
         with self._primary.reading() as newest:
             return await self._write(parsed, newest)
 

@@ -28,6 +28,7 @@ from actors.operations import (
     Operation,
     TruncateTable,
 )
+from actors.primary.attempts import Attempts
 from actors.primary.bulk import Bulk
 from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
@@ -102,12 +103,9 @@ class Primary:
         self._ids = ids
         self._policy = policy or CheckpointPolicy()
         self._keyed = keyed or KeyedLimits()
-        self._indexes = Indexes(
-            store,
-            ids=ids,
-            name_prefix=index_prefix(reign.snapshot.branch_id, reign.epoch),
-            budget_bytes=self._keyed.index_bytes,
-        )
+        prefix, room = index_prefix(reign.snapshot.branch_id, reign.epoch), self._keyed.index_bytes
+        self._indexes = Indexes(store, ids=ids, name_prefix=prefix, budget_bytes=room)
+        self.attempts = Attempts()
         self._settler = Settler()
         self._sequencer = Sequencer(
             reign,
@@ -189,21 +187,14 @@ class Primary:
 
     async def submit(self, transaction: Transaction) -> Receipt:
         """See `Sequencer.submit`. Waits for room where deltas have grown too much."""
-        try:
-            async with self._refusing():
-                return await self._submit(transaction)
-        except (InvalidRequest, Conflict):
-            # An earlier attempt may have become durable while this one was looked at.
-            token = transaction.token
-            if token is not None and (receipt := self._sequencer.receipt(token)) is not None:
-                return receipt
-            raise
+        async with self.attempts.turn(transaction.token), self._refusing():
+            return await self._submit(transaction)
 
     async def commit(
         self, transaction_id: str, token: IngestToken | None
     ) -> tuple[Receipt | None, bool]:
         """See `Transactions.commit`."""
-        async with self._refusing():
+        async with self.attempts.turn(token), self._refusing():
             return await self.transactions.commit(transaction_id, token)
 
     async def known(self, token: IngestToken) -> Receipt | None:
@@ -218,15 +209,16 @@ class Primary:
         return receipt
 
     async def outcome(self, token: IngestToken) -> Receipt | None:
-        """What became of the transaction with that token; None: it is not in the log, and only a
-        call that is still under way here can bring it there.
+        """What became of the transaction with that token, once all calls with it have ended; None:
+        it is not in the log, and only a new call can bring it there.
 
         Raises: Fenced, Unavailable: somebody else may know.
         """
-        receipt = await self._sequencer.outcome(token)
-        if receipt is None:
-            await self._sequencer.confirm()
-        return receipt
+        async with self.attempts.turn(token):
+            receipt = await self._sequencer.outcome(token)
+            if receipt is None:
+                await self._sequencer.confirm()
+            return receipt
 
     async def confirm(self) -> None:
         """See `Sequencer.confirm`."""

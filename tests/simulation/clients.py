@@ -155,7 +155,7 @@ class Client:
 
     async def bulk(self) -> None:
         """Files that the client has uploaded."""
-        if self.rng.random() < 0.5:
+        if self.rng.random() < 0.25:
             await self.write(("append", "events", self.rows(range(50), 20)), files=True)
         else:
             kind = self.rng.choice(["insert", "upsert", "ignore"])
@@ -305,7 +305,7 @@ class Client:
             return (await primary.commit(transaction.id, token))[0]
 
         try:
-            receipt = await self.asked(work)
+            receipt = await self.asked(lambda primary: _in_turn(primary, token, work))
             if receipt is not None:
                 world.witness.acknowledged(token, receipt)
         except (Conflict, InvalidRequest) as error:
@@ -323,6 +323,8 @@ class Client:
             else:
                 if receipt is not None:
                     self.world.witness.acknowledged(token, receipt)
+                else:
+                    self.world.witness.refused(token, Conflict("it is not in the log"))
                 return
 
     async def tried(self, work: Callable[[Primary], Awaitable[object]]) -> None:
@@ -372,6 +374,14 @@ def rows_of(info: TableInfo, effect: Effect) -> pa.Table:
     schema = arrow_schema(info.target.schema.columns)
     columns = [list(column) for column in zip(*effect.rows, strict=True)]
     return pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)
+
+
+async def _in_turn(
+    primary: Primary, token: IngestToken, work: Callable[[Primary], Awaitable[T]]
+) -> T:
+    """As the primary's service runs a statement that may be repeated."""
+    async with primary.attempts.turn(token):
+        return await work(primary)
 
 
 def _same(operation: Operation) -> Operations:

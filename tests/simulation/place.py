@@ -52,7 +52,10 @@ class Place(Protocol):
 class BucketPlace:
     """An object store behind a network. `lease_s`: how slow slow calls are."""
 
-    def __init__(self, network: Process, director: Process, *, seed: int, lease_s: float) -> None:
+    def __init__(
+        self, network: Process, director: Process, *, seed: int, lease_s: float, distance: int
+    ) -> None:
+        self._distance = distance
         self.bucket = Bucket()
         self.watchers = self.bucket.watchers
         self._network = network
@@ -64,7 +67,13 @@ class BucketPlace:
         self, process: Process, fate: Fate, *, seed: int, clock: Clock, rng: random.Random
     ) -> CountingStore:
         wire = SimulatedStore(
-            self.bucket, process, self._network, seed=seed, fate=fate, lease_s=self._lease_s
+            self.bucket,
+            process,
+            self._network,
+            seed=seed,
+            fate=fate,
+            lease_s=self._lease_s,
+            distance=self._distance,
         )
         return CountingStore(RetryingStore(wire, clock=clock, budget_ms=RETRY_BUDGET_MS, rng=rng))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -17,6 +17,7 @@ import msgspec
 from actors.primary import maintainer as maintainer_module
 from actors.primary import maintenance as maintenance_module
 from actors.primary import sequencer as sequencer_module
+from actors.primary.attempts import Attempts
 from actors.primary.primary import Primary
 from actors.primary.sequencer import Sequencer
 from actors.primary.written import WrittenKeys
@@ -255,6 +256,17 @@ def _(stack: ExitStack) -> None:
         return self._known(token)
 
     _replace(stack, Sequencer, "outcome", durable_only)
+
+
+@bug("calls with one token at once")
+def _(stack: ExitStack) -> None:
+    """One that the simulation has found."""
+
+    @asynccontextmanager
+    async def at_once(self: Attempts, token: Any) -> Any:
+        yield
+
+    _replace(stack, Attempts, "turn", at_once)
 
 
 # --- snapshots ------------------------------------------------------------------------------------

@@ -128,8 +128,11 @@ class SimulatedStore:
         seed: int,
         fate: Fate,
         lease_s: float,
+        distance: int = 1,
     ) -> None:
-        """Args: network: what carries requests and outlives their senders."""
+        """Args: network: what carries requests and outlives their senders; distance: how often
+        the usual time a request takes."""
+        self._distance = distance
         self._bucket = bucket
         self._process = process
         self._network = network
@@ -203,6 +206,7 @@ class _Request:
         self.process = store._process
         self.network = store._network
         self.lease_s = store._lease_s
+        self.distance = store._distance
         self.reply: asyncio.Future[Any] = self.loop.create_future()
 
     async def answer(self) -> Any:
@@ -266,7 +270,9 @@ class _Request:
 
     def _trip_s(self) -> float:
         """Milliseconds mostly, now and then a second."""
-        return self.rng.uniform(0.001, 0.02) if self.rng.random() < 0.97 else self.rng.random()
+        if self.rng.random() < 0.03:
+            return self.rng.random()
+        return self.rng.uniform(0.001, 0.02) * self.distance
 
     def _unavailable(self) -> Unavailable:
         what = self.fault.value if self.fault is not None else "no fault"

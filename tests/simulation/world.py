@@ -49,6 +49,7 @@ class Case:
         events: crashes, stalls, jumps of clocks, partitions; kinds: which of them.
         impatience: how likely a candidate takes over at once, as `mobula primary promote` does,
             each time that it finds somebody reigning.
+        distance: of the store: how often the usual time a request takes.
         directory: on a directory, else on an object store.
         think_ms: how long a client waits between transactions, at most.
         only: if given, the identities of the faults and events that may happen; see `shrink.py`.
@@ -64,6 +65,7 @@ class Case:
     events: int = 6
     impatience: float = 0.02
     think_ms: int = 500
+    distance: int = 1
     directory: bool = False
     kinds: tuple[str, ...] = EVENTS
     only: tuple[str, ...] | None = None
@@ -83,6 +85,7 @@ class Case:
             events=rng.choice([0, 3, 6, 12]),
             impatience=rng.choice([0.0, 0.01, 0.03, 0.1]),
             think_ms=rng.choice([0, 20, 500, 3_000]),
+            distance=rng.choice([1, 1, 2, 10]),
             directory=rng.random() < DIRECTORIES,
         )
 
@@ -267,4 +270,4 @@ def _place(case: Case, network: Process, director: Process) -> Place:
     lease_s = LEASE_MS / 1000
     if case.directory:
         return DirectoryPlace(lease_s=lease_s)
-    return BucketPlace(network, director, seed=case.seed, lease_s=lease_s)
+    return BucketPlace(network, director, seed=case.seed, lease_s=lease_s, distance=case.distance)

@@ -168,6 +168,7 @@ def test_writers_that_waited_too_long_are_told_what_to_do() -> None:
     async def test(db: Keyed) -> None:
         for k in range(6):
             await db.write(INSERT, (k, k, "a"))
+        await until(lambda: db.primary._maintainer.last_error)
         found = await db.begin()
         async with db.primary.transactions.statement(found.id):
             await found.write([db.rows(INSERT, (8, 8, "b"))])

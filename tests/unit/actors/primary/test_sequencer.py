@@ -359,6 +359,32 @@ def test_those_behind_a_group_that_nobody_knows_of_hear_it_too_and_follow_it() -
     serving(test, store)
 
 
+def test_a_store_that_refuses_at_once_is_left_in_peace() -> None:
+    class Refusing(Away):
+        async def create(self, name: str, data: bytes) -> None:
+            if self.away:
+                self.seen.append(data)
+                raise InvalidRequest("credentials expired")
+            await super().create(name, data)
+
+    store = Refusing()
+
+    async def test(sequencer: Sequencer, counting: CountingStore) -> None:
+        await went_away(sequencer, store)
+        assert len(store.seen) == 1
+        while len(store.seen) < 4:
+            await asyncio.sleep(0)
+        clock = sequencer._clock
+        assert isinstance(clock, FakeClock)
+        assert clock.sleeps_ms == [1_000.0] * 3
+        assert sequencer.away is not None
+        assert "credentials expired" in sequencer.away
+        store.away = False
+        assert (await sequencer.submit(appending(sequencer.snapshot, 1, token=TOKEN))).lsn == 3
+
+    serving(test, store)
+
+
 def test_who_asks_a_primary_that_has_stopped_hears_why() -> None:
     store = Away()
 
