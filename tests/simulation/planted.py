@@ -250,14 +250,6 @@ def _(stack: ExitStack) -> None:
     _replace(stack, Sequencer, "confirm", sure)
 
 
-@bug("tokens of queued groups are not consulted")
-def _(stack: ExitStack) -> None:
-    async def durable_only(self: Sequencer, token: Any) -> Any:
-        return self._known(token)
-
-    _replace(stack, Sequencer, "outcome", durable_only)
-
-
 @bug("calls with one token at once")
 def _(stack: ExitStack) -> None:
     """One that the simulation has found."""
