@@ -45,7 +45,7 @@ from actors.service import PrimaryService
 from actors.settings import NodeSettings
 from actors.store_client import StoreClient
 from actors.temporary import SILENT_MS
-from storage.errors import Fenced
+from storage.errors import Fenced, MobulaError
 from storage.log.epoch import Owner
 from storage.snapshot.changes import VirtualWarehouse
 from storage.snapshot.model import IngestToken, Receipt
@@ -144,12 +144,12 @@ class LocalEngine(StoreClient):
 
     def release_primary(self) -> Owner | None:
         with self._opening_primary:
-            primary, self._primary = self._primary, None
-        if primary is None:
-            return None
-        reigned = primary.stopped is None
-        self._loop.run(primary.close())
-        return primary.owner if reigned else None
+            primary = self._primary
+            if primary is None:
+                return None
+            reigned = primary.stopped is None
+            self._part_with(primary)
+            return primary.owner if reigned else None
 
     def promote_primary(self) -> Promotion:
         with self._opening_primary:
@@ -196,10 +196,11 @@ class LocalEngine(StoreClient):
         primary = self._writer()
         try:
             return self._loop.run(call(primary))
-        finally:
+        except MobulaError:
             if primary.stopped is not None:
                 with self._opening_primary:
                     self._part_with(primary)
+            raise
 
     def _writer(self) -> PrimaryService:
         """Raises why it has stopped, if nobody has heard that yet; Unavailable: who reigns."""
@@ -214,15 +215,16 @@ class LocalEngine(StoreClient):
             return primary
 
     def _part_with(self, primary: PrimaryService) -> None:
-        """It has stopped, and somebody hears why. Returns when others may have the directory."""
+        """It shall stop, or has stopped and somebody hears why. Returns when others may have the
+        directory."""
         if self._primary is primary:
             self._primary = None
             self._outlived = True
-            self._loop.run(self._left(primary))
+            self._loop.run(self._stepped_down(primary))
 
-    async def _left(self, primary: PrimaryService) -> None:
+    async def _stepped_down(self, primary: PrimaryService) -> None:
         """Reads that run there go on; it is closed when they are over, and another one goes."""
-        await primary.left()
+        await primary.step_down()
         past = (*self._past, primary)
         self._past = tuple(one for one in past if one.is_read)
         for one in past:

@@ -389,13 +389,13 @@ class PrimaryService:
 
     async def close(self) -> None:
         """Stop serving and step down."""
-        await self._primary.close()
-        await self.left()
+        await self.step_down()
         await self._pool.close()
         await self._store.close()
 
-    async def left(self) -> None:
-        """Return when it has stopped, and the directory is free for others."""
+    async def step_down(self) -> None:
+        """Finish what is queued and stop; the directory is free for others then. Reads go on."""
+        await self._primary.close()
         await asyncio.shield(self._letting_go)
 
     async def _let_go(self) -> None:

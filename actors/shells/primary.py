@@ -183,9 +183,10 @@ class PrimaryShell(StreamingShell):
         service = await self._serving()
         try:
             return await call(service)
-        finally:
+        except MobulaError:
             if service.stopped is not None:
                 self._renew(service)
+            raise
 
     async def _serving(self) -> PrimaryService:
         """Raises why it has stopped, if nobody has heard that yet; Unavailable: who reigns."""
