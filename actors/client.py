@@ -96,8 +96,8 @@ class Engine(Protocol):
         ...
 
     def outcome(self, token: IngestToken) -> Receipt | None:
-        """What became of the transaction with that token; None: it is not in the log, and only a
-        call that is still under way can bring it there. Repeated like `execute`."""
+        """What became of the transaction with that token, once all calls with it have ended; None:
+        it is not in the log, and only a new call can bring it there. Repeated like `execute`."""
         ...
 
     def control(self, control: TransactionControl) -> TransactionReply:
