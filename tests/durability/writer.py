@@ -37,7 +37,7 @@ from typing import Any, TypeVar
 
 import warehouse
 from actors.primary.limits import CheckpointPolicy, KeyedLimits
-from storage.errors import Conflict, Unavailable, UnknownObject
+from storage.errors import Conflict, Unavailable
 from storage.flush_policy import FlushPolicy
 from storage.objects import StoreOptions
 from tests.durability.batches import SETUP, Batch, planned
@@ -112,20 +112,7 @@ def perform(db: Database, batch: Batch) -> Commit:
         case "create":
             return _statement(db, f"CREATE TABLE {batch.scratch} (n BIGINT PRIMARY KEY)", token)
         case _:
-            return _dropped(db, batch)
-
-
-def _dropped(db: Database, batch: Batch) -> Commit:
-    """DROP TABLE. Repeated, it is refused although it has happened (`test_repeated_tokens.py` says
-    so); then the receipt is looked up."""
-    token = batch.token
-    try:
-        return _statement(db, f"DROP TABLE {batch.scratch}", token)
-    except UnknownObject:
-        receipt = db.snapshot().tokens.get(token.writer, {}).get(token.sequence)
-        if receipt is None:
-            raise
-        return Commit.of(receipt)
+            return _statement(db, f"DROP TABLE {batch.scratch}", token)
 
 
 def _transaction(db: Database, batch: Batch) -> Commit:
