@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["READS", "WRITES", "Call", "Fault", "Faults", "drawn"]
+__all__ = ["READS", "Call", "Fault", "Faults", "drawn"]
 
 READS = frozenset({"get", "get_range", "fetch", "list"})
-WRITES = frozenset({"create", "put", "put_file", "delete"})
 
 
 class Fault(Enum):

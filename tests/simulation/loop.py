@@ -49,11 +49,6 @@ class Process:
         self.context = contextvars.Context()
         self.context.run(_HERE.set, self)
 
-    @staticmethod
-    def current() -> Process:
-        """The process that runs now."""
-        return _HERE.get()
-
     def crash(self) -> None:
         """It never runs again."""
         if self.alive:

@@ -19,8 +19,6 @@ from tests.simulation.world import Case
 
 __all__ = ["shrink"]
 
-Try = Callable[[Case], Report | None]
-
 
 def shrink(report: Report, *, tries_max: int = 150, run: Callable[[Case], Report] = play) -> Report:
     """The smallest failing case that was found from a failing one, and how it came out."""

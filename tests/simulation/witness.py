@@ -28,7 +28,6 @@ from tests.simulation.model import EMPTY, Effect, Refused, Row, State
 __all__ = ["Violation", "Witness"]
 
 _CHANGING = ("/alive",)
-_DATA_KINDS = frozenset({"append", "insert", "upsert", "update", "delete", "write"})
 
 
 class Violation(AssertionError):

@@ -50,6 +50,19 @@ def serving(
     asyncio.run(run())
 
 
+class _Slow(MemoryStore):
+    """The group at LSN 3 waits until the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def create(self, name: str, data: bytes) -> None:
+        if name == log_name(3):
+            await self.gate.wait()
+        await super().create(name, data)
+
+
 def test_one_log_put_per_group_whatever_it_holds() -> None:
     async def test(sequencer: Sequencer, store: CountingStore) -> None:
         await sequencer.submit(CREATE)
@@ -65,13 +78,7 @@ def test_one_log_put_per_group_whatever_it_holds() -> None:
 
 
 def test_what_arrives_during_a_put_is_the_next_group() -> None:
-    gate = asyncio.Event()
-
-    class Slow(MemoryStore):
-        async def create(self, name: str, data: bytes) -> None:
-            if name == log_name(3):
-                await gate.wait()
-            await super().create(name, data)
+    slow = _Slow()
 
     async def test(sequencer: Sequencer, store: CountingStore) -> None:
         await sequencer.submit(CREATE)
@@ -83,11 +90,11 @@ def test_what_arrives_during_a_put_is_the_next_group() -> None:
         ]
         await asyncio.sleep(0.01)
         assert not first.done()
-        gate.set()
+        slow.gate.set()
         assert (await first).lsn == 3
         assert {(await task).lsn for task in rest} == {4}
 
-    serving(test, Slow())
+    serving(test, slow)
 
 
 def test_acknowledged_means_readable() -> None:
@@ -480,13 +487,7 @@ def test_only_who_reigns_refuses() -> None:
 
 def test_confirming_waits_for_what_is_queued() -> None:
     """A refusal may be owed to a transaction that is not durable yet, and may never be."""
-    gate = asyncio.Event()
-
-    class Slow(MemoryStore):
-        async def create(self, name: str, data: bytes) -> None:
-            if name == log_name(3):
-                await gate.wait()
-            await super().create(name, data)
+    slow = _Slow()
 
     async def test(sequencer: Sequencer, store: CountingStore) -> None:
         await sequencer.submit(CREATE)
@@ -496,8 +497,8 @@ def test_confirming_waits_for_what_is_queued() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
         assert not confirming.done()
-        gate.set()
+        slow.gate.set()
         await confirming
         assert queued.done()
 
-    serving(test, Slow())
+    serving(test, slow)
