@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,43 +49,41 @@ class SimulatedDirectory(LocalStore):
         self._lease_s = lease_s
 
     async def create(self, name: str, data: bytes) -> None:
-        await self._met("create", name, super().create(name, data))
+        await self._met("create", name, partial(super().create, name, data))
 
     async def put(self, name: str, data: bytes) -> None:
-        await self._met("put", name, super().put(name, data))
+        await self._met("put", name, partial(super().put, name, data))
 
     async def put_file(self, name: str, path: Path) -> None:
-        await self._met("put_file", name, super().put_file(name, path))
+        await self._met("put_file", name, partial(super().put_file, name, path))
 
     async def delete(self, name: str) -> None:
-        await self._met("delete", name, super().delete(name))
+        await self._met("delete", name, partial(super().delete, name))
 
     async def get(self, name: str) -> bytes:
-        return await self._met("get", name, super().get(name))
+        return await self._met("get", name, partial(super().get, name))
 
     async def get_range(self, name: str, start: int, length: int) -> bytes:
-        return await self._met("get_range", name, super().get_range(name, start, length))
+        return await self._met("get_range", name, partial(super().get_range, name, start, length))
 
     async def fetch(self, name: str, path: Path) -> int:
-        return await self._met("fetch", name, super().fetch(name, path))
+        return await self._met("fetch", name, partial(super().fetch, name, path))
 
     async def list(
         self, prefix: str, *, start_after: str = "", page_size: int = 1000
     ) -> AsyncIterator[ObjectInfo]:
         pages = super().list(prefix, start_after=start_after, page_size=page_size)
-        for info in await self._met("list", prefix, _all(pages)):
+        for info in await self._met("list", prefix, partial(_all, pages)):
             yield info
 
-    async def _met(self, method: str, name: str, work: Coroutine[Any, Any, T]) -> T:
+    async def _met(self, method: str, name: str, work: Callable[[], Awaitable[T]]) -> T:
         """`work` with what goes wrong with it."""
         call, fault = self._fate.of(method, name)
         rng = random.Random(f"{self._seed} step {call.id}")
         lost = Unavailable(f"{method} {name!r}: {fault.value if fault else ''}")
         if fault in _NOT_DONE:
-            work.close()
             raise lost
         if fault is Fault.CRASH_BEFORE:
-            work.close()
             return await self._die()
         if fault is Fault.SLOW:
             await asyncio.sleep(self._lease_s * rng.uniform(1.0, 2.5))
@@ -93,7 +92,7 @@ class SimulatedDirectory(LocalStore):
         elif fault in _DONE:
             self._fail_at(rng.randrange(STEPS_MAX), rng)
         try:
-            result = await work
+            result = await work()
         except Crashed:
             return await self._die()
         finally:
