@@ -52,5 +52,7 @@ def test_commands_join_the_cluster_and_share_its_primary(
     _run(ray_cluster, tmp_path, "primary", "status", "db")  # with 0: it is alive
     _run(ray_cluster, tmp_path, "primary", "release", "db")
     promoted = json.loads(_run(ray_cluster, tmp_path, *reigning))[0]
-    assert (promoted["epoch"], promoted["state"]) == (2, "reigns")
+    # Its process begins by itself to take over; where that is interrupted, an epoch is left out.
+    assert promoted["epoch"] > 1
+    assert promoted["state"] == "reigns"
     _run(ray_cluster, tmp_path, "vw", "drop", "db", "bi")
