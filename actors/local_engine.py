@@ -67,6 +67,7 @@ class LocalEngine(StoreClient):
         self._opening = threading.Lock()
         self._primary: PrimaryService | None = None
         self._past: tuple[PrimaryService, ...] = ()  # have stopped, and somebody still reads there
+        self._host = LocalHost(self._worker, self._open_service, self._primary_queries)
         self._fleet: Fleet | None = None
         self._workers_started = 0
         self._outlived = False
@@ -178,6 +179,7 @@ class LocalEngine(StoreClient):
             fleet, self._fleet = self._fleet, None
         if fleet is not None:
             self._loop.run(fleet.close())
+            self._loop.run(self._host.close())
         with self._opening_primary:
             ending, self._past = (*self._past, self._primary), ()
             self._primary = None
@@ -271,8 +273,7 @@ class LocalEngine(StoreClient):
             return self._fleet
 
     async def _open_fleet(self) -> Fleet:
-        host = LocalHost(self._worker, self._open_service, self._primary_queries)
-        fleet = Fleet(host, FleetLimits(), self._clock, self._ids)
+        fleet = Fleet(self._host, FleetLimits(), self._clock, self._ids)
         await fleet.open()
         return fleet
 

@@ -33,7 +33,7 @@ class LocalWorker:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self._closing: asyncio.Task[None] | None = None
+        self.ending: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int:
@@ -60,13 +60,13 @@ class LocalWorker:
         """Nothing is held."""
 
     def kill(self) -> None:
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self.worker.close())
+        if self.ending is None:
+            self.ending = asyncio.get_running_loop().create_task(self.worker.close())
 
     async def close(self) -> None:
         self.kill()
-        if self._closing is not None:
-            await self._closing
+        if self.ending is not None:
+            await self.ending
 
 
 class LocalCoordinator:
@@ -76,7 +76,7 @@ class LocalCoordinator:
         self._open = open_service
         self._service: CoordinatorService | None = None
         self._closed = False
-        self._ending: asyncio.Task[None] | None = None
+        self.ending: asyncio.Task[None] | None = None
 
     @property
     def service(self) -> CoordinatorService:
@@ -115,8 +115,8 @@ class LocalCoordinator:
 
     def kill(self) -> None:
         """End it at once, unless `close` has."""
-        if not self._closed and self._ending is None:
-            self._ending = asyncio.get_running_loop().create_task(self.close(force=True))
+        if not self._closed and self.ending is None:
+            self.ending = asyncio.get_running_loop().create_task(self.close(force=True))
 
 
 class LocalFleetPort:
@@ -155,6 +155,11 @@ class LocalHost:
         self._start_worker = start_worker
         self._open_service = open_service
         self._primary_queries = primary_queries
+        self._ending = set[asyncio.Task[None]]()
+
+    async def close(self) -> None:
+        """Return when all that was killed has let go of its files and connections."""
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     def start(self, id: str, shape: Shape) -> Any:  # noqa: A002
         if shape == COORDINATOR:
@@ -170,6 +175,9 @@ class LocalHost:
     def kill(self, handle: Any) -> None:
         if isinstance(handle, LocalWorker | LocalCoordinator):
             handle.kill()
+            if (ending := handle.ending) is not None and not ending.done():
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
 
     async def lend(self, handle: Any, warehouse: str) -> None:
         pass

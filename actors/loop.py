@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from storage.errors import InvalidRequest
+
 __all__ = ["LoopThread"]
 
 T = TypeVar("T")
@@ -27,7 +29,10 @@ class LoopThread:
         return self._loop.is_closed()
 
     def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin `work`; the future is for other threads."""
+        """Begin `work`; the future is for other threads. Raises InvalidRequest: it is closed."""
+        if self._loop.is_closed():
+            work.close()
+            raise InvalidRequest("the connection is closed; connect again", "08003")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -120,6 +120,8 @@ class StoreClient(ABC):
         """Is it the primary of this process, or of this cluster?"""
 
     def close(self) -> None:
+        if self._loop.closed:
+            return
         self._loop.run(self.store.close())
         self._loop.close()
 

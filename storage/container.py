@@ -21,7 +21,7 @@ import msgspec
 import xxhash
 import zstandard
 
-from storage.errors import CorruptData
+from storage.errors import CorruptData, NewerFormat
 
 __all__ = [
     "PREAMBLE_BYTES",
@@ -96,9 +96,9 @@ def header_length(data: bytes, magic: bytes, name: str) -> int:
         raise CorruptData(f"{name}: {len(data)} bytes are too few; the object is truncated")
     found, length, _ = _PREAMBLE.unpack_from(data)
     if found[:6] == magic[:6] and found != magic:
-        raise CorruptData(
+        raise NewerFormat(
             f"{name}: format {found[6:].decode('ascii', 'replace')} is newer than this version's "
-            f"{magic[6:].decode()}; upgrade Mobula"
+            f"{magic[6:].decode()}"
         )
     if found != magic:
         raise CorruptData(f"{name}: starts with {found!r}, expected {magic!r}")

@@ -13,6 +13,7 @@
     |  `- WorkerExhausted  the process took more than it may, and ends
     |- Cancelled           the caller asked for it
     |- CorruptData         an object is not what it must be; named
+    |  |- NewerFormat      a later version of Mobula wrote it
     |  `- ObjectMissing    an object that must be there is not
     `- InternalError       a mistake of ours: report it
 
@@ -30,6 +31,7 @@ __all__ = [
     "InternalError",
     "InvalidRequest",
     "MobulaError",
+    "NewerFormat",
     "NotYet",
     "ObjectExists",
     "ObjectMissing",
@@ -42,9 +44,11 @@ __all__ = [
 
 
 class MobulaError(Exception):
-    """Base of the tree. `message` names the object, what was found, and the next step."""
+    """Base of the tree. `message` names the object, what was found, and the next step, unless that
+    is `next_step` for all errors of a class. As a string both."""
 
     sqlstate = "XX000"
+    next_step = ""
 
     def __init__(self, message: str, sqlstate: str | None = None) -> None:
         """Args: message for people; sqlstate where it is finer than the class's own."""
@@ -54,7 +58,7 @@ class MobulaError(Exception):
             self.sqlstate = sqlstate
 
     def __str__(self) -> str:
-        return self.message
+        return f"{self.message}; {self.next_step}" if self.next_step else self.message
 
 
 class InvalidRequest(MobulaError):
@@ -124,6 +128,16 @@ class CorruptData(MobulaError):
     """An object's bytes are not what the format or a checksum says. The message names it."""
 
     sqlstate = "XX001"
+    next_step = (
+        "restore the object from a copy, then connect again; `mobula check` lists all that is "
+        "damaged"
+    )
+
+
+class NewerFormat(CorruptData):
+    """An object that a later version of Mobula has written."""
+
+    next_step = "upgrade Mobula"
 
 
 class ObjectMissing(CorruptData):

@@ -102,7 +102,7 @@ class Primary(Protocol):
         ...
 
     async def commit(self, operations: tuple[Operation, ...], statement: Statement) -> Receipt:
-        """One transaction, with the statement's token."""
+        """One transaction, with the statement's token; without operations, the token alone."""
         ...
 
     def receipt(self, lsn: int) -> Receipt:
@@ -272,11 +272,13 @@ class Modifier:
         reply = None
         if returning is not None:
             reply = await self._primary.rows(returning, snapshot, _given(returning, outcome))
-        if outcome.operations:
+        # A statement that changes nothing leaves its token: repeated later, it might change much.
+        written = bool(outcome.operations) or _has_token_of_its_own(statement)
+        if written:
             receipt = await self._primary.commit(outcome.operations, statement)
         else:
             receipt = self._primary.receipt(snapshot.lsn)
-        repeated = bool(outcome.operations) and 0 < receipt.lsn <= snapshot.lsn
+        repeated = written and 0 < receipt.lsn <= snapshot.lsn
         count = outcome.count
         if outcome.counted or repeated:
             count = sum(receipt.row_counts)
@@ -287,6 +289,11 @@ class Modifier:
             raise committed_before(receipt.lsn)
         stats = dataclasses.replace(reply.stats, snapshot_lsn=receipt.lsn)
         return dataclasses.replace(reply, stats=stats, tag=tag, receipt=receipt)
+
+
+def _has_token_of_its_own(statement: Statement) -> bool:
+    """Inside a transaction the token is that of the commit."""
+    return statement.token is not None and not statement.session.transaction
 
 
 def committed_before(lsn: int) -> Conflict:

@@ -56,7 +56,7 @@ from storage.log.record import Group, GroupHeader
 from storage.log.takeover import Reign, next_tso
 from storage.log.writer import LogWriter
 from storage.primary_key import Keys, TableIndex
-from storage.snapshot.apply import apply
+from storage.snapshot.apply import TOKENS_PER_WRITER, apply
 from storage.snapshot.model import IngestToken, Receipt, Snapshot, TableState
 
 __all__ = [
@@ -180,7 +180,8 @@ class Sequencer:
         return None
 
     async def submit(self, transaction: Transaction) -> Receipt:
-        """Commit `transaction`; returns when it is durable, with all its changes or none.
+        """Commit `transaction`; returns when it is durable, with all its changes or none. One
+        without operations leaves its token: whoever repeats it hears that it changed nothing.
 
         Raises:
             InvalidRequest, Conflict: refused, nothing changed.
@@ -291,7 +292,8 @@ class Sequencer:
         receipts = self._durable.tokens.get(token.writer, {})
         if token.sequence in receipts:
             return receipts[token.sequence]
-        if receipts and token.sequence < min(receipts):
+        forgets = len(receipts) >= TOKENS_PER_WRITER
+        if forgets and token.sequence < min(receipts):
             raise Conflict(
                 f"token {token.writer}/{token.sequence} is older than the receipts kept for this "
                 f"writer (from {min(receipts)}); it may have been committed: look before you retry"
@@ -299,7 +301,7 @@ class Sequencer:
         return None
 
     def _enqueue(self, transaction: Transaction) -> Entry:
-        if not transaction.operations:
+        if not transaction.operations and transaction.token is None:
             raise InvalidRequest("the transaction is empty")
         size = size_bytes_of(transaction)
         self._check_inline(transaction)
@@ -428,7 +430,7 @@ class Sequencer:
         try:
             self._durable = apply(self._durable, written)
         except MobulaError as error:
-            self.stop(InternalError(f"our own group does not apply: {error}"))
+            self.stop(InternalError(f"our own group does not apply: {error.message}"))
             fail(open_group, self._stopped or error)
             return
         if not self._groups:

@@ -2,6 +2,9 @@
 
 Pushes from the primary are hints to look now; without them it looks every `poll_ms`. It needs no
 primary to be alive. Waiting for an LSN makes it look at once, and then ever less often.
+
+While the log cannot be read (the store is away, an object is corrupt) questions are answered from
+the newest snapshot that is known, and `last_error` says why it is not newer.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ class Follower:
         self._looked_ms = clock.monotonic_ms()
         self._changed = changed
         self._resting = False
-        self.last_error: MobulaError | None = None  # of the newest look in `run`
+        self.last_error: MobulaError | None = None  # of the newest look; None: it went well
 
     @property
     def snapshot(self) -> Snapshot:
@@ -49,22 +52,17 @@ class Follower:
         return self._snapshot
 
     async def run(self) -> None:
-        """Look whenever hinted at or when `poll_ms` have passed, until cancelled. An error (the
-        store is away, an object is corrupt) is kept in `last_error` and tried again later. With
-        `poll_ms` 0 every question looks for itself, and there is nothing to do here."""
+        """Look whenever hinted at or when `poll_ms` have passed, until cancelled. An error is kept
+        in `last_error` and tried again later. With `poll_ms` 0 every question looks for itself, and
+        there is nothing to do here."""
         while self._poll_ms:
             # Not `wait_for`: on Python 3.11 it swallows a cancellation that meets a hint.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_ms / 1000):
                     await self._hint.wait()
             self._hint.clear()
-            if self._resting:
-                continue
-            try:
-                await self.advance()
-                self.last_error = None
-            except MobulaError as error:
-                self.last_error = error
+            if not self._resting:
+                await self._look()
 
     def rest(self, resting: bool) -> None:
         """Whether nobody asks for a while: then it does not look by itself."""
@@ -85,14 +83,31 @@ class Follower:
                 self._changed(self._snapshot)
             return self._snapshot
 
+    async def _look(self) -> None:
+        try:
+            await self.advance()
+            self.last_error = None
+        except MobulaError as error:
+            self.last_error = error
+
+    def _must_look(self) -> bool:
+        """Whether nobody else does, and what is known is old. While looks fail, `run` repeats them,
+        and a question does not wait for a store that is away."""
+        if self._clock.monotonic_ms() - self._looked_ms < self._poll_ms:
+            return False
+        return self._resting or self.last_error is None
+
     async def latest(self, min_lsn: int | None, timeout_ms: int) -> Snapshot:
-        """A snapshot no older than `poll_ms`, and at `min_lsn` or later.
+        """A snapshot at `min_lsn` or later, and no older than `poll_ms` if the log can be read.
 
         Raises:
             Unavailable: `min_lsn` is not in the log after `timeout_ms`.
+            MobulaError: the log cannot be read, and `min_lsn` is not known yet or `poll_ms` is 0.
         """
-        if self._clock.monotonic_ms() - self._looked_ms >= self._poll_ms:
+        if not self._poll_ms:
             await self.advance()
+        elif self._must_look():
+            await self._look()
         if min_lsn is None:
             return self._snapshot
         started_ms, step_ms = self._clock.monotonic_ms(), 1

@@ -3,7 +3,9 @@
 1. `append` encodes the group for the next LSN and keeps those exact bytes.
 2. It creates `log/{lsn}` if absent; any outcome but a clean success is settled by reading back.
 3. Ours: the group is durable. Another's: this writer has been replaced, for good (`Fenced`).
-4. Unknown (the store does not answer): `Unavailable`; the caller must call `append` again with the
+4. After trouble the group before must be there too: a bucket that was deleted may have come back
+   empty, and a log without its beginning is nobody's.
+5. Unknown (the store does not answer): `Unavailable`; the caller must call `append` again with the
    same group and nothing else, for the first attempt may still have happened.
 
 `confirm` proves the same without writing: who finds the next slot empty still reigns.
@@ -47,6 +49,7 @@ class LogWriter:
         Raises:
             Fenced: the slot holds another writer's group; repeating the call raises it again.
             Unavailable: outcome unknown; call again with the same group.
+            CorruptData: the log before it is gone.
             InvalidRequest: the store refuses it, at the first call, and nothing is there.
         """
         lsn = group.header.lsn
@@ -66,9 +69,23 @@ class LogWriter:
             raise
         if isinstance(outcome, Exists):
             raise Fenced(_fenced_message(log_name(lsn), outcome.data))
+        if repeated or outcome.attempts > 1:
+            await self._check_before(lsn)
         self._pending = None
         self._next_lsn = lsn + 1
         return decode(data, log_name(lsn))
+
+    async def _check_before(self, lsn: int) -> None:
+        """Raises CorruptData if the group before `lsn` is gone. 1 ranged GET."""
+        if lsn == 1:
+            return
+        before = log_name(lsn - 1)
+        try:
+            await self._store.get_range(before, 0, 1)
+        except ObjectMissing as error:
+            raise CorruptData(
+                f"{self._store.url}: {before} is gone; this primary stopped writing"
+            ) from error
 
     async def confirm(self) -> None:
         """Return if nobody else has written the next slot: what we know is the newest. 1 GET.
@@ -91,7 +108,10 @@ def _fenced_message(name: str, data: bytes) -> str:
     try:
         header = decode_header(data, name)
     except CorruptData as error:
-        return f"{name} holds an object that this primary did not write ({error}); stopped writing"
+        return (
+            f"{name} holds an object that this primary did not write ({error.message}); stopped "
+            "writing. Remove it, then connect again"
+        )
     return (
         f"{name} was written by {header.writer_id} in epoch {header.epoch}; "
         "this primary has been replaced and stopped writing"

@@ -13,10 +13,10 @@ at once: no attempt is on its way. Cancellation is passed on too, and leaves the
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from storage.clock import Clock
-from storage.errors import InvalidRequest, ObjectMissing, Unavailable
+from storage.errors import InvalidRequest, MobulaError, ObjectMissing, Unavailable
 from storage.objects.base import ObjectStore
 from storage.objects.names import check_name
 from storage.objects.retry import backoff_ms
@@ -26,7 +26,9 @@ __all__ = ["Created", "Exists", "create_settled"]
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The object is ours and durable."""
+    """The object is ours and durable. `attempts`: how many it took, or were sent in vain."""
+
+    attempts: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +66,12 @@ async def create_settled(
         attempt += 1
         try:
             await store.create(name, data)
-            return Created()
+            return Created(attempt)
         except Exception as error:
             failed = error
         found = await _read_back(store, name)
         if isinstance(found, bytes):
-            return Created() if found == data else Exists(data=found)
+            return Created(attempt) if found == data else Exists(data=found)
         if isinstance(failed, InvalidRequest):
             _give_up_if_refused(failed, found, attempt, f"{store.url}: create {name!r}")
         pause_ms = backoff_ms(attempt, rng)
@@ -93,8 +95,8 @@ def _give_up_if_refused(
     if attempt == 1 and isinstance(found, ObjectMissing):
         raise failed
     raise Unavailable(
-        f"{action}: refused, and it is unknown whether an attempt reached the store; {failed}; "
-        f"reading back: {found}"
+        f"{action}: refused, and it is unknown whether an attempt reached the store; "
+        f"{_why(failed)}; reading back: {_why(found)}"
     ) from failed
 
 
@@ -103,5 +105,11 @@ def _unknown(
 ) -> str:
     return (
         f"{store.url}: create {name!r}: the outcome is unknown after {attempts} attempts; it may "
-        f"have happened. Last attempt: {failed}. Reading back: {found}. Repeat with the same bytes"
+        f"have happened. Last attempt: {_why(failed)}. Reading back: {_why(found)}. "
+        "Repeat with the same bytes"
     )
+
+
+def _why(error: Exception) -> str:
+    """Without the next step: that nothing can be read back is no damage here."""
+    return error.message if isinstance(error, MobulaError) else str(error)

@@ -28,7 +28,7 @@ import msgspec
 import numpy as np
 import xxhash
 
-from storage.errors import CorruptData, InternalError
+from storage.errors import CorruptData, InternalError, NewerFormat
 from storage.objects.os_errors import os_errors
 from storage.primary_key.entries import BITS_MAX, NO_FILES, Entries, width_of
 from storage.primary_key.keys import Keys
@@ -179,9 +179,9 @@ def open_run(path: Path, name: str | None = None, *, first_file_id: int = 0) -> 
 def _exact(data: bytes, source: str) -> bool:
     magic, kind, reserved = _HEADER.unpack(data)
     if magic[:6] == MAGIC[:6] and magic != MAGIC:
-        raise CorruptData(
+        raise NewerFormat(
             f"{source}: format {magic[6:].decode('ascii', 'replace')} is newer than this version's "
-            f"{MAGIC[6:].decode()}; upgrade Mobula"
+            f"{MAGIC[6:].decode()}"
         )
     if magic != MAGIC or kind not in (0, 1) or reserved:
         raise CorruptData(f"{source}: starts with {data!r}, which is not the header of a run")

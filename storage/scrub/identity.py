@@ -69,7 +69,7 @@ async def _said(source: Source) -> tuple[DatabaseFormat | None, str | None]:
     try:
         said = await read_format(source.store)
     except (CorruptData, ObjectMissing) as error:
-        return None, str(error).rpartition("of Mobula's: ")[2]
+        return None, error.message.rpartition("of Mobula's: ")[2]
     if said.mobula < 1:
         return said, f"format version {said.mobula}"
     return said, None

@@ -83,9 +83,9 @@ def attempted(name: str, work: Callable[[], T]) -> T | str:
     except (Unavailable, InvalidRequest, MemoryError):
         raise
     except CorruptData as error:
-        return str(error).removeprefix(f"{name}: ")
+        return error.message.removeprefix(f"{name}: ")
     except MobulaError as error:
-        return str(error)
+        return error.message
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from storage.errors import CorruptData
+from storage.errors import CorruptData, NewerFormat
 from storage.log.record import Group, GroupHeader
 from storage.names import log_name
 from storage.schema import Column, TableSchema
@@ -127,7 +127,7 @@ def _tokens(
 
 @singledispatch
 def _catalogue(change: CatalogueChange, snapshot: Snapshot) -> Snapshot:
-    raise CorruptData(f"no rule for the record {type(change).__name__}; upgrade Mobula")
+    raise NewerFormat(f"no rule for the record {type(change).__name__}")
 
 
 def _with(mapping: Mapping[K, V], key: K, value: V) -> dict[K, V]:
@@ -361,7 +361,7 @@ def _(change: c.DropTag, snapshot: Snapshot) -> Snapshot:
 
 @singledispatch
 def _table(change: TableChange, state: TableState, lsn: int) -> TableState:
-    raise CorruptData(f"no rule for the record {type(change).__name__}; upgrade Mobula")
+    raise NewerFormat(f"no rule for the record {type(change).__name__}")
 
 
 @_table.register

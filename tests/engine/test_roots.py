@@ -25,6 +25,19 @@ def test_empty_place_becomes_a_database_once(tmp_path: Path) -> None:
         assert db.id == first
 
 
+def test_closing_twice_is_harmless_and_what_is_closed_says_so(tmp_path: Path) -> None:
+    db = warehouse.connect(str(tmp_path / "db"), engine="local")
+    db.sql("CREATE TABLE t (a BIGINT)")
+    table = db.table("t")
+    vw = db.create_virtual_warehouse("bi", size=1)
+    assert vw.sql("SELECT * FROM t").rows() == []
+    db.close()
+    db.close()
+    for call in (lambda: db.sql("SELECT 1"), lambda: table.append({"a": [1]}), db.snapshot):
+        with pytest.raises(InvalidRequest, match="closed; connect again"):
+            call()
+
+
 def test_no_database_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="no Mobula database"):
         warehouse.connect(str(tmp_path), engine="local", create=False)

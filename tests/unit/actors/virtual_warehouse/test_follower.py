@@ -107,15 +107,18 @@ def test_wanted_lsn_is_waited_for_and_then_given_up() -> None:
     asyncio.run(run())
 
 
+class Broken(MemoryStore):
+    """A store that can be away."""
+
+    broken = False
+
+    async def get(self, name: str) -> bytes:
+        if self.broken:
+            raise Unavailable("away")
+        return await super().get(name)
+
+
 def test_error_while_following_is_reported_and_survived() -> None:
-    class Broken(MemoryStore):
-        broken = False
-
-        async def get(self, name: str) -> bytes:
-            if self.broken:
-                raise Unavailable("away")
-            return await super().get(name)
-
     async def run() -> None:
         world = World()
         store = Broken()
@@ -133,6 +136,54 @@ def test_error_while_following_is_reported_and_survived() -> None:
         async with asyncio.timeout(5):
             await until(lambda: world.follower.snapshot.lsn >= lsn)
         following.cancel()
+        world.running.cancel()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("resting", [False, True])
+def test_while_the_store_is_away_what_is_known_is_answered(resting: bool) -> None:
+    async def run() -> None:
+        world, store, clock = World(), Broken(), FakeClock()
+        world.store = CountingStore(store)
+        await world.open(clock, poll_ms=1000)
+        known = world.follower.snapshot.lsn
+        world.follower.rest(resting)
+        lsn = await world.commit("t")
+        store.broken = True
+        clock.moved_ms += 1000
+        counts = []
+        for _ in range(3):
+            before = world.store.counts()
+            assert (await world.follower.latest(None, 100)).lsn == known
+            counts.append((world.store.counts() - before).requests)
+        # Who follows tries again by itself; who rests does so with every question.
+        assert counts == ([1, 1, 1] if resting else [1, 0, 0])
+        assert "away" in str(world.follower.last_error)
+        with pytest.raises(Unavailable, match="away"):
+            await world.follower.latest(lsn, 100)
+        store.broken = False
+        following = asyncio.create_task(world.follower.run())
+        world.follower.hint(lsn)
+        if not resting:
+            async with asyncio.timeout(5):
+                await until(lambda: world.follower.last_error is None)
+        assert (await world.follower.latest(None, 100)).lsn == lsn
+        assert world.follower.last_error is None
+        following.cancel()
+        world.running.cancel()
+
+    asyncio.run(run())
+
+
+def test_who_looks_with_every_question_answers_nothing_old() -> None:
+    async def run() -> None:
+        world, store = World(), Broken()
+        world.store = CountingStore(store)
+        await world.open(FakeClock(), poll_ms=0)
+        store.broken = True
+        with pytest.raises(Unavailable, match="away"):
+            await world.follower.latest(None, 100)
         world.running.cancel()
 
     asyncio.run(run())
