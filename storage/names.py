@@ -1,6 +1,11 @@
-"""The names of all objects under a root, in one place (`docs/formats/objects.md`)."""
+"""The names of all objects under a root, in one place (`docs/formats/objects.md`).
+
+What lies there under other names is somebody else's: whoever lists passes over it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from storage.errors import CorruptData
 
@@ -18,6 +23,9 @@ __all__ = [
     "data_prefix",
     "epoch_of",
     "index_prefix",
+    "is_checkpoint_directory",
+    "is_log_name",
+    "is_owner_name",
     "log_lsn",
     "log_name",
     "owner_name",
@@ -44,6 +52,11 @@ def log_lsn(name: str) -> int:
     return _number(name, name.removeprefix(LOG_PREFIX))
 
 
+def is_log_name(name: str) -> bool:
+    """Whether a log object may have that name."""
+    return _is(name, log_lsn, log_name)
+
+
 def owner_name(epoch: int) -> str:
     """Who reigns in an epoch; never deleted."""
     return f"{EPOCH_PREFIX}{epoch:020d}/owner"
@@ -59,6 +72,11 @@ def epoch_of(name: str) -> int:
     return _number(name, name.removeprefix(EPOCH_PREFIX).partition("/")[0])
 
 
+def is_owner_name(name: str) -> bool:
+    """Whether an epoch's owner may have that name."""
+    return _is(name, epoch_of, owner_name)
+
+
 def checkpoint_directory(lsn: int, unique_id: str = "") -> str:
     """Where a checkpoint at `lsn` lives; names sort newest first. Without an id: the first name
     that a checkpoint at `lsn` could have."""
@@ -68,6 +86,12 @@ def checkpoint_directory(lsn: int, unique_id: str = "") -> str:
 def checkpoint_lsn(name: str) -> int:
     """The LSN in the name of an object under checkpoint/. Raises CorruptData."""
     return _LSN_LIMIT - _number(name, name.removeprefix(CHECKPOINT_PREFIX).partition("-")[0])
+
+
+def is_checkpoint_directory(name: str) -> bool:
+    """Whether a checkpoint may live there; `name` without a slash at its end."""
+    unique_id = name.partition("-")[2]
+    return _is(name, checkpoint_lsn, lambda lsn: checkpoint_directory(lsn, unique_id))
 
 
 def data_prefix(branch_id: str, epoch: int) -> str:
@@ -80,9 +104,15 @@ def index_prefix(branch_id: str, epoch: int) -> str:
     return f"{INDEX_PREFIX}{branch_id}-{epoch}-"
 
 
+def _is(name: str, number_of: Callable[[str], int], name_of: Callable[[int], str]) -> bool:
+    try:
+        number = number_of(name)
+    except CorruptData:
+        return False
+    return 0 < number < _LSN_LIMIT and name_of(number) == name
+
+
 def _number(name: str, digits: str) -> int:
     if not (digits.isascii() and digits.isdigit()):
-        raise CorruptData(
-            f"{name}: not a name that Mobula writes; if somebody else put it there, remove it"
-        )
+        raise CorruptData(f"{name}: not a name that Mobula writes")
     return int(digits)

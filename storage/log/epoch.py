@@ -11,7 +11,7 @@ import msgspec
 
 from storage.clock import Clock
 from storage.errors import CorruptData, ObjectMissing
-from storage.names import EPOCH_PREFIX, alive_name, epoch_of, owner_name
+from storage.names import EPOCH_PREFIX, alive_name, epoch_of, is_owner_name, owner_name
 from storage.objects import Created, ObjectStore, create_settled
 
 __all__ = [
@@ -49,7 +49,7 @@ async def newest_epoch(store: ObjectStore) -> int:
     """The greatest epoch that has an owner, 0 if none. 1 LIST."""
     newest = 0
     async for entry in store.list(EPOCH_PREFIX):
-        if entry.name.endswith("/owner"):
+        if is_owner_name(entry.name):
             newest = max(newest, epoch_of(entry.name))
     return newest
 

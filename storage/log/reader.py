@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from storage.container import PREAMBLE_BYTES, header_length
 from storage.errors import CorruptData, InvalidRequest, ObjectMissing
 from storage.log.record import MAGIC, Group, GroupHeader, decode, decode_header
-from storage.names import LOG_PREFIX, log_lsn, log_name
+from storage.names import LOG_PREFIX, is_log_name, log_lsn, log_name
 from storage.objects import ObjectStore
 from storage.snapshot.apply import apply, tso_ms
 from storage.snapshot.checkpoint import newest_roots, read_checkpoint
@@ -49,6 +49,7 @@ class LogReader:
         tail = [
             log_lsn(entry.name)
             async for entry in self._store.list(LOG_PREFIX, start_after=log_name(snapshot.lsn))
+            if is_log_name(entry.name)
         ]
         newest = tail[-1] if tail else snapshot.lsn
         if at_lsn is not None:

@@ -16,21 +16,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import xxhash
 
-from storage.errors import CorruptData
 from storage.names import (
+    ALIVE,
     CHECKPOINT_PREFIX,
     DATA_PREFIX,
     EPOCH_PREFIX,
     FORMAT,
     INDEX_PREFIX,
-    LOG_PREFIX,
-    alive_name,
-    checkpoint_directory,
     checkpoint_lsn,
     epoch_of,
+    is_checkpoint_directory,
+    is_log_name,
+    is_owner_name,
     log_lsn,
-    log_name,
-    owner_name,
 )
 from storage.objects import ObjectInfo, ObjectStore
 from storage.scrub.findings import Finding, Part, Severity, Teller
@@ -129,8 +127,8 @@ class _Listing:
         found.size_bytes += entry.size_bytes
         if name == FORMAT:
             found.has_format = True
-        elif name.startswith(LOG_PREFIX):
-            self._log(name)
+        elif is_log_name(name):
+            found.lsns.append(log_lsn(name))
         elif name.startswith(CHECKPOINT_PREFIX):
             self._checkpoint(name)
         elif name.startswith(EPOCH_PREFIX):
@@ -141,66 +139,37 @@ class _Listing:
         else:
             self._stranger(name)
 
-    def _log(self, name: str) -> None:
-        try:
-            lsn = log_lsn(name)
-        except CorruptData:
-            lsn = 0
-        if 0 < lsn < 1 << 63 and log_name(lsn) == name:
-            self._found.lsns.append(lsn)
-        else:
-            self._misnamed(Part.log, name, "nobody can open the database, which lists the log")
-
     def _checkpoint(self, name: str) -> None:
         directory, _, rest = name.rpartition("/")
-        lsn = _checkpoint_lsn(directory)
-        if lsn is None and rest == ROOT:
-            self._misnamed(Part.checkpoint, name, "no primary can start, which lists these")
-            return
-        if lsn is None or (rest != ROOT and not rest.startswith("part-")):
+        is_part = rest == ROOT or rest.startswith("part-")
+        if not (is_part and is_checkpoint_directory(directory)):
             self._stranger(name)
             return
         known = self._found.checkpoints
         if not known or known[-1].directory != directory:
-            known.append(CheckpointNames(lsn=lsn, directory=directory))
+            known.append(CheckpointNames(lsn=checkpoint_lsn(directory), directory=directory))
         if rest == ROOT:
             known[-1].has_root = True
         else:
             known[-1].parts.append(name)
 
     def _epoch(self, name: str) -> None:
-        epoch = _epoch(name)
-        if epoch is None and name.endswith("/owner"):
-            self._misnamed(Part.epoch, name, "no primary can start, which lists these")
-        elif epoch is not None and name == alive_name(epoch):
-            self._found.alive.add(epoch)
+        if name.endswith(f"/{ALIVE}") and is_owner_name(name.removesuffix(ALIVE) + "owner"):
+            self._found.alive.add(epoch_of(name))
         elif not self.owner(name):
             self._stranger(name)
 
     def owner(self, name: str) -> bool:
         """Whether it is the name of an epoch's owner, which is noted then; again is fine."""
-        epoch = _epoch(name)
-        if epoch is None or name != owner_name(epoch):
+        if not is_owner_name(name):
             return False
-        self._found.owners.add(epoch)
+        self._found.owners.add(epoch_of(name))
         return True
 
     def _stranger(self, name: str) -> None:
         place = name.partition("/")[0]
         first, count = self._strangers.get(place, (name, 0))
         self._strangers[place] = first, count + 1
-
-    def _misnamed(self, part: Part, name: str, why: str) -> None:
-        self._teller.tell(
-            Finding(
-                severity=Severity.damage,
-                part=part,
-                object=name,
-                expected="only names that Mobula writes",
-                found=f"a name that it does not write: {why}",
-                next_step="move the object away; nothing refers to it",
-            )
-        )
 
     def tell_of_strangers(self) -> None:
         """Objects that Mobula would not notice."""
@@ -215,20 +184,3 @@ class _Listing:
                     next_step="none: nothing reads them; move them away if nobody needs them",
                 )
             )
-
-
-def _epoch(name: str) -> int | None:
-    try:
-        return epoch_of(name)
-    except CorruptData:
-        return None
-
-
-def _checkpoint_lsn(directory: str) -> int | None:
-    """The LSN in the name of a checkpoint's directory; None if it is not such a name."""
-    try:
-        lsn = checkpoint_lsn(directory)
-    except CorruptData:
-        return None
-    unique_id = directory.partition("-")[2]
-    return lsn if lsn >= 0 and checkpoint_directory(lsn, unique_id) == directory else None

@@ -20,7 +20,7 @@ import msgspec
 from storage.container import Section, open_header, pack, read_section
 from storage.errors import CorruptData
 from storage.ids import Ids
-from storage.names import CHECKPOINT_PREFIX, checkpoint_directory
+from storage.names import CHECKPOINT_PREFIX, checkpoint_directory, is_checkpoint_directory
 from storage.objects.base import ObjectStore
 from storage.schema import Check, Key, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
@@ -175,7 +175,8 @@ async def newest_roots(store: ObjectStore, *, at_most_lsn: int | None = None) ->
     page = 1000
     async for entry in store.list(CHECKPOINT_PREFIX, start_after=start, page_size=page):
         seen += 1
-        if entry.name.endswith(f"/{ROOT}"):
+        directory, _, last = entry.name.rpartition("/")
+        if last == ROOT and is_checkpoint_directory(directory):
             roots.append(entry.name)
         if roots and seen % page == 0:
             break

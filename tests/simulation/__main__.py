@@ -11,68 +11,20 @@ A failing seed is printed, made small, and printed as a case that replays exactl
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
-import dataclasses
 import json
-import multiprocessing
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tests.simulation.many import Summary, case_of, printed, reports
 from tests.simulation.play import Report, play
 from tests.simulation.shrink import shrink
-from tests.simulation.world import Case
 
-__all__ = ["Summary", "case_of", "main", "printed"]
-
-
-@dataclasses.dataclass(slots=True)
-class Summary:
-    """What many runs came to."""
-
-    runs: int = 0
-    happened: Counter[str] = dataclasses.field(default_factory=Counter)
-    simulated_s: float = 0.0
-    violations: list[Report] = dataclasses.field(default_factory=list)
-
-    def add(self, report: Report) -> None:
-        self.runs += 1
-        self.happened.update(report.happened)
-        self.simulated_s += report.simulated_s
-        if report.violation is not None:
-            self.violations.append(report)
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "seeds": self.runs,
-            "violations": len(self.violations),
-            "simulated_hours": round(self.simulated_s / 3600, 1),
-            "happened": dict(sorted(self.happened.items())),
-        }
-
-
-def printed(case: Case) -> str:
-    """A case as one line that `case_of` reads."""
-    known = Case(seed=case.seed)
-    found = {
-        field.name: value
-        for field in dataclasses.fields(Case)
-        if (value := getattr(case, field.name)) != getattr(known, field.name)
-    }
-    return json.dumps({"seed": case.seed, **found})
-
-
-def case_of(text: str) -> Case:
-    """The case that `printed` wrote."""
-    fields = json.loads(text)
-    if fields.get("only") is not None:
-        fields["only"] = tuple(fields["only"])
-    return Case(**fields)
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,7 +58,7 @@ def _played(seeds: Sequence[int], jobs: int, console: Console) -> Summary:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("seeds", total=len(seeds))
         told = time.monotonic()
-        for report in _reports(seeds, jobs):
+        for report in reports(seeds, jobs):
             summary.add(report)
             progress.advance(bar)
             if report.violation is not None:
@@ -115,19 +67,6 @@ def _played(seeds: Sequence[int], jobs: int, console: Console) -> Summary:
                 told = time.monotonic()
                 console.print(f"{summary.runs} of {len(seeds)} seeds", markup=False)
     return summary
-
-
-def _reports(seeds: Sequence[int], jobs: int) -> Iterator[Report]:
-    if jobs == 1:
-        yield from (_of_seed(seed) for seed in seeds)
-        return
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        yield from pool.map(_of_seed, seeds, chunksize=4)
-
-
-def _of_seed(seed: int) -> Report:
-    return play(Case.of(seed))
 
 
 def _tell(report: Report, *, shrunk: bool) -> None:

@@ -1,8 +1,8 @@
 """Every call of the store in every step of the protocol, made to fail once.
 
-1. A reference run (a whole small world on which nothing fails by chance, takeovers, flushes and
-   checkpoints included) records which calls of the store there are: the site in the code, the
-   method, the kind of object.
+1. A reference run (a whole small world in which no call fails by chance, with takeovers, flushes,
+   checkpoints, rotten objects and an outage) records which calls of the store there are: the site
+   in the code, the method, the kind of object.
 2. For each of them and each way to fail, the same world is played again with that one fault, at the
    first call of its kind, or at a later one. All promises must hold, and all must be well after it.
 
@@ -41,13 +41,17 @@ CALM = Case(
 )
 SHORT = dataclasses.replace(CALM, clients=2, steps=7, events=3)
 ROTTEN = dataclasses.replace(CALM, events=16, kinds=("rot", "rot", "crash"))
+APART = dataclasses.replace(SHORT, events=8, kinds=("outage", "cut off"))
 REFERENCES = (  # those that take least first
     SHORT,
     dataclasses.replace(SHORT, directory=True),
+    dataclasses.replace(APART, seed=4),
     dataclasses.replace(ROTTEN, clients=2, steps=9, seed=31),
     dataclasses.replace(ROTTEN, seed=13),
 )
-MORE = tuple(dataclasses.replace(ROTTEN, seed=seed) for seed in range(14, 60))
+MORE = tuple(
+    dataclasses.replace(kind, seed=seed) for seed in range(14, 40) for kind in (ROTTEN, APART)
+)
 WAYS = {
     "crash before": Fault.CRASH_BEFORE,
     "crash after": Fault.CRASH_AFTER,

@@ -234,6 +234,8 @@ def _check_histories(world: World, clients: Sequence[Client]) -> None:
         ):
             witness.fail("transfers keep the sum", f"at LSN {lsn}: {accounts.by_key}")
     history = [one for client in clients for one in client.recorded()]
+    world.happened["histories"] += 1
+    world.happened["transactions in histories"] += len(history)
     first = next(
         (
             n

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.__main__ import case_of, printed
+from tests.simulation.many import case_of, printed
 from tests.simulation.planted import PLANTED, planted
 from tests.simulation.play import play
 from tests.simulation.shrink import shrink
@@ -57,6 +57,19 @@ def test_a_seed_is_one_story_in_every_process() -> None:
     }
     assert len(told) == 1
     assert len(set(told.pop().split())) == 4
+
+
+def test_many_seeds_in_two_processes_come_to_one_summary(tmp_path: Path) -> None:
+    """As `make sim` plays them."""
+    chosen = ["--seed", "3", "--runs", "6", "--jobs", "2", "--json", str(tmp_path / "found")]
+    subprocess.run(
+        [sys.executable, "-m", "tests.simulation", *chosen], cwd=HERE.parents[1], check=True
+    )
+    found = json.loads((tmp_path / "found").read_text(encoding="utf-8"))
+    assert (found["seeds"], found["violations"], found["happened"]["histories"]) == (6, 0, 6)
+    assert found["happened"]["commits"] == sum(
+        play(Case.of(seed)).happened["commits"] for seed in range(3, 9)
+    )
 
 
 @pytest.mark.parametrize("name", PLANTED)

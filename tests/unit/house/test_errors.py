@@ -44,7 +44,8 @@ def test_an_error_survives_pickling_and_copying(
     for _ in range(2):
         error = copy.deepcopy(copy.copy(pickle.loads(pickle.dumps(error))))
     assert type(error) is kind
-    assert error.message == str(error) == MESSAGE
+    assert error.message == MESSAGE
+    assert str(error) == (f"{MESSAGE}; {kind.next_step}" if kind.next_step else MESSAGE)
     assert error.sqlstate == (sqlstate or kind.sqlstate)
     assert error.args == (MESSAGE, sqlstate)
 

@@ -49,6 +49,33 @@ def test_replay_equals_what_the_primary_had_at_every_lsn() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "log/1",
+        "log/.DS_Store",
+        f"{log_name(99)}.bak",
+        f"{log_name(0)}",
+        "epoch/x/owner",
+        "epoch/99/owner",
+        "checkpoint/x/root",
+        "checkpoint/9-x/root",
+    ],
+)
+def test_names_of_somebody_else_are_passed_over(name: str) -> None:
+    async def run() -> None:
+        store = MemoryStore()
+        snapshots = await history(store, 10)
+        await write_checkpoint(store, snapshots[5], CountedIds("c"))
+        await store.put(name, b"x")
+        assert await reader_of(store).open() == snapshots[-1]
+        assert await reader_of(store).open(at_lsn=3) == snapshots[2]
+        successor = await reign(store, "b", FakeClock())
+        assert (successor.epoch, successor.checkpoint_lsn) == (2, snapshots[5].lsn)
+
+    asyncio.run(run())
+
+
 def test_checkpoint_and_tail_equal_the_whole_log() -> None:
     async def run() -> None:
         store = MemoryStore()

@@ -82,7 +82,7 @@ def test_a_log_whose_beginning_is_gone_after_trouble_is_not_continued(
             store.errors = []
         for name in [entry.name async for entry in store.list("")]:
             await store.delete(name)
-        with pytest.raises(CorruptData, match=r"log/0+1 is gone.*stopped writing.*Restore"):
+        with pytest.raises(CorruptData, match=r"log/0+1 is gone.*stopped writing.*restore"):
             await writer.append(group)
 
     asyncio.run(run())
