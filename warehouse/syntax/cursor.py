@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import NoReturn, TypeVar
 
 from storage.errors import NotYet
@@ -37,6 +38,20 @@ class Cursor:
     def peek(self, ahead: int = 1) -> Token:
         """The token `ahead` places further on; the last one beyond the end."""
         return self.tokens[min(self.index + ahead, len(self.tokens) - 1)]
+
+    def parentheses(self) -> int:
+        """How many "(" come next, one after the other."""
+        return self._parentheses[self.index] if self.at_operator("(") else 0
+
+    @cached_property
+    def _parentheses(self) -> list[int]:
+        """The same from each token on: counted once, however deep a text is nested."""
+        found, count = list[int](), 0
+        for token in reversed(self.tokens):
+            count = count + 1 if token.kind == "operator" and token.value == "(" else 0
+            found.append(count)
+        found.reverse()
+        return found
 
     def at_word(self, *words: str) -> bool:
         """Is the next token one of these (unquoted) words?"""

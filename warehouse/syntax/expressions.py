@@ -401,9 +401,7 @@ class ExpressionGrammar(IsTests):
 
     def at_query(self) -> bool:
         """Does a query come next, perhaps in parentheses?"""
-        ahead = 0
-        while self.peek(ahead).kind == "operator" and self.peek(ahead).value == "(":
-            ahead += 1
+        ahead = self.parentheses()
         token = self.peek(ahead)
         if token.kind != "word" or token.value not in _QUERY_WORDS:
             return False

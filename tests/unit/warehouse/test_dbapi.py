@@ -100,7 +100,7 @@ def test_the_class_of_the_sqlstate_decides_the_error(
     assert type(found.value) is kind
     assert found.value.sqlstate == sqlstate
     assert found.value.__cause__ is error
-    assert str(found.value) == "x"
+    assert str(found.value) == str(error)
 
 
 # --- statements -----------------------------------------------------------------------------------
