@@ -43,7 +43,7 @@ CASES = [
     for record in FILES[name].records
     if record.query
 ]
-RANDOM_BATCHES = range(3)
+RANDOM_BATCHES = (0, *(pytest.param(batch, marks=pytest.mark.slow) for batch in range(1, 6)))
 BATCH = 50
 SIZE_MAX = 5
 
