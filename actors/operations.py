@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from storage.flush import Flushed
 from storage.primary_key import Keys, OpenRun, Words
+from storage.rewrite import Rewritten
 from storage.schema import Check, EnumType, SqlType, StructType
 from storage.snapshot.changes import IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileRow
@@ -28,7 +28,7 @@ __all__ = [
     "DropTable",
     "DropType",
     "DropWarehouse",
-    "ExchangeDeltas",
+    "ExchangeRows",
     "ExchangeRuns",
     "LoadFiles",
     "NewColumn",
@@ -255,17 +255,20 @@ class TruncateTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeDeltas:
-    """A flush that has written its files: they take the place of the deltas. The primary's own.
+class ExchangeRows:
+    """A flush or compaction that has written its files: they take the place of the deltas and files
+    that it read. The primary's own.
 
     Attributes:
+        kind: "flush" or "compact".
         read_lsn: of the snapshot that it read.
         runs: of its files, opened, by key id; locations are in file 0 and on.
     """
 
+    kind: str
     table_id: int
     read_lsn: int
-    flushed: Flushed
+    rewritten: Rewritten
     runs: Mapping[int, tuple[OpenRun, ...]]
 
 
@@ -348,7 +351,7 @@ Operation = (
     | WriteRows
     | DeleteRows
     | TruncateTable
-    | ExchangeDeltas
+    | ExchangeRows
     | ExchangeRuns
     | LoadFiles
     | NewWarehouse

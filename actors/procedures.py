@@ -1,4 +1,5 @@
-"""What CALL may ask of the primary: checkpoints, flushes, indexes made anew, tables left behind.
+"""What CALL may ask of the primary: checkpoints, flushes, compactions, indexes made anew, tables
+left behind.
 
 None of them is a transaction of the caller's: their receipt says how far the log is.
 """
@@ -21,6 +22,7 @@ __all__ = ["Procedures"]
 _PROCEDURES = {
     "mobula.checkpoint": "mobula.checkpoint()",
     "mobula.flush": "mobula.flush() or mobula.flush('table')",
+    "mobula.compact": "mobula.compact() or mobula.compact('table')",
     "mobula.repair_index": "mobula.repair_index() or mobula.repair_index('table')",
     "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
 }
@@ -44,6 +46,8 @@ class Procedures:
                 return CommitReply(receipt=self._receipt(info.lsn), tag=f"CHECKPOINT {info.name}")
             case "mobula.flush", () | (int(),):
                 return self._done("FLUSH", await self._primary.flush(*plan.arguments))
+            case "mobula.compact", () | (int(),):
+                return self._done("COMPACT", await self._primary.compact(*plan.arguments))
             case "mobula.repair_index", () | (int(),):
                 return self._done("REPAIR INDEX", await self._primary.repair_index(*plan.arguments))
             case "mobula.drop_temporary", ():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from storage.compaction_policy import CompactionPolicy
 from storage.flush_policy import FlushPolicy
 
 __all__ = ["CheckpointPolicy", "KeyedLimits", "SequencerLimits", "TransactionLimits"]
@@ -54,11 +55,13 @@ class KeyedLimits:
         index_bytes: of runs of indexes that may be mapped at a time; the operating system may take
             such memory back whenever it wants, for the files stay.
         flush: when deltas are flushed, and when writers have to wait for it.
+        compaction: when files with holes are written anew.
         room_timeout_ms: how long they wait.
         transactions: of those that are open.
     """
 
     index_bytes: int = 4 << 30
     flush: FlushPolicy = field(default_factory=FlushPolicy)
+    compaction: CompactionPolicy = field(default_factory=CompactionPolicy)
     room_timeout_ms: int = 60_000
     transactions: TransactionLimits = field(default_factory=TransactionLimits)

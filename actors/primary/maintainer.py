@@ -1,8 +1,9 @@
-"""The primary's own maintenance: deltas are flushed, runs of indexes are merged, in the background.
+"""The primary's own maintenance, in the background: deltas are flushed, runs of indexes are merged,
+files of which many rows are gone are written anew.
 
-One task at a time, those that are asked for (`flush_now`) too. Its commits go through the sequencer
-like all others and wait for nobody; a writer waits for it only when deltas have grown to a multiple
-of what a flush is due at.
+One task at a time, those that are asked for (`flush_now`, `compact_now`) too. Its commits go
+through the sequencer like all others and wait for nobody; a writer waits for it only when deltas
+have grown to a multiple of what a flush is due at.
 """
 
 from __future__ import annotations
@@ -15,21 +16,25 @@ import msgspec
 from polars.exceptions import PanicException
 
 from actors.messages import TableInfo, Transaction
-from actors.operations import ExchangeDeltas, ExchangeRuns
+from actors.operations import ExchangeRows, ExchangeRuns
 from actors.primary.indexes import Indexes
 from actors.primary.sequencer import Sequencer
 from storage.clock import Clock
-from storage.errors import Conflict, InternalError, MobulaError, Unavailable
+from storage.compaction import compact, files_due
+from storage.compaction_policy import CompactionPolicy
+from storage.errors import Conflict, CorruptData, InternalError, MobulaError, Unavailable
 from storage.flush import flush, flush_is_due
 from storage.flush_policy import FlushPolicy
 from storage.ids import Ids
 from storage.objects import ObjectStore
 from storage.primary_key import LiveRows
+from storage.rewrite import Rewritten
 from storage.snapshot.model import Snapshot, TableState
 
 __all__ = ["Maintainer"]
 
 RETRY_MS = 1_000
+BY_HAND = CompactionPolicy(holes_max=0.0)
 
 
 class Maintainer:
@@ -44,6 +49,7 @@ class Maintainer:
         clock: Clock,
         ids: Ids,
         policy: FlushPolicy,
+        compaction: CompactionPolicy,
         table_info: Callable[[TableState], TableInfo],
     ) -> None:
         self._sequencer = sequencer
@@ -52,13 +58,17 @@ class Maintainer:
         self._clock = clock
         self._ids = ids
         self._policy = policy
+        self._compaction = compaction
         self._info = table_info
         self._due = asyncio.Event()
         self._progress = asyncio.Condition()
         self._busy = asyncio.Lock()
         self._held: set[int] = set()  # tables whose runs somebody else exchanges
+        self._spoiled: MobulaError | None = None  # of a file that cannot be written anew
+        self._avoided: set[tuple[int, int]] = set()  # such files, by table
         self.last_error: MobulaError | None = None
         self.flushes = 0
+        self.compactions = 0
 
     def wake(self) -> None:
         """Something was committed."""
@@ -72,7 +82,7 @@ class Maintainer:
             try:
                 while await self._one_step():
                     pass
-                self.last_error = None
+                self.last_error = self._spoiled
                 await self._tell()
             except (Exception, PanicException) as error:  # no mistake may end maintenance for good
                 self.last_error = (
@@ -123,22 +133,61 @@ class Maintainer:
 
     async def flush(self, table: TableState, snapshot: Snapshot) -> None:
         """Flush the deltas of a table as of a durable snapshot."""
-        info = self._info(table)
-        flushed = await flush(self._store, table, info.target, ids=self._ids)
+        target = self._info(table).target
+        flushed = await flush(self._store, table, target, ids=self._ids)
+        await self._exchange("flush", table, flushed, snapshot)
+        self.flushes += 1
+        await self._tell()
+
+    async def compact_now(self, table_id: int | None = None) -> int:
+        """Write anew every file of which rows are gone, many or few. Returns how many files.
+
+        Args: table_id: of one table; None: all.
+        """
+        tables = self._sequencer.snapshot.tables if table_id is None else (table_id,)
+        count = 0
+        for wanted in list(tables):
+            known = self._sequencer.snapshot.tables.get(wanted)
+            left = set() if known is None else set(files_due(BY_HAND, known))
+            while left:
+                async with self._busy:
+                    snapshot = self._sequencer.snapshot
+                    table = snapshot.tables.get(wanted)
+                    due = () if table is None else files_due(BY_HAND, table)
+                    left &= set(due)  # what has holes since waits for the next call
+                    some = [i for i in due if i in left][: self._compaction.task_files_max]
+                    if table is None or not some:
+                        break
+                    with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
+                        await self.compact(table, some, snapshot)
+                        count += len(some)
+                    left -= set(some)
+        return count
+
+    async def compact(self, table: TableState, file_ids: list[int], snapshot: Snapshot) -> None:
+        """Write files of a table anew, as of a durable snapshot."""
+        target = self._info(table).target
+        rewritten = await compact(self._store, table, file_ids, target, ids=self._ids)
+        await self._exchange("compact", table, rewritten, snapshot)
+        self.compactions += 1
+
+    async def _exchange(
+        self, kind: str, table: TableState, rewritten: Rewritten, snapshot: Snapshot
+    ) -> None:
+        """Commit what a task has written. Raises Conflict: what it read is gone."""
         runs = await self._indexes.open_runs(
             msgspec.structs.replace(run, first_file_id=position)
-            for position, file in enumerate(flushed.files)
+            for position, file in enumerate(rewritten.files)
             for run in file.runs.values()
         )
-        operation = ExchangeDeltas(
+        operation = ExchangeRows(
+            kind=kind,
             table_id=table.id,
             read_lsn=snapshot.lsn,
-            flushed=flushed,
+            rewritten=rewritten,
             runs={key_id: tuple(found) for key_id, found in runs.items()},
         )
         await self._sequencer.submit(Transaction(operations=(operation,)))
-        self.flushes += 1
-        await self._tell()
 
     async def merge(self, table_id: int, key_id: int) -> bool:
         """Merge runs of a key's index that are due. Returns whether there were any.
@@ -150,6 +199,10 @@ class Maintainer:
             raise Conflict(f"the table of id {table_id} was dropped meanwhile")
         # Of one state: a run of a load that is not durable yet has keys of rows that were left out.
         rows = LiveRows(index.live, state.snapshot.tables[table_id].bitmaps)
+        if dead := index.keys[key_id].dead_runs(index.live):
+            operation = ExchangeRuns(table_id=table_id, key_id=key_id, gone=dead, made=None)
+            await self._sequencer.submit(Transaction(operations=(operation,)))
+            return True
         due = index.keys[key_id].due_merges()
         for group in due:
             made = await self._indexes.merged(key_id, group, rows)
@@ -186,7 +239,7 @@ class Maintainer:
                 if table.deltas and flush_is_due(self._policy, table):
                     await self.flush(table, snapshot)
                     return True
-            return await self._merge_step(snapshot)
+            return await self._merge_step(snapshot) or await self._compaction_step(snapshot)
         except Conflict:  # the table was dropped or truncated meanwhile
             return True
 
@@ -200,6 +253,27 @@ class Maintainer:
                 if await self.merge(table_id, key.id):
                     return True
         return False
+
+    async def _compaction_step(self, snapshot: Snapshot) -> bool:
+        for table in snapshot.tables.values():
+            due = [
+                i for i in files_due(self._compaction, table) if (table.id, i) not in self._avoided
+            ]
+            if due:
+                await self._compacted(table, due[: self._compaction.task_files_max], snapshot)
+                return True
+        return False
+
+    async def _compacted(self, table: TableState, due: list[int], snapshot: Snapshot) -> None:
+        """A file that is damaged stays as it is, and is told of; the others go on without it."""
+        try:
+            await self.compact(table, due, snapshot)
+        except CorruptData as error:
+            if len(due) > 1:  # which of them it is, is found out one by one
+                await self._compacted(table, due[:1], snapshot)
+                return
+            self._spoiled = error
+            self._avoided.add((table.id, due[0]))
 
     async def _publish_rebuilt(self, table: TableState) -> None:
         """Runs that were made anew when the index was opened take the place of the lost ones."""

@@ -1,4 +1,4 @@
-"""What maintenance of the primary's own commits: deltas that became files, runs that were merged.
+"""What maintenance of the primary's own commits: rows that were rewritten, runs that were merged.
 
 These are operations like those of clients, resolved in their order, but they never fail because of
 what clients wrote meanwhile: a row that was deleted since the task read it is deleted where the
@@ -13,34 +13,39 @@ import msgspec
 import numpy as np
 from pyroaring import FrozenBitMap
 
-from actors.operations import ExchangeDeltas, ExchangeRuns
+from actors.operations import ExchangeRows, ExchangeRuns
 from actors.primary.delete_rows import bitmaps_at
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState
 from storage.errors import Conflict
-from storage.flush import Flushed
 from storage.primary_key import OpenRun, Words, locations_in
+from storage.rewrite import Rewritten
 from storage.snapshot import changes as c
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import TableState
 
-__all__ = ["exchange_deltas", "exchange_runs", "placed"]
+__all__ = ["exchange_rows", "exchange_runs", "placed"]
 
 
-def exchange_deltas(operation: ExchangeDeltas, state: WriterState, lsn: int) -> Resolved:
-    """See `resolve`. Raises Conflict if the table or a delta is gone."""
+def exchange_rows(operation: ExchangeRows, state: WriterState, lsn: int) -> Resolved:
+    """See `resolve`. Raises Conflict if the table, a delta or a file is gone."""
     table = _table(operation.table_id, state)
-    flushed = operation.flushed
-    live = {delta.id for delta in table.deltas}
-    if not live.issuperset(flushed.delta_ids):
-        raise Conflict(f"table {table.name}: its deltas were exchanged already")
+    rewritten = operation.rewritten
+    deltas = {delta.id for delta in table.deltas}.intersection(rewritten.gone)
+    files = set(rewritten.gone) - deltas
+    if len(table.files.row_counts(files)) < len(files):
+        raise Conflict(f"table {table.name}: its deltas or files were exchanged already")
     first = table.next_file_id
-    rows = [file.row for file in flushed.files]
-    changes: list[c.TableChange] = [c.RemoveRows(delta_ids=flushed.delta_ids)]
+    rows = [file.row for file in rewritten.files]
+    changes: list[c.TableChange] = []
+    if deltas:
+        changes.append(c.RemoveRows(delta_ids=tuple(sorted(deltas))))
+    if files:
+        changes.append(c.RemoveFiles(file_ids=tuple(sorted(files))))
     if rows:
-        files = FileSet.of(rows, table.columns, first_id=first, lsn=lsn)
-        changes.append(c.AddFiles(first_file_id=first, file_count=len(rows), files=files.encode()))
-    if bitmaps := _carried_over(flushed, table, first):
+        added = FileSet.of(rows, table.columns, first_id=first, lsn=lsn)
+        changes.append(c.AddFiles(first_file_id=first, file_count=len(rows), files=added.encode()))
+    if bitmaps := _carried_over(rewritten, table, first):
         changes.append(c.AddBitmaps(bitmaps=bitmaps))
     index = state.indexes.get(table.id)
     opened = {
@@ -50,15 +55,15 @@ def exchange_deltas(operation: ExchangeDeltas, state: WriterState, lsn: int) -> 
     if runs := tuple(run for found in opened.values() for run, _ in found):
         changes.append(c.AddIndexRuns(runs=runs))
     if index is not None:
-        added = range(first, first + len(rows))
-        index = index.exchanged(opened, added=added, removed=flushed.delta_ids)
+        new = range(first, first + len(rows))
+        index = index.exchanged(opened, added=new, removed=rewritten.gone)
     return Resolved(
-        kind="flush",
+        kind=operation.kind,
         table_id=table.id,
         row_count=sum(row.row_count for row in rows),
         tables={table.id: tuple(changes)},
         indexes={} if index is None else {table.id: index},
-        moved={table.id: flushed.moved.numbered(first)},
+        moved={table.id: rewritten.moved.numbered(first)},
     )
 
 
@@ -83,18 +88,18 @@ def exchange_runs(operation: ExchangeRuns, state: WriterState, lsn: int) -> Reso
     )
 
 
-def _carried_over(flushed: Flushed, table: TableState, first: int) -> tuple[c.Bitmap, ...]:
-    """What was deleted in the deltas since the flush read them, where those rows are now."""
+def _carried_over(rewritten: Rewritten, table: TableState, first: int) -> tuple[c.Bitmap, ...]:
+    """What was deleted since the task read the rows, where those rows are now."""
     deleted: list[Words] = []
-    for delta_id in flushed.delta_ids:
-        bitmap = table.bitmaps.get(delta_id)
+    for number in rewritten.gone:
+        bitmap = table.bitmaps.get(number)
         if bitmap is None:
             continue
-        since = bitmap.bitmap - flushed.deleted.get(delta_id, FrozenBitMap())
-        deleted.append(locations_in(delta_id, np.array(since.to_array(), dtype=np.int64)))
+        since = bitmap.bitmap - rewritten.deleted.get(number, FrozenBitMap())
+        deleted.append(locations_in(number, np.array(since.to_array(), dtype=np.int64)))
     if not deleted:
         return ()
-    moved = flushed.moved.numbered(first).moved(np.concatenate(deleted))
+    moved = rewritten.moved.numbered(first).moved(np.concatenate(deleted))
     return bitmaps_at(moved)
 
 

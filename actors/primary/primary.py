@@ -123,6 +123,7 @@ class Primary:
             clock=clock,
             ids=ids,
             policy=self._keyed.flush,
+            compaction=self._keyed.compaction,
             table_info=self._info,
         )
         self._bulk = Bulk(store, self._indexes)
@@ -380,6 +381,10 @@ class Primary:
         """
         return await self._maintainer.flush_now(table_id)
 
+    async def compact(self, table_id: int | None = None) -> int:
+        """See `Maintainer.compact_now`."""
+        return await self._maintainer.compact_now(table_id)
+
     @functools.cached_property
     def _repair(self) -> IndexRepair:
         return IndexRepair(self._sequencer, self._indexes, self._maintainer)
@@ -413,6 +418,7 @@ class Primary:
             "tail_bytes": self._tail_bytes,
             "delta_rows": sum(d.row_count for t in self.snapshot.tables.values() for d in t.deltas),
             "flushes": self._maintainer.flushes,
+            "compactions": self._maintainer.compactions,
             "open_transactions": len(self.transactions),
             "checkpoint_lsn": self._checkpoint.lsn if self._checkpoint else None,
             "store_away": self._sequencer.away,

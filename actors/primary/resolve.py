@@ -18,7 +18,7 @@ from actors.operations import (
     DropTable,
     DropType,
     DropWarehouse,
-    ExchangeDeltas,
+    ExchangeRows,
     ExchangeRuns,
     LoadFiles,
     NewSchema,
@@ -32,7 +32,7 @@ from actors.operations import (
 from actors.primary import namespaces, rows, sequences, tables, warehouses
 from actors.primary.bulk import load_files
 from actors.primary.delete_rows import delete_rows
-from actors.primary.maintenance import exchange_deltas, exchange_runs
+from actors.primary.maintenance import exchange_rows, exchange_runs
 from actors.primary.moves import Moves
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState
@@ -58,8 +58,8 @@ def resolve_in(operation: Operation, state: WriterState, lsn: int, moves: Moves)
             return load_files(operation, state, lsn, moves)
         case TruncateTable():
             return truncate_table(operation, state, lsn)
-        case ExchangeDeltas():
-            return exchange_deltas(operation, state, lsn)
+        case ExchangeRows():
+            return exchange_rows(operation, state, lsn)
         case ExchangeRuns():
             return exchange_runs(operation, state, lsn)
         case _:

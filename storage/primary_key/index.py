@@ -123,6 +123,10 @@ class KeyIndex:
         due = plan_merges([len(placed.run) for placed in self.runs])
         return tuple(self.runs[group.start : group.stop] for group in due)
 
+    def dead_runs(self, live: LiveIds) -> tuple[str, ...]:
+        """Names of runs whose files are all gone."""
+        return tuple(p.run.name for p in self.runs if live.contains_none(*p.run.file_ids))
+
     def _probe(self, part: Entries | Run, keys: Keys, rows: LiveRows) -> Words:
         """Locations that a part has for keys and whose rows are there, else MISSING."""
         found = part.find(keys)

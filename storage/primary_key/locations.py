@@ -122,6 +122,11 @@ class LiveIds:
             return False
         return bool(self.table[least - self.first : most - self.first + 1].all())
 
+    def contains_none(self, least: int, most: int) -> bool:
+        """Whether no id from `least` to `most`, both included, is live."""
+        start, stop = max(least - self.first, 0), max(most - self.first + 1, 0)
+        return not self.table[start:stop].any()
+
     def changed(self, added: Iterable[int], removed: Iterable[int]) -> LiveIds:
         """The ids after a commit that adds some and removes some."""
         new = np.fromiter(added, np.int64)

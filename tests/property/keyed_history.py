@@ -21,6 +21,7 @@ import warehouse
 from actors.local_engine import LocalEngine
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from actors.primary.primary import Primary
+from storage.compaction_policy import CompactionPolicy
 from storage.flush_policy import FlushPolicy
 from storage.objects import MemoryStore
 from tests.property.index_check import check_indexes
@@ -294,7 +295,10 @@ class KeyedHistory:
             keyed=KeyedLimits(
                 flush=FlushPolicy(
                     rows_max=source.choice([10, 60, 100_000]), deltas_max=source.choice([3, 50])
-                )
+                ),
+                compaction=CompactionPolicy(
+                    holes_max=source.choice([0.01, 0.3, 2.0]), task_files_max=source.choice([1, 16])
+                ),
             ),
         )
         self.shapes = [random_shape(source, f"t{i}") for i in range(source.choice([1, 2, 3]))]
@@ -321,7 +325,7 @@ class KeyedHistory:
 
     def step(self) -> None:
         actions: list[Callable[[], None]] = [self.write] * 12 + [self.transaction] * 6
-        actions += [self.flush, self.flush, self.merge_runs, self.checkpoint]
+        actions += [self.flush, self.flush, self.compact, self.merge_runs, self.checkpoint]
         if self.source.random() < 0.3:
             actions.append(self.reopen)
         self.source.choice(actions)()
@@ -368,6 +372,12 @@ class KeyedHistory:
                     await primary._maintainer.flush(table, primary.snapshot)
 
         self.run_inside(work())
+
+    def compact(self) -> None:
+        """Every file with a hole, due or not."""
+        name = self.source.choice(self.shapes).name
+        self.log.append(f"compact {name}")
+        self.db.sql("CALL mobula.compact($1)", [name])
 
     def merge_runs(self) -> None:
         """All runs of a key as one, due or not."""
@@ -519,6 +529,8 @@ class _Transaction:
             del self.savepoints[self.newest(name) :]
         elif roll < 0.89:
             self.others_write()
+        elif roll < 0.92:
+            self.history.compact()
         else:  # rows move that it has read, and written
             self.history.flush(self.source.choice(sorted(self.touched) or [None]))
         if not self.failed:

@@ -19,6 +19,7 @@ import pytest
 
 import warehouse
 from actors.primary.limits import KeyedLimits
+from storage.compaction_policy import CompactionPolicy
 from storage.flush_policy import FlushPolicy
 from storage.objects import MemoryStore
 from tests.property.index_check import check_indexes
@@ -32,7 +33,10 @@ KEYS = "abcdef"
 ISOLATIONS = ("repeatable read", "read committed")
 SETTINGS = Settings(
     rows_inline_bytes_max=4_000,
-    keyed=KeyedLimits(flush=FlushPolicy(rows_max=25, deltas_max=6)),
+    keyed=KeyedLimits(
+        flush=FlushPolicy(rows_max=25, deltas_max=6),
+        compaction=CompactionPolicy(holes_max=0.1),
+    ),
 )
 
 

@@ -177,10 +177,8 @@ class Client:
 
     async def maintenance(self) -> None:
         """Asks for what the primary also does by itself."""
-        if self.rng.random() < 0.5:
-            await self.tried(lambda primary: primary.flush())
-        else:
-            await self.tried(lambda primary: primary.checkpoint())
+        chosen = self.rng.choice(["flush", "compact", "checkpoint"])
+        await self.tried(lambda primary: getattr(primary, chosen)())
 
     def of_items(self) -> tuple[str, str, tuple[Row, ...]]:
         kind = self.rng.choice(["insert", "upsert", "upsert", "update", "delete", "ignore"])

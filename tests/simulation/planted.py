@@ -13,14 +13,17 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
+import numpy as np
 
 from actors.primary import maintainer as maintainer_module
 from actors.primary import maintenance as maintenance_module
+from actors.primary import resolve as resolve_module
 from actors.primary import sequencer as sequencer_module
 from actors.primary.attempts import Attempts
 from actors.primary.primary import Primary
 from actors.primary.sequencer import Sequencer
 from actors.primary.written import WrittenKeys
+from storage import rewrite as rewrite_module
 from storage.errors import Conflict, Fenced, ObjectExists, Unavailable
 from storage.log import reader as reader_module
 from storage.log import takeover as takeover_module
@@ -32,9 +35,11 @@ from storage.names import log_name, owner_name
 from storage.objects import Created, Exists, create_settled
 from storage.objects.retry import RetryingStore
 from storage.primary_key import LiveRows, TableIndex
+from storage.primary_key.index import KeyIndex
 from storage.snapshot import apply as apply_module
 from storage.snapshot import checkpoint as checkpoint_module
 from storage.snapshot.apply import apply
+from storage.snapshot.changes import RemoveFiles
 from storage.snapshot.model import TableState
 
 __all__ = ["PLANTED", "planted"]
@@ -384,6 +389,35 @@ def _(stack: ExitStack) -> None:
         return exchanged(self, runs, **more)
 
     exchanged = _replace(stack, TableIndex, "exchanged", same)
+
+
+@bug("a rewritten file has what was deleted")
+def _(stack: ExitStack) -> None:
+    def all_of_them(bitmap: Any, row_count: int) -> Any:
+        return np.ones(row_count, dtype=np.bool_)
+
+    _replace(stack, rewrite_module, "_kept", all_of_them)
+
+
+@bug("files that were written anew stay")
+def _(stack: ExitStack) -> None:
+    def without(*arguments: Any) -> Any:
+        found = exchange(*arguments)
+        changes = {
+            table_id: tuple(c for c in changes if not isinstance(c, RemoveFiles))
+            for table_id, changes in found.tables.items()
+        }
+        return dataclasses.replace(found, tables=changes)
+
+    exchange = _replace(stack, resolve_module, "exchange_rows", without)
+
+
+@bug("runs go while their files are there")
+def _(stack: ExitStack) -> None:
+    def some(self: KeyIndex, live: Any) -> tuple[str, ...]:
+        return tuple(placed.run.name for placed in self.runs[1:])
+
+    _replace(stack, KeyIndex, "dead_runs", some)
 
 
 @bug("a large write is not told of later keys")

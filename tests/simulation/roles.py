@@ -9,6 +9,7 @@ from actors.primary.limits import CheckpointPolicy, KeyedLimits
 from actors.primary.primary import Primary
 from actors.primary.reign import reign_of
 from actors.virtual_warehouse.follower import Follower
+from storage.compaction_policy import CompactionPolicy
 from storage.errors import Conflict, CorruptData, Fenced, MobulaError, Unavailable
 from storage.flush_policy import FlushPolicy
 from storage.format import open_or_create, read_format
@@ -75,7 +76,10 @@ async def opened(world: World, node: Node, *, force: bool = False) -> Primary | 
         keyed=KeyedLimits(
             flush=FlushPolicy(
                 rows_max=policy.choice([8, 20, 200]), deltas_max=policy.choice([2, 5, 50])
-            )
+            ),
+            compaction=CompactionPolicy(
+                holes_max=policy.choice([0.01, 0.3, 0.3]), task_files_max=policy.choice([1, 16])
+            ),
         ),
     )
     world.primaries.append((node, primary))

@@ -118,7 +118,7 @@ class Witness:
     ) -> State:
         if transaction.token_writer is None or transaction.token_sequence is None:
             kinds = {operation.kind for operation in transaction.operations}
-            if not kinds <= {"flush", "index"}:
+            if not kinds <= {"flush", "compact", "index"}:
                 self.fail("only maintenance has no token", f"{header.lsn}: {kinds}")
             return state
         token = (transaction.token_writer, transaction.token_sequence)

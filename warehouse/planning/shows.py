@@ -38,7 +38,11 @@ _SPOKEN = {
     "time zone": "timezone",
     "transaction isolation level": "transaction_isolation",
 }
-_ABOUT_TABLES = {"mobula.flush", "mobula.repair_index"}  # procedures that take a table
+_ABOUT_TABLES = {
+    "mobula.compact",
+    "mobula.flush",
+    "mobula.repair_index",
+}  # procedures that take a table
 
 
 def plan_call(tree: commands.CallNode, queries: QueryPlanner) -> CallPlan:

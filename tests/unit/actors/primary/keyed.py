@@ -26,6 +26,7 @@ from actors.primary.limits import KeyedLimits, SequencerLimits
 from actors.primary.primary import Primary
 from actors.primary.transactions import OpenTransaction
 from actors.write import delete_operation, files_operation, rows_operation
+from storage.compaction_policy import CompactionPolicy
 from storage.delete_bitmap import Positions, encode_positions
 from storage.delta import decode_rows
 from storage.flush_policy import FlushPolicy
@@ -46,6 +47,7 @@ PRIMARY = NewKey(name="t_pkey", columns=("k",), primary=True)
 UNIQUE = NewKey(name="t_u_key", columns=("u",), primary=False)
 COLUMNS: dict[str, SqlType] = {"k": INTEGER, "u": INTEGER, "v": TEXT}
 NEVER = FlushPolicy(deltas_max=1 << 30)  # nothing is flushed but by hand
+NOT_BY_ITSELF = CompactionPolicy(holes_max=2.0)
 
 Row = tuple[Any, ...]
 
@@ -236,6 +238,7 @@ def keyed(
     cluster_by: tuple[str, ...] = (),
     store: ObjectStore | None = None,
     flush: FlushPolicy = NEVER,
+    compaction: CompactionPolicy = NOT_BY_ITSELF,
     room_timeout_ms: int = 60_000,
     limits: SequencerLimits | None = None,
 ) -> None:
@@ -244,7 +247,12 @@ def keyed(
     async def run() -> None:
         made = await start(
             CountingStore(store or MemoryStore(), record=True),
-            KeyedLimits(flush=flush, room_timeout_ms=room_timeout_ms, index_bytes=1 << 26),
+            KeyedLimits(
+                flush=flush,
+                compaction=compaction,
+                room_timeout_ms=room_timeout_ms,
+                index_bytes=1 << 26,
+            ),
             limits,
         )
         await made.create(*keys, columns=columns, cluster_by=cluster_by)

@@ -8,6 +8,7 @@ import pytest
 
 from actors.operations import WriteMode
 from actors.primary.limits import KeyedLimits
+from storage.compaction_policy import CompactionPolicy
 from storage.flush_policy import FlushPolicy
 from storage.primary_key.plan import RUNS_MAX
 from tests.unit.actors.primary.keyed import (
@@ -21,7 +22,9 @@ from tests.unit.actors.primary.keyed import (
 )
 
 INSERT, UPSERT, IGNORE = WriteMode.INSERT, WriteMode.UPSERT, WriteMode.IGNORE
-NEVER = KeyedLimits(flush=FlushPolicy(deltas_max=1 << 30))
+NEVER = KeyedLimits(
+    flush=FlushPolicy(deltas_max=1 << 30), compaction=CompactionPolicy(holes_max=2.0)
+)
 
 
 async def filled(db: Keyed) -> None:

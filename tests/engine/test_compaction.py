@@ -1,0 +1,98 @@
+"""Files with holes are written anew, by `CALL mobula.compact()` and by themselves: both engines."""
+
+from __future__ import annotations
+
+import threading
+
+import polars as pl
+import pytest
+
+from storage.snapshot.model import TableState
+from tests.engine.conftest import SMALL
+from warehouse import Database, InvalidRequest, Settings, UnknownObject
+
+ROWS = 20_000
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return SMALL
+
+
+def state(db: Database, name: str = "t") -> TableState:
+    found = db.snapshot().find_table(name)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def table(db: Database) -> Database:
+    db.sql("CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT) WITH (micropartition_rows = 5000)")
+    db.table("t").append(pl.DataFrame({"k": range(ROWS), "v": range(ROWS)}))
+    db.sql("CALL mobula.flush('t')")
+    return db
+
+
+def test_every_hole_goes_and_versions_stay(table: Database) -> None:
+    before = table.snapshot().lsn
+    table.sql("DELETE FROM t WHERE k % 10 = 0")
+    assert table.sql("CALL mobula.compact('t')").tag == "COMPACT 4"
+    now = state(table)
+    assert (now.stored_row_count, dict(now.bitmaps), len(now.files)) == (ROWS * 9 // 10, {}, 4)
+    query = "SELECT count(*), sum(v) FROM t"
+    kept = [k for k in range(ROWS) if k % 10]
+    assert table.sql(query).rows() == [(len(kept), sum(kept))]
+    assert table.sql(f"{query} AS OF LSN {before}").rows() == [(ROWS, sum(range(ROWS)))]
+    vw = table.create_virtual_warehouse("bi", size=1)
+    assert vw.sql(query, min_lsn=table.snapshot().lsn).rows() == [(len(kept), sum(kept))]
+    assert table.sql("CALL mobula.compact()").tag == "COMPACT 0"
+    assert table.table("t").get([10, 11]).rows() == [(11, 11)]
+    table.sql("INSERT INTO t VALUES (10, -1)")
+    with pytest.raises(InvalidRequest, match="t_pkey"):
+        table.sql("INSERT INTO t VALUES (11, -1)")
+
+
+def test_files_full_of_holes_are_written_anew_while_others_write(table: Database) -> None:
+    done, failed = threading.Event(), list[BaseException]()
+
+    def write() -> None:
+        turn = 0
+        try:
+            while not done.is_set():
+                table.table("t").upsert(pl.DataFrame({"k": [turn % 100], "v": [turn]}))
+                turn += 1
+        except BaseException as error:
+            failed.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for part in range(4):
+            low = part * 5000 + 100
+            table.sql(f"DELETE FROM t WHERE k BETWEEN {low} AND {low + 2999}")
+            table.sql("CALL mobula.flush('t')")
+    finally:
+        done.set()
+        writer.join()
+    assert not failed
+    table.sql("CALL mobula.compact('t')")
+    assert state(table).bitmaps == {}
+    assert table.sql("SELECT count(*) FROM t").rows() == [(ROWS - 4 * 3000,)]
+    assert table.sql("SELECT sum(v) FROM t WHERE k >= 100").rows() == [
+        (sum(k for k in range(100, ROWS) if not 100 <= k % 5000 < 3100),)
+    ]
+
+
+def test_a_table_without_keys_and_one_that_is_not_there(db: Database) -> None:
+    db.sql("CREATE TABLE plain AS SELECT x, x % 7 AS g FROM generate_series(1, 10000) AS s (x)")
+    db.sql("CALL mobula.flush('plain')")
+    db.sql("DELETE FROM plain WHERE g = 3")
+    assert db.sql("CALL mobula.compact('plain')").tag == "COMPACT 1"
+    assert state(db, "plain").bitmaps == {}
+    assert db.sql("SELECT count(*), min(g), max(g) FROM plain WHERE g <> 4").rows() == [
+        (7142, 0, 6)
+    ]
+    with pytest.raises(UnknownObject, match="nowhere"):
+        db.sql("CALL mobula.compact('nowhere')")
+    with pytest.raises(InvalidRequest, match="name of a table"):
+        db.sql("CALL mobula.compact(1)")
