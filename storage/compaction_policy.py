@@ -13,8 +13,8 @@ class CompactionPolicy:
 
     Attributes:
         holes_max: the share of a file's rows that may be deleted before it is.
-        task_files_max: files of one task.
+        task_files_max: files of one task, which keeps 16 bytes of each of their rows.
     """
 
     holes_max: float = 0.3
-    task_files_max: int = 16
+    task_files_max: int = 4

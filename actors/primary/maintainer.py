@@ -34,6 +34,8 @@ from storage.snapshot.model import Snapshot, TableState
 __all__ = ["Maintainer"]
 
 RETRY_MS = 1_000
+BITMAPS_MAX = 1_000  # a fraction of a millisecond
+COUNT_MS = 1_000
 BY_HAND = CompactionPolicy(holes_max=0.0)
 
 
@@ -66,6 +68,7 @@ class Maintainer:
         self._held: set[int] = set()  # tables whose runs somebody else exchanges
         self._spoiled: MobulaError | None = None  # of a file that cannot be written anew
         self._avoided: set[tuple[int, int]] = set()  # such files, by table
+        self._counted_ms: dict[int, float] = {}  # by table, when its holes were counted
         self.last_error: MobulaError | None = None
         self.flushes = 0
         self.compactions = 0
@@ -256,13 +259,22 @@ class Maintainer:
 
     async def _compaction_step(self, snapshot: Snapshot) -> bool:
         for table in snapshot.tables.values():
-            due = [
-                i for i in files_due(self._compaction, table) if (table.id, i) not in self._avoided
-            ]
+            due = [i for i in self._holes(table) if (table.id, i) not in self._avoided]
             if due:
                 await self._compacted(table, due[: self._compaction.task_files_max], snapshot)
                 return True
         return False
+
+    def _holes(self, table: TableState) -> tuple[int, ...]:
+        """Files that are due. Those of a table with many bitmaps are not counted with every commit,
+        but once a while."""
+        if len(table.bitmaps) > BITMAPS_MAX:
+            now_ms = self._clock.monotonic_ms()
+            if now_ms - self._counted_ms.get(table.id, -COUNT_MS) < COUNT_MS:
+                asyncio.get_running_loop().call_later(COUNT_MS / 1_000, self._due.set)
+                return ()
+            self._counted_ms[table.id] = now_ms
+        return files_due(self._compaction, table)
 
     async def _compacted(self, table: TableState, due: list[int], snapshot: Snapshot) -> None:
         """A file that is damaged stays as it is, and is told of; the others go on without it."""

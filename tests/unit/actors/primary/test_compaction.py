@@ -8,12 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from actors.operations import DropTable, TruncateTable, WriteMode
+from actors.operations import DeleteRows, DropTable, TruncateTable, WriteMode
+from actors.primary import maintainer
+from actors.write import rows_operation
 from storage.compaction import files_due
 from storage.compaction_policy import CompactionPolicy
+from storage.delete_bitmap import Positions, encode_positions
 from storage.errors import CorruptData
 from storage.objects import MemoryStore
-from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed
+from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed, turns
 from tests.unit.actors.primary.test_maintainer import until
 
 INSERT, UPSERT = WriteMode.INSERT, WriteMode.UPSERT
@@ -184,8 +187,6 @@ def test_rows_that_a_statement_has_read_are_deleted_where_they_are_now() -> None
         await db.create(columns={"n": db.table.columns[0].type}, name="plain")
         info = db.primary.table("public", "plain")
         rows = pa.table({"n": pa.array(range(10), pa.int64())})
-        from actors.write import rows_operation
-
         await db.submit(rows_operation(info, rows, INSERT, None))
         plain = db.snapshot.find_table("plain")
         assert plain is not None
@@ -205,9 +206,6 @@ def test_rows_that_a_statement_has_read_are_deleted_where_they_are_now() -> None
 
 
 def _gone(table_id: int, file_id: int, positions: list[int], read_lsn: int) -> Any:
-    from actors.operations import DeleteRows
-    from storage.delete_bitmap import Positions, encode_positions
-
     return DeleteRows(
         table_id=table_id,
         positions={file_id: encode_positions(Positions(positions))},
@@ -228,3 +226,20 @@ def test_two_that_write_the_same_file_anew() -> None:
         await db.check()
 
     keyed(test, PRIMARY)
+
+
+def test_holes_of_many_files_are_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintainer, "BITMAPS_MAX", 1)
+
+    async def test(db: Keyed) -> None:
+        files = await with_files(db, range(10), range(10, 20))
+        monkeypatch.setattr(maintainer, "COUNT_MS", 20)
+        await db.delete(0, 10)
+        await turns()
+        await db.delete(*range(1, 8), *range(11, 18))  # at once, so that it is not counted
+        assert set(db.table.files.ids) == set(files)
+        db.clock.moved_ms += 20
+        await until(lambda: not set(db.table.files.ids) & set(files))
+        await db.check()
+
+    keyed(test, PRIMARY, compaction=THIRD)
