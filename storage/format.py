@@ -6,6 +6,7 @@ Created once, with create-if-absent, before anything else; never changed.
 from __future__ import annotations
 
 import msgspec
+import xxhash
 
 from storage.clock import Clock
 from storage.errors import CorruptData, InvalidRequest, ObjectMissing
@@ -24,6 +25,13 @@ class DatabaseFormat(msgspec.Struct, frozen=True, kw_only=True):
 
     mobula: int  # format version
     database_id: str
+    checksum: str = ""  # of the two; the first databases have none
+
+    @classmethod
+    def of(cls, database_id: str) -> DatabaseFormat:
+        """Of a database in this version's format."""
+        checksum = _checksum(FORMAT_VERSION, database_id)
+        return cls(mobula=FORMAT_VERSION, database_id=database_id, checksum=checksum)
 
 
 async def read_format(store: ObjectStore) -> DatabaseFormat:
@@ -62,7 +70,7 @@ async def open_or_create(store: ObjectStore, ids: Ids, clock: Clock) -> Database
             "choose an empty place for a new database",
             "3D000",
         )
-    mine = DatabaseFormat(mobula=FORMAT_VERSION, database_id=ids.new())
+    mine = DatabaseFormat.of(ids.new())
     outcome = await create_settled(store, FORMAT, msgspec.json.encode(mine), clock=clock)
     if isinstance(outcome, Exists):
         return _decode(store, outcome.data)
@@ -90,8 +98,11 @@ async def _prove_conditional(store: ObjectStore, clock: Clock) -> None:
 
 
 def _decode(store: ObjectStore, data: bytes) -> DatabaseFormat:
+    """Raises CorruptData: what we read may have lost a bit on its way, and whoever believed another
+    id would begin a log that nobody else reads."""
     try:
         found = msgspec.json.decode(data, type=DatabaseFormat)
+        fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw]).keys()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptData(
             f"{store.url}: the object 'format' is not one of Mobula's: {error}"
@@ -101,4 +112,14 @@ def _decode(store: ObjectStore, data: bytes) -> DatabaseFormat:
             f"{store.url} has format version {found.mobula}, this Mobula reads up to "
             f"{FORMAT_VERSION}; upgrade Mobula"
         )
+    expected = _checksum(found.mobula, found.database_id)
+    if found.checksum != expected and fields != {"mobula", "database_id"}:
+        raise CorruptData(
+            f"{store.url}: the object 'format' is not one of Mobula's: it has the checksum "
+            f"{found.checksum!r}, expected {expected!r}"
+        )
     return found
+
+
+def _checksum(version: int, database_id: str) -> str:
+    return xxhash.xxh3_64_hexdigest(f"{version} {database_id}".encode())

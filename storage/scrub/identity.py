@@ -1,8 +1,8 @@
 """The object `format`, and which database this is.
 
-`format` has no checksum, the log has. So the id that `format` says is compared with that of a few
-log objects, and where they differ the majority is believed: what is found then names the one object
-that is wrong, and not all the others.
+`format` may be lost or spoiled, and the first ones have no checksum; the log has. So the id that
+`format` says is compared with that of a few log objects, and where they differ the majority is
+believed: what is found then names the one object that is wrong, and not all the others.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _most(votes: Counter[str], weak: str) -> str:
 
 
 def _finding(fault: str, known_id: str) -> Finding:
-    whole = msgspec.json.encode(DatabaseFormat(mobula=FORMAT_VERSION, database_id=known_id))
+    whole = msgspec.json.encode(DatabaseFormat.of(known_id))
     return Finding(
         severity=Severity.damage,
         part=Part.format,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from storage.errors import InvalidRequest
+from storage.errors import CorruptData, InvalidRequest
 from storage.format import open_or_create, read_format
 from storage.names import FORMAT, owner_name
 from storage.objects import MemoryStore, ObjectInfo
@@ -53,5 +53,47 @@ def test_a_place_with_other_things_is_left_alone() -> None:
         with pytest.raises(InvalidRequest, match="no Mobula database"):
             await read_format(store)
         assert FORMAT not in store._objects
+
+    asyncio.run(run())
+
+
+def test_a_flipped_bit_never_gives_another_database() -> None:
+    """Whoever believed it would begin a log with an id that nobody else knows."""
+
+    async def run() -> None:
+        store = MemoryStore()
+        mine = await open_or_create(store, CountedIds("a"), FakeClock())
+        data = await store.get(FORMAT)
+        for bit in range(8 * len(data)):
+            flipped = bytearray(data)
+            flipped[bit // 8] ^= 1 << bit % 8
+            await store.put(FORMAT, bytes(flipped))
+            try:
+                found = await read_format(store)
+            except CorruptData:
+                continue
+            except InvalidRequest:  # the version
+                assert b'"mobula":1,' not in flipped
+                continue
+            assert found == mine, flipped  # white space, or the like
+        for length in range(len(data)):
+            await store.put(FORMAT, data[:length])
+            with pytest.raises(CorruptData):
+                await read_format(store)
+
+    asyncio.run(run())
+
+
+def test_a_database_from_before_there_was_a_checksum_is_opened() -> None:
+    async def run() -> None:
+        store = MemoryStore()
+        await store.put(FORMAT, b'{"mobula":1,"database_id":"0123"}')
+        assert (await read_format(store)).database_id == "0123"
+        await store.put(FORMAT, b'{"mobula":1,"database_id":"0123","checksum":""}')
+        with pytest.raises(CorruptData, match="checksum"):
+            await read_format(store)
+        await store.put(FORMAT, b'{"mobula":2,"database_id":"0123","checksum":"of its own"}')
+        with pytest.raises(InvalidRequest, match="upgrade"):
+            await read_format(store)
 
     asyncio.run(run())

@@ -52,7 +52,14 @@ from storage.scrub import Finding, Report, scrub
 from storage.snapshot.changes import CatalogueChange, TableChange
 from storage.snapshot.model import Snapshot, TableState
 from tests.fakes import CountedIds, FakeClock
-from tests.unit.actors.primary.keyed import NEVER, PRIMARY, UNIQUE, Keyed, start
+from tests.unit.actors.primary.keyed import (
+    NEVER,
+    NOT_BY_ITSELF,
+    PRIMARY,
+    UNIQUE,
+    Keyed,
+    start,
+)
 from tests.unit.storage.log.reigns import DATABASE, reader_of
 
 __all__ = [
@@ -71,7 +78,7 @@ __all__ = [
 
 Objects = dict[str, bytes]
 INSERT, UPSERT = WriteMode.INSERT, WriteMode.UPSERT
-LIMITS = KeyedLimits(flush=NEVER, index_bytes=1 << 26)
+LIMITS = KeyedLimits(flush=NEVER, compaction=NOT_BY_ITSELF, index_bytes=1 << 26)
 
 EVERY_TYPE: dict[str, SqlType] = {
     "b": ScalarType(Kind.BOOLEAN),
@@ -195,7 +202,7 @@ async def _second_reign(make: Maker) -> None:
 
 async def _database() -> Objects:
     inner = MemoryStore()
-    whole = DatabaseFormat(mobula=1, database_id=DATABASE)
+    whole = DatabaseFormat.of(DATABASE)
     await inner.create(FORMAT, msgspec.json.encode(whole))
     store = CountingStore(inner, record=True)
     for work in (_first_reign, _second_reign):
