@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any
 from unittest.mock import patch
 
@@ -373,12 +374,14 @@ def _(stack: ExitStack) -> None:
         table = self._sequencer.snapshot.tables[table_id]
         return LiveRows(self._sequencer.state.indexes[table_id].live, table.bitmaps)
 
+    chosen: ContextVar[LiveRows] = ContextVar("rows")
+
     async def merge(self: Any, table_id: int, key_id: int) -> bool:
-        rows = durable(self, table_id)
-        with patch.object(maintainer_module, "LiveRows", lambda *_: rows):
-            return await known(self, table_id, key_id)
+        chosen.set(durable(self, table_id))
+        return await known(self, table_id, key_id)
 
     known = _replace(stack, maintainer_module.Maintainer, "merge", merge)
+    _replace(stack, maintainer_module, "LiveRows", lambda *_: chosen.get())
 
 
 @bug("a flush leaves the index as it was")
