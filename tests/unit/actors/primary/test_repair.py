@@ -48,7 +48,7 @@ async def found_in(db: Keyed) -> list[Finding]:
     """What a check finds."""
     inner = db.store._inner
     assert isinstance(inner, MemoryStore)
-    await inner.put(FORMAT, msgspec.json.encode(DatabaseFormat(mobula=1, database_id=DATABASE)))
+    await inner.put(FORMAT, msgspec.json.encode(DatabaseFormat.of(DATABASE)))
     found: list[Finding] = []
     await scrub(inner, on_finding=found.append)
     return found
