@@ -134,10 +134,15 @@ def goes_on(db: Database, place: Path) -> None:
     ("number", "told"),
     [
         (errno.ENOSPC, "no space left.*free some"),
-        (errno.EDQUOT, "no space left.*raise the quota"),
-        (errno.EIO, "device failed.*check the disk"),
         (errno.EROFS, "read-only.*mount it writable"),
-        (errno.EACCES, "permission denied.*write access"),
+        *(
+            pytest.param(number, told, marks=pytest.mark.slow)
+            for number, told in (
+                (errno.EDQUOT, "no space left.*raise the quota"),
+                (errno.EIO, "device failed.*check the disk"),
+                (errno.EACCES, "permission denied.*write access"),
+            )
+        ),
     ],
 )
 def test_while_nothing_can_be_written_reads_go_on(

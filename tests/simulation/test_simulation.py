@@ -109,7 +109,7 @@ def test_a_failing_case_is_made_small_and_replays() -> None:
     with planted(name):
         report = play(Case.of(CAUGHT[name]))
         assert report.violation is not None
-        small = shrink(report, tries_max=40)
+        small = shrink(report, tries_max=15)
         assert small.kind == report.kind
         assert size(small.case) < size(report.case)
         again = play(case_of(printed(small.case)))

@@ -36,11 +36,17 @@ FEATURES = (
     "windows/company",
     "with/ctes",
 )
+EVERY = 3  # of so many queries `make test` asks one, `make test-all` all
 CASES = [
-    pytest.param(FILES[name], record, id=f"{name}.test:{record.line}")
+    pytest.param(
+        FILES[name],
+        record,
+        id=f"{name}.test:{record.line}",
+        marks=[pytest.mark.slow] if number % EVERY else [],
+    )
     for name in FEATURES
     if name in FILES
-    for record in FILES[name].records
+    for number, record in enumerate(FILES[name].records)
     if record.query
 ]
 RANDOM_BATCHES = (0, *(pytest.param(batch, marks=pytest.mark.slow) for batch in range(1, 6)))
