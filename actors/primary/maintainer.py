@@ -200,13 +200,20 @@ class Maintainer:
         state = self._sequencer.state
         if (index := state.indexes.get(table_id)) is None:
             raise Conflict(f"the table of id {table_id} was dropped meanwhile")
+        table = state.snapshot.tables[table_id]
+        known = {run.name for run in table.index_runs}  # others wait to be published
         # Of one state: a run of a load that is not durable yet has keys of rows that were left out.
-        rows = LiveRows(index.live, state.snapshot.tables[table_id].bitmaps)
-        if dead := index.keys[key_id].dead_runs(index.live):
+        rows = LiveRows(index.live, table.bitmaps)
+        dead = tuple(n for n in index.keys[key_id].dead_runs(index.live) if n in known)
+        if dead:
             operation = ExchangeRuns(table_id=table_id, key_id=key_id, gone=dead, made=None)
             await self._sequencer.submit(Transaction(operations=(operation,)))
             return True
-        due = index.keys[key_id].due_merges()
+        due = [
+            group
+            for group in index.keys[key_id].due_merges()
+            if known.issuperset(placed.run.name for placed in group)
+        ]
         for group in due:
             made = await self._indexes.merged(key_id, group, rows)
             operation = ExchangeRuns(
@@ -244,6 +251,8 @@ class Maintainer:
                     return True
             return await self._merge_step(snapshot) or await self._compaction_step(snapshot)
         except Conflict:  # the table was dropped or truncated meanwhile
+            if self._sequencer.snapshot.lsn == snapshot.lsn:
+                raise  # what stands in the way is not there yet: look again later
             return True
 
     async def _merge_step(self, snapshot: Snapshot) -> bool:
@@ -289,9 +298,13 @@ class Maintainer:
 
     async def _publish_rebuilt(self, table: TableState) -> None:
         """Runs that were made anew when the index was opened take the place of the lost ones."""
-        for key_id, (gone, made) in self._indexes.rebuilt.pop(table.id, {}).items():
+        left = self._indexes.rebuilt.get(table.id, {})
+        for key_id, (gone, made) in list(left.items()):
             operation = ExchangeRuns(table_id=table.id, key_id=key_id, gone=gone, made=made)
-            await self._sequencer.submit(Transaction(operations=(operation,)))
+            with contextlib.suppress(Conflict):  # it was truncated, repaired, or this is done
+                await self._sequencer.submit(Transaction(operations=(operation,)))
+            left.pop(key_id, None)
+        self._indexes.rebuilt.pop(table.id, None)
 
     async def _tell(self) -> None:
         """There may be room: a flush is done, or a table was truncated or dropped."""

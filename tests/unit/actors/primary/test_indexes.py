@@ -6,11 +6,14 @@ import asyncio
 
 import pytest
 
-from actors.operations import WriteMode
+from actors.messages import Transaction
+from actors.operations import ExchangeRuns, WriteMode
 from actors.primary.limits import KeyedLimits
 from storage.compaction_policy import CompactionPolicy
+from storage.errors import Unavailable
 from storage.flush_policy import FlushPolicy
 from storage.primary_key.plan import RUNS_MAX
+from storage.snapshot.model import Receipt
 from tests.unit.actors.primary.keyed import (
     PRIMARY,
     UNIQUE,
@@ -38,7 +41,7 @@ async def filled(db: Keyed) -> None:
 
 async def settled(db: Keyed) -> None:
     """Maintenance has done what there is to do."""
-    while await db.primary._maintainer._step():
+    while await db.primary._maintainer._one_step():
         pass
 
 
@@ -171,3 +174,42 @@ def test_merge_while_others_write() -> None:
         db.primary._indexes.merged = merged  # type: ignore[method-assign]
 
     keyed(test, PRIMARY)
+
+
+def test_runs_made_anew_are_published_also_if_the_store_was_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The open index has runs that the catalogue lacks until then; they are left in peace."""
+
+    async def test(db: Keyed) -> None:
+        await filled(db)
+        runs = db.table.index_runs
+        await db.store._inner.delete(runs[0].name)
+        await db.primary.close()
+        again = await start(db.store, NEVER)
+        sequencer, away = again.primary._sequencer, True
+        submit = sequencer.submit
+
+        async def sometimes(transaction: Transaction) -> Receipt:
+            if away and isinstance(transaction.operations[0], ExchangeRuns):
+                raise Unavailable("the store is away")
+            return await submit(transaction)
+
+        monkeypatch.setattr(sequencer, "submit", sometimes)
+        await again.write(UPSERT, (5, 50, "e"))
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await again.primary._maintainer._one_step()
+        assert {run.name for run in again.table.index_runs} == {run.name for run in runs}
+        await again.delete(*range(60))  # so that no row of the runs is left
+        for key in again.table.keys:
+            with pytest.raises(Unavailable):
+                await again.primary._maintainer._one_step()
+            assert not await again.primary._maintainer.merge(again.table.id, key.id)
+        away = False
+        await settled(again)
+        assert not {run.name for run in again.table.index_runs} & {run.name for run in runs}
+        await again.check()
+        await again.primary.close()
+
+    keyed(test, PRIMARY, UNIQUE)

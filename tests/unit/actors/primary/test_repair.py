@@ -197,7 +197,7 @@ def test_runs_are_not_merged_meanwhile_but_afterwards() -> None:
             await db.flush()
             index = db.primary._sequencer.state.indexes[db.table.id]
             assert index.keys[1].due_merges()
-            assert not await db.primary._maintainer._step()
+            assert not await db.primary._maintainer._one_step()
             assert runs <= {run.name for run in db.table.index_runs}
 
         meanwhile(db, work)
@@ -207,7 +207,7 @@ def test_runs_are_not_merged_meanwhile_but_afterwards() -> None:
         for turn in range(6, 12):
             await db.write(INSERT, *((turn * 10 + k, turn * 10 + k, "a") for k in range(5)))
             await db.flush()
-        while await db.primary._maintainer._step():
+        while await db.primary._maintainer._one_step():
             pass
         assert len(db.table.index_runs) < 2 + 6  # those of the repair and since
         await db.check()
