@@ -6,13 +6,16 @@ A group with delete bitmaps is put into the log by hand, between two openings of
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 import warehouse
+from actors.primary.limits import KeyedLimits
 from storage.clock import SystemClock
+from storage.compaction_policy import CompactionPolicy
 from storage.delete_bitmap import Positions, encode_positions
 from storage.log.record import Group, GroupHeader
 from storage.log.writer import LogWriter
@@ -47,8 +50,14 @@ def delete(root: str, after: Snapshot, table_id: int, rows: Mapping[int, Iterabl
     return header.lsn
 
 
+SETTINGS = dataclasses.replace(
+    SMALL,
+    keyed=KeyedLimits(compaction=CompactionPolicy(holes_max=2.0)),  # files stay as they are
+)
+
+
 def opened(root: str, engine: str) -> Database:
-    return warehouse.connect(root, engine=engine, settings=SMALL)
+    return warehouse.connect(root, engine=engine, settings=SETTINGS)
 
 
 @SELDOM_ON_RAY
