@@ -121,6 +121,10 @@ class Maintainer:
 
         Args: table_id: of one table; None: all.
         """
+        async with self.until_stopped():
+            return await self._flush_now(table_id)
+
+    async def _flush_now(self, table_id: int | None) -> int:
         tables = self._sequencer.snapshot.tables if table_id is None else (table_id,)
         count = 0
         for wanted in list(tables):
@@ -147,6 +151,10 @@ class Maintainer:
 
         Args: table_id: of one table; None: all.
         """
+        async with self.until_stopped():
+            return await self._compact_now(table_id)
+
+    async def _compact_now(self, table_id: int | None) -> int:
         tables = self._sequencer.snapshot.tables if table_id is None else (table_id,)
         count = 0
         for wanted in list(tables):
@@ -224,6 +232,16 @@ class Maintainer:
             )
             await self._sequencer.submit(Transaction(operations=(operation,)))
         return bool(due)
+
+    @contextlib.asynccontextmanager
+    async def until_stopped(self) -> AsyncIterator[None]:
+        """Whatever goes wrong once the primary has stopped: the caller hears that it has."""
+        try:
+            yield
+        except MobulaError as error:
+            if (stopped := self._sequencer.stopped) is not None:
+                raise stopped from error
+            raise
 
     @contextlib.asynccontextmanager
     async def without_merges(self, table_id: int) -> AsyncIterator[None]:

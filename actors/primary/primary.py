@@ -394,7 +394,8 @@ class Primary:
 
         Returns: how many indexes. Raises: see `IndexRepair.run`.
         """
-        return await self._repair.run(table_id)
+        async with self._maintainer.until_stopped():
+            return await self._repair.run(table_id)
 
     def listen(self, name: str, listener: Callable[[int], None]) -> None:
         """Call `listener(lsn)` after every commit; replaces the listener of that name."""
@@ -439,11 +440,11 @@ class Primary:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(30):
                 await self._sequencer.drain()
-        self._indexes.close()
         self._sequencer.stop(Unavailable("the primary has been closed; connect again"))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._indexes.close()
         with contextlib.suppress(MobulaError):
             await self._reign.lease.release()
 

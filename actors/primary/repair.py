@@ -64,7 +64,7 @@ class IndexRepair:
     async def _repaired(self, table_id: int) -> int:
         if not await self._open(table_id):
             return 0
-        exchanged = self._indexes.rebuilt.pop(table_id, None)
+        exchanged = self._indexes.rebuilt.get(table_id)
         if exchanged is None:
             exchanged = await self._made_anew(self._sequencer.snapshot.tables.get(table_id))
         operations = tuple(
@@ -74,6 +74,7 @@ class IndexRepair:
         )
         if operations:
             await self._sequencer.submit(Transaction(operations=operations))
+        self._indexes.rebuilt.pop(table_id, None)
         return len(operations)
 
     async def _open(self, table_id: int) -> bool:

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 
+from actors.primary.indexes import FETCHES_MAX
 from actors.primary.primary import Primary
 from storage.errors import MobulaError
 from storage.format import MAIN_BRANCH, DatabaseFormat
@@ -264,7 +265,8 @@ async def _check_indexes(world: World, store: ObjectStore) -> None:
 
 
 async def _checked(world: World, primary: Primary, store: ObjectStore) -> None:
-    primary._indexes._store = store  # its own may have died with it
+    primary._indexes._store = store  # its own may have died with it, and with what it held
+    primary._indexes._fetches = asyncio.Semaphore(FETCHES_MAX)
     try:
         await check_indexes(primary, store)
     except AssertionError as error:

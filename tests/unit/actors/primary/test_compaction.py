@@ -14,7 +14,7 @@ from actors.write import rows_operation
 from storage.compaction import files_due
 from storage.compaction_policy import CompactionPolicy
 from storage.delete_bitmap import Positions, encode_positions
-from storage.errors import CorruptData
+from storage.errors import CorruptData, Unavailable
 from storage.objects import MemoryStore
 from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed, turns
 from tests.unit.actors.primary.test_maintainer import until
@@ -243,3 +243,30 @@ def test_holes_of_many_files_are_counted_now_and_then(monkeypatch: pytest.Monkey
         await db.check()
 
     keyed(test, PRIMARY, compaction=THIRD)
+
+
+@pytest.mark.parametrize("asked", ["flush", "compact", "repair_index"])
+def test_who_asks_of_a_primary_that_closes_hears_that_it_has(asked: str) -> None:
+    """The files of open indexes go with it: not that they are gone is the news."""
+
+    async def test(db: Keyed) -> None:
+        await with_files(db, range(10))
+        await db.write(UPSERT, (0, 1, "b"))
+        reached, go_on = asyncio.Event(), asyncio.Event()
+        fetch = db.store.fetch
+
+        async def held(name: str, path: Any) -> int:
+            reached.set()
+            await go_on.wait()
+            return await fetch(name, path)
+
+        db.store.fetch = held  # type: ignore[method-assign]
+        asking = asyncio.create_task(getattr(db.primary, asked)(db.table.id))
+        async with asyncio.timeout(10):
+            await reached.wait()
+        await db.primary.close()
+        go_on.set()
+        with pytest.raises(Unavailable, match="has been closed"):
+            await asking
+
+    keyed(test, PRIMARY)
