@@ -66,8 +66,8 @@ class Maintainer:
         self._progress = asyncio.Condition()
         self._busy = asyncio.Lock()
         self._held: set[int] = set()  # tables whose runs somebody else exchanges
-        self._spoiled: MobulaError | None = None  # of a file that cannot be written anew
-        self._avoided: set[tuple[int, int]] = set()  # such files, by table
+        # by table and file: why it cannot be written anew
+        self._avoided: dict[tuple[int, int], CorruptData] = {}
         self._counted_ms: dict[int, float] = {}  # by table, when its holes were counted
         self.last_error: MobulaError | None = None
         self.flushes = 0
@@ -85,7 +85,7 @@ class Maintainer:
             try:
                 while await self._one_step():
                     pass
-                self.last_error = self._spoiled
+                self.last_error = next(iter(self._avoided.values()), None)
                 await self._tell()
             except (Exception, PanicException) as error:  # no mistake may end maintenance for good
                 self.last_error = (
@@ -285,6 +285,11 @@ class Maintainer:
         return False
 
     async def _compaction_step(self, snapshot: Snapshot) -> bool:
+        self._avoided = {
+            (table_id, file_id): error
+            for (table_id, file_id), error in self._avoided.items()
+            if table_id in snapshot.tables and file_id in snapshot.tables[table_id].files.ids
+        }
         for table in snapshot.tables.values():
             due = [i for i in self._holes(table) if (table.id, i) not in self._avoided]
             if due:
@@ -311,8 +316,7 @@ class Maintainer:
             if len(due) > 1:  # which of them it is, is found out one by one
                 await self._compacted(table, due[:1], snapshot)
                 return
-            self._spoiled = error
-            self._avoided.add((table.id, due[0]))
+            self._avoided[table.id, due[0]] = error
 
     async def _publish_rebuilt(self, table: TableState) -> None:
         """Runs that were made anew when the index was opened take the place of the lost ones."""

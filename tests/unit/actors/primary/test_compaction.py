@@ -175,6 +175,7 @@ def test_a_damaged_file_is_named_and_left_and_others_go_on() -> None:
         await inner.put(names[rotten], good)
         assert await db.primary.compact() == 1
         assert db.table.bitmaps == {}
+        await until(lambda: db.primary._maintainer.last_error is None)
         await db.check()
 
     keyed(test, PRIMARY, compaction=THIRD)
