@@ -47,6 +47,7 @@ __all__ = [
     "FILE_BYTES_MAX",
     "IngestedFile",
     "load_file",
+    "order_names",
     "slices_of",
     "split",
     "write_slices",
@@ -91,7 +92,7 @@ def split(
     if table.num_rows == 0:
         return []
     if cluster_by is not None:
-        table = clustering.sort(table, _names(schema, cluster_by), cluster_by.order)
+        table = clustering.sort(table, order_names(schema, cluster_by), cluster_by.order)
     limit = min(rows_max, _rows_within(table, schema, bytes_max))
     count = -(-table.num_rows // limit)
     edges = [table.num_rows * part // count for part in range(count + 1)]
@@ -183,7 +184,8 @@ async def load_file(
 # --- cutting --------------------------------------------------------------------------------------
 
 
-def _names(schema: TableSchema, cluster_by: ClusterBy) -> list[str]:
+def order_names(schema: TableSchema, cluster_by: ClusterBy) -> list[str]:
+    """The columns that rows are sorted by, most significant first."""
     columns = [schema.by_id(column_id) for column_id in cluster_by.column_ids]
     if None in columns:
         raise InternalError(f"clustering by columns {cluster_by.column_ids}: not all exist")

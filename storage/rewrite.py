@@ -23,7 +23,7 @@ from pyroaring import FrozenBitMap
 from storage.delete_bitmap import DeleteBitmap, position_array
 from storage.delta import upgrade
 from storage.ids import Ids
-from storage.ingest import IngestedFile, split, write_slices
+from storage.ingest import IngestedFile, order_names, split, write_slices
 from storage.micropartition import clustering
 from storage.micropartition.live_rows import unused
 from storage.objects.base import ObjectStore
@@ -107,8 +107,7 @@ def _slices(part: list[pa.Table], target: IngestTarget) -> tuple[list[pa.Table],
     rows = pa.concat_tables(part)
     location = rows.column_names[-1]
     if target.cluster_by is not None and rows.num_rows:
-        columns = [target.schema.by_id(column_id) for column_id in target.cluster_by.column_ids]
-        names = [column.name for column in columns if column is not None]
+        names = order_names(target.schema, target.cluster_by)
         rows = clustering.sort(rows, names, target.cluster_by.order)
     found = rows[location].to_numpy().astype(np.uint64)
     slices = split(rows.drop_columns([location]), target.schema, None, target.rows_max)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 import warehouse
@@ -22,6 +21,7 @@ from storage.errors import InvalidRequest, MobulaError, Unavailable
 from storage.names import log_name
 from storage.objects import create_settled
 from storage.objects.disk import SystemDisk
+from tests.durability.test_bad_luck_s3 import rows, until_known
 from warehouse import Commit, Database, IngestToken, Settings
 
 SETTINGS = Settings(lease_ms=500, poll_ms=50, rows_inline_bytes_max=1 << 10)
@@ -78,11 +78,6 @@ def connected(place: Path) -> Database:
     return warehouse.connect(str(place / "db"), engine="local", settings=SETTINGS)
 
 
-def rows(keys: Any) -> pl.DataFrame:
-    frame = pl.DataFrame({"k": list(keys)}, schema={"k": pl.Int64})
-    return frame.with_columns(v=pl.col("k"))
-
-
 def filled(place: Path) -> Database:
     db = connected(place)
     db.sql("CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)")
@@ -108,14 +103,6 @@ def answers(db: Database, expected: list[tuple[int]]) -> None:
     for where in (db, db.virtual_warehouse("bi")):
         assert where.sql(QUERY).rows() == EXPECTED
         assert where.sql("SELECT k FROM u ORDER BY k").rows() == expected
-
-
-def until_known(write: Callable[[], Commit]) -> Commit:
-    while True:
-        try:
-            return write()
-        except Unavailable:
-            continue
 
 
 def goes_on(db: Database, place: Path) -> None:
