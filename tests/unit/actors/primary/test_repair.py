@@ -27,11 +27,19 @@ from storage.objects import MemoryStore
 from storage.primary_key import Keys, LiveIds, LiveRows, locations_in, open_run, write_run
 from storage.scrub import Finding, Part, scrub
 from storage.snapshot.model import TableState
-from tests.unit.actors.primary.keyed import PRIMARY, UNIQUE, Keyed, keyed, other_table, start
+from tests.unit.actors.primary.keyed import (
+    NOT_BY_ITSELF,
+    PRIMARY,
+    UNIQUE,
+    Keyed,
+    keyed,
+    other_table,
+    start,
+)
 from tests.unit.storage.log.reigns import DATABASE
 
 INSERT, UPSERT = WriteMode.INSERT, WriteMode.UPSERT
-LIMITS = KeyedLimits(flush=FlushPolicy(deltas_max=1 << 30))
+LIMITS = KeyedLimits(flush=FlushPolicy(deltas_max=1 << 30), compaction=NOT_BY_ITSELF)
 
 
 async def filled(db: Keyed) -> None:
