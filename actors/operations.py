@@ -22,6 +22,7 @@ __all__ = [
     "AlterWarehouse",
     "AppendFiles",
     "AppendRows",
+    "ClusterTable",
     "CommentOnTable",
     "DeleteRows",
     "DropSchema",
@@ -160,6 +161,17 @@ class CommentOnTable:
     table: str
     column: str | None = None
     comment: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterTable:
+    """ALTER TABLE … CLUSTER BY; see `NewTable`. No columns: it has no clustering of its own."""
+
+    schema: str
+    name: str
+    cluster_by: tuple[str, ...]
+    order: str = "lexical"
+    if_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,6 +356,7 @@ Operation = (
     | DropSchema
     | NewType
     | DropType
+    | ClusterTable
     | CommentOnTable
     | AdvanceSequence
     | AppendRows

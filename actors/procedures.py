@@ -23,6 +23,7 @@ _PROCEDURES = {
     "mobula.checkpoint": "mobula.checkpoint()",
     "mobula.flush": "mobula.flush() or mobula.flush('table')",
     "mobula.compact": "mobula.compact() or mobula.compact('table')",
+    "mobula.recluster": "mobula.recluster() or mobula.recluster('table')",
     "mobula.repair_index": "mobula.repair_index() or mobula.repair_index('table')",
     "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
 }
@@ -48,6 +49,8 @@ class Procedures:
                 return self._done("FLUSH", await self._primary.flush(*plan.arguments))
             case "mobula.compact", () | (int(),):
                 return self._done("COMPACT", await self._primary.compact(*plan.arguments))
+            case "mobula.recluster", () | (int(),):
+                return self._done("RECLUSTER", await self._primary.recluster(*plan.arguments))
             case "mobula.repair_index", () | (int(),):
                 return self._done("REPAIR INDEX", await self._primary.repair_index(*plan.arguments))
             case "mobula.drop_temporary", ():

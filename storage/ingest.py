@@ -305,7 +305,14 @@ class _Pool:
         """The files of one slice, in the directory."""
         target = self._target
         name = target.object_name(self._ids)
-        row = writer.write(rows, target.schema, name, self._path(name), sort=target.cluster_by)
+        row = writer.write(
+            rows,
+            target.schema,
+            name,
+            self._path(name),
+            level=target.level,
+            sort=target.cluster_by,
+        )
         keys = row_keys(rows, target.schema, target.keys, target.table_name)
         return IngestedFile(row=row, runs={k: self._run_of(k, found) for k, found in keys.items()})
 

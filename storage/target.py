@@ -64,6 +64,7 @@ class IngestTarget:
         name_prefix: of the objects, `data/{branch id}-{epoch}-`; a unique id follows. Runs of
             indexes are called alike, under `index/`.
         checks, keys: the table's.
+        level: of the files (`storage/compaction_plan.py`).
         rules: evaluates checks and defaults; whoever can (`warehouse`) sets it.
         identity_first: by column id, the first of the values reserved for the identity column; the
             row at position n gets that plus n times the increment.
@@ -76,6 +77,7 @@ class IngestTarget:
     options: Mapping[str, int | str] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     keys: tuple[Key, ...] = ()
+    level: int = 0
     rules: RowRules | None = None
     identity_first: Mapping[int, int] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -20,7 +21,8 @@ from actors.operations import ExchangeRows, ExchangeRuns
 from actors.primary.indexes import Indexes
 from actors.primary.sequencer import Sequencer
 from storage.clock import Clock
-from storage.compaction import compact, files_due
+from storage.compaction import DamagedFile, compact
+from storage.compaction_plan import RewriteTask, files_due, holes_task, next_task, tidy_task
 from storage.compaction_policy import CompactionPolicy
 from storage.errors import Conflict, CorruptData, InternalError, MobulaError, Unavailable
 from storage.flush import flush, flush_is_due
@@ -34,9 +36,10 @@ from storage.snapshot.model import Snapshot, TableState
 __all__ = ["Maintainer"]
 
 RETRY_MS = 1_000
-BITMAPS_MAX = 1_000  # a fraction of a millisecond
-COUNT_MS = 1_000
-BY_HAND = CompactionPolicy(holes_max=0.0)
+PARTS_MAX = 1_000  # files and bitmaps of a table that are looked at in a few milliseconds
+LOOK_MS = 1_000
+ALL_HOLES = CompactionPolicy(holes_max=0.0)
+MERGE_ROWS_MAX = 64 << 20  # of a task that is asked for
 
 
 class Maintainer:
@@ -68,7 +71,7 @@ class Maintainer:
         self._held: set[int] = set()  # tables whose runs somebody else exchanges
         # by table and file: why it cannot be written anew
         self._avoided: dict[tuple[int, int], CorruptData] = {}
-        self._counted_ms: dict[int, float] = {}  # by table, when its holes were counted
+        self._looked_ms: dict[int, float] = {}  # by table, when its files were looked at
         self.last_error: MobulaError | None = None
         self.flushes = 0
         self.compactions = 0
@@ -125,9 +128,8 @@ class Maintainer:
             return await self._flush_now(table_id)
 
     async def _flush_now(self, table_id: int | None) -> int:
-        tables = self._sequencer.snapshot.tables if table_id is None else (table_id,)
         count = 0
-        for wanted in list(tables):
+        for wanted in self._tables(table_id):
             async with self._busy:
                 snapshot = self._sequencer.snapshot
                 table = snapshot.tables.get(wanted)
@@ -155,30 +157,58 @@ class Maintainer:
             return await self._compact_now(table_id)
 
     async def _compact_now(self, table_id: int | None) -> int:
-        tables = self._sequencer.snapshot.tables if table_id is None else (table_id,)
         count = 0
-        for wanted in list(tables):
-            known = self._sequencer.snapshot.tables.get(wanted)
-            left = set() if known is None else set(files_due(BY_HAND, known))
+        for wanted in self._tables(table_id):
+            async with self._busy:  # what is under way may leave files with holes
+                known = self._sequencer.snapshot.tables.get(wanted)
+            left = set() if known is None else set(files_due(ALL_HOLES, known))
             while left:
                 async with self._busy:
                     snapshot = self._sequencer.snapshot
                     table = snapshot.tables.get(wanted)
-                    due = () if table is None else files_due(BY_HAND, table)
+                    due = () if table is None else files_due(ALL_HOLES, table)
                     left &= set(due)  # what has holes since waits for the next call
-                    some = [i for i in due if i in left][: self._compaction.task_files_max]
+                    some = [i for i in due if i in left]
                     if table is None or not some:
                         break
+                    task = holes_task(table, some, self._compaction.task_files_max)
                     with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
-                        await self.compact(table, some, snapshot)
-                        count += len(some)
-                    left -= set(some)
+                        await self.compact(table, task, snapshot)
+                        count += len(task.file_ids)
+                    left -= set(task.file_ids)
         return count
 
-    async def compact(self, table: TableState, file_ids: list[int], snapshot: Snapshot) -> None:
+    async def recluster_now(self, table_id: int | None = None) -> int:
+        """Sort files together until none overlap. Returns how many files were rewritten.
+
+        Args: table_id: of one table; None: all.
+        """
+        policy = dataclasses.replace(self._compaction, merge_rows_max=MERGE_ROWS_MAX)
+        count = 0
+        async with self.until_stopped():
+            for wanted in self._tables(table_id):
+                while found := await self._recluster_step(wanted, policy):
+                    count += found
+        return count
+
+    async def _recluster_step(self, table_id: int, policy: CompactionPolicy) -> int:
+        async with self._busy:
+            snapshot = self._sequencer.snapshot
+            if (table := snapshot.tables.get(table_id)) is None:
+                return 0
+            if (task := tidy_task(policy, table, self._info(table).target.rows_max)) is None:
+                return 0
+            with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
+                await self.compact(table, task, snapshot)
+            return len(task.file_ids)
+
+    def _tables(self, table_id: int | None) -> list[int]:
+        return list(self._sequencer.snapshot.tables) if table_id is None else [table_id]
+
+    async def compact(self, table: TableState, task: RewriteTask, snapshot: Snapshot) -> None:
         """Write files of a table anew, as of a durable snapshot."""
         target = self._info(table).target
-        rewritten = await compact(self._store, table, file_ids, target, ids=self._ids)
+        rewritten = await compact(self._store, table, task, target, ids=self._ids)
         await self._exchange("compact", table, rewritten, snapshot)
         self.compactions += 1
 
@@ -291,32 +321,28 @@ class Maintainer:
             if table_id in snapshot.tables and file_id in snapshot.tables[table_id].files.ids
         }
         for table in snapshot.tables.values():
-            due = [i for i in self._holes(table) if (table.id, i) not in self._avoided]
-            if due:
-                await self._compacted(table, due[: self._compaction.task_files_max], snapshot)
+            if (task := self._due_task(table)) is not None:
+                await self._compacted(table, task, snapshot)
                 return True
         return False
 
-    def _holes(self, table: TableState) -> tuple[int, ...]:
-        """Files that are due. Those of a table with many bitmaps are not counted with every commit,
-        but once a while."""
-        if len(table.bitmaps) > BITMAPS_MAX:
+    def _due_task(self, table: TableState) -> RewriteTask | None:
+        """A table of many files is not looked at with every commit, but once a while."""
+        if len(table.files) + len(table.bitmaps) > PARTS_MAX:
             now_ms = self._clock.monotonic_ms()
-            if now_ms - self._counted_ms.get(table.id, -COUNT_MS) < COUNT_MS:
-                asyncio.get_running_loop().call_later(COUNT_MS / 1_000, self._due.set)
-                return ()
-            self._counted_ms[table.id] = now_ms
-        return files_due(self._compaction, table)
+            if now_ms - self._looked_ms.get(table.id, -LOOK_MS) < LOOK_MS:
+                asyncio.get_running_loop().call_later(LOOK_MS / 1_000, self._due.set)
+                return None
+            self._looked_ms[table.id] = now_ms
+        avoid = {file_id for table_id, file_id in self._avoided if table_id == table.id}
+        return next_task(self._compaction, table, self._info(table).target.rows_max, avoid)
 
-    async def _compacted(self, table: TableState, due: list[int], snapshot: Snapshot) -> None:
+    async def _compacted(self, table: TableState, task: RewriteTask, snapshot: Snapshot) -> None:
         """A file that is damaged stays as it is, and is told of; the others go on without it."""
         try:
-            await self.compact(table, due, snapshot)
-        except CorruptData as error:
-            if len(due) > 1:  # which of them it is, is found out one by one
-                await self._compacted(table, due[:1], snapshot)
-                return
-            self._avoided[table.id, due[0]] = error
+            await self.compact(table, task, snapshot)
+        except DamagedFile as error:
+            self._avoided[table.id, error.file_id] = error
 
     async def _publish_rebuilt(self, table: TableState) -> None:
         """Runs that were made anew when the index was opened take the place of the lost ones."""

@@ -375,15 +375,16 @@ class Primary:
         return self._checkpoint
 
     async def flush(self, table_id: int | None = None) -> int:
-        """Make files of the deltas that are durable now, of one table or of all.
-
-        Returns: how many tables had deltas. Raises what the store raises.
-        """
+        """See `Maintainer.flush_now`."""
         return await self._maintainer.flush_now(table_id)
 
     async def compact(self, table_id: int | None = None) -> int:
         """See `Maintainer.compact_now`."""
         return await self._maintainer.compact_now(table_id)
+
+    async def recluster(self, table_id: int | None = None) -> int:
+        """See `Maintainer.recluster_now`."""
+        return await self._maintainer.recluster_now(table_id)
 
     @functools.cached_property
     def _repair(self) -> IndexRepair:

@@ -12,6 +12,7 @@ from actors.operations import (
     AlterWarehouse,
     AppendFiles,
     AppendRows,
+    ClusterTable,
     CommentOnTable,
     DeleteRows,
     DropSchema,
@@ -79,6 +80,7 @@ def resolve(operation: Operation, snapshot: Snapshot, lsn: int) -> Resolved:
 
 resolve.register(NewTable, tables.create_table)
 resolve.register(DropTable, tables.drop_table)
+resolve.register(ClusterTable, tables.cluster_table)
 resolve.register(CommentOnTable, tables.comment_on_table)
 resolve.register(NewSchema, namespaces.create_schema)
 resolve.register(DropSchema, namespaces.drop_schema)

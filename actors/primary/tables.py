@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from actors.operations import (
+    ClusterTable,
     CommentOnTable,
     DropTable,
     NewColumn,
@@ -38,6 +39,7 @@ from storage.snapshot.model import Snapshot, TableState
 
 __all__ = [
     "cluster_by",
+    "cluster_table",
     "comment_on_table",
     "create_table",
     "drop_changes",
@@ -114,6 +116,16 @@ def drop_changes(table: TableState) -> tuple[CatalogueChange, ...]:
         c.DropTable(table_id=table.id),
         *(c.DropSequence(id=identity.sequence_id) for identity in owned),
     )
+
+
+def cluster_table(operation: ClusterTable, snapshot: Snapshot, lsn: int) -> Resolved:
+    """See `resolve`. Files stay as they are: maintenance sorts them, the more the more there
+    are."""
+    if operation.if_exists and snapshot.find_table(operation.name, operation.schema) is None:
+        return Resolved(kind="cluster_table")
+    table = known_table(snapshot, operation.schema, operation.name)
+    change = c.ClusterTable(table_id=table.id, cluster_by=cluster_by(operation, table.schema))
+    return Resolved(kind="cluster_table", table_id=table.id, catalogue=(change,))
 
 
 def comment_on_table(operation: CommentOnTable, snapshot: Snapshot, lsn: int) -> Resolved:
@@ -195,7 +207,7 @@ def _columns(operation: NewTable, sequences: Mapping[str, c.CreateSequence]) -> 
     return tuple(columns)
 
 
-def cluster_by(operation: NewTable, schema: TableSchema) -> c.ClusterBy | None:
+def cluster_by(operation: NewTable | ClusterTable, schema: TableSchema) -> c.ClusterBy | None:
     """The clustering key by column ids. Raises UnknownObject, InvalidRequest."""
     ids = []
     for name in operation.cluster_by:

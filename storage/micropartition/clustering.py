@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from storage.errors import InvalidRequest
 
-__all__ = ["ZORDER_COLUMNS_MAX", "sort"]
+__all__ = ["ZORDER_COLUMNS_MAX", "interleaved", "rank_bits", "sort"]
 
 ZORDER_COLUMNS_MAX = 8
 CODE_BITS = 64
@@ -60,12 +60,21 @@ def _sorted(frame: pl.DataFrame, columns: Sequence[str], order: str) -> pl.DataF
 
 def _codes(columns: Sequence[pl.Series]) -> npt.NDArray[np.uint64]:
     """One Morton code per row, as unsigned 64-bit integers."""
-    count = len(columns)
-    bits = min(RANK_BITS_MAX, CODE_BITS // count)
-    codes = np.zeros(len(columns[0]), np.uint64)
-    for position, column in enumerate(columns):
-        spread = _spread(_ranks(column, bits), bits, count)
-        codes |= spread << np.uint64(count - 1 - position)
+    bits = rank_bits(len(columns))
+    return interleaved([_ranks(column, bits) for column in columns])
+
+
+def rank_bits(count: int) -> int:
+    """How many bits a rank has in the code of so many columns."""
+    return min(RANK_BITS_MAX, CODE_BITS // count)
+
+
+def interleaved(ranks: Sequence[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
+    """One Morton code per row. Args: ranks: of each column, in [0, 2^rank_bits)."""
+    count = len(ranks)
+    codes = np.zeros(len(ranks[0]), np.uint64)
+    for position, column in enumerate(ranks):
+        codes |= _spread(column, rank_bits(count), count) << np.uint64(count - 1 - position)
     return codes
 
 

@@ -103,24 +103,30 @@ def scan(
     return found if wanted is columns else found.select(names)
 
 
-def read(path: Path, schema: TableSchema, name: str | None = None) -> pa.Table:
-    """A whole file in `arrow_schema(schema.columns)`.
+def read(
+    path: Path,
+    schema: TableSchema,
+    name: str | None = None,
+    columns: tuple[Column, ...] | None = None,
+) -> pa.Table:
+    """A whole file in `arrow_schema(columns)`.
 
     Args:
         schema: the version that the file was written with.
         name: of the object, for messages; the path if None.
+        columns: those of the schema to read; None: all.
     Raises:
         CorruptData: the file is not a micropartition of that schema, or does not decode.
     """
     source = name or str(path)
     check_footer(path, schema, source)
+    wanted = schema.columns if columns is None else columns
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = pq.read_table(path, columns=[c.name for c in wanted], partitioning=None)
     except (pa.ArrowException, OSError) as error:
         raise CorruptData(f"{source}: the file does not decode: {error}") from error
-    wanted = arrow_schema(schema.columns)
-    arrays = [to_logical(table[c.name], c.type) for c in schema.columns]
-    return pa.Table.from_arrays(arrays, schema=wanted)
+    arrays = [to_logical(table[c.name], c.type) for c in wanted]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(wanted))
 
 
 # --- scans ----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ import xxhash
 
 from storage.errors import InternalError
 from storage.micropartition import statistics
+from storage.micropartition.order_key import order_keys
 from storage.micropartition.physical import encode, is_scaled, narrow, scale_of
 from storage.schema import ArrayType, Column, SqlType, StructType, TableSchema
 from storage.snapshot.changes import ClusterBy
@@ -34,6 +35,7 @@ __all__ = [
     "STRIPE_ROWS",
     "checksum_of",
     "encoded_bytes",
+    "ends",
     "metadata_of",
     "write",
 ]
@@ -77,6 +79,7 @@ def write(
         raise InternalError(f"{name}: expected {schema.names}, found {table.column_names}")
     columns, found = _physical(table, schema)
     _write_parquet(columns, metadata_of(schema, name, sort), path)
+    first, last = ends(table, schema, sort)
     return FileRow(
         name=name,
         checksum=checksum_of(path),
@@ -88,7 +91,25 @@ def write(
         level=level,
         partition=partition,
         statistics=found,
+        sort=None if sort is None else sort.text,
+        first_key=first,
+        last_key=last,
     )
+
+
+def ends(
+    rows: pa.Table, schema: TableSchema, sort: ClusterBy | None
+) -> tuple[bytes | None, bytes | None]:
+    """The order keys of the first and the last of sorted rows; None where the order has none.
+
+    Args: rows: in their logical types.
+    """
+    if sort is None or sort.order != "lexical" or not rows.num_rows:
+        return None, None
+    columns = [(c.name, c.type) for i in sort.column_ids if (c := schema.by_id(i)) is not None]
+    both = pa.concat_tables([rows.slice(0, 1), rows.slice(rows.num_rows - 1)])
+    first, last = order_keys(both, columns)
+    return first, last
 
 
 def encoded_bytes(table: pa.Table, schema: TableSchema) -> int:

@@ -2,7 +2,8 @@
 
 1. Size and checksum of the whole object. If they are others, nothing of the file is believed.
 2. The footer belongs to the object: name, format, schema, decimal scales, rows, stripes, tail.
-3. Stripe by stripe, every column's statistics are computed again and must be the catalogue's.
+3. Stripe by stripe, every column's statistics are computed again and must be the catalogue's; so
+   are the keys of the first and the last row in the file's order.
 4. On the way the keys of the live rows are made, and what no key may have is noticed.
 
 One stripe is in memory, and the keys of the whole file: 16 or 24 bytes for each row and key.
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,13 +25,14 @@ import pyarrow.parquet as pq
 
 from storage.delete_bitmap import DeleteBitmap, position_array
 from storage.errors import CorruptData
-from storage.micropartition import statistics
+from storage.micropartition import statistics, writer
 from storage.micropartition.footer import check_footer
 from storage.micropartition.physical import is_scaled, to_logical
 from storage.micropartition.writer import checksum_of, metadata_of
 from storage.primary_key.words import Mask
 from storage.schema import Column, TableSchema, arrow_type
 from storage.scrub.row_keys import KeyColumns, LiveKeys
+from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import ColumnStatistics, has_bounds
 
 __all__ = ["CheckedRows", "FileToCheck", "beyond", "check_bytes", "check_file", "live_mask"]
@@ -97,7 +100,9 @@ def check_file(path: Path, file: FileToCheck) -> CheckedRows:
     found.keys = [LiveKeys(columns) for columns in file.keys]
     columns = [_Computed(column) for column in file.schema.columns]
     first = 0
+    ends: list[pa.Table] = []
     for stripe in _stripes(path, file.name):
+        ends = [*(ends[:1] or [stripe.slice(0, 1)]), stripe.slice(stripe.num_rows - 1)]
         for computed in columns:
             computed.add(stripe[computed.column.name])
         part = live[first : first + stripe.num_rows]
@@ -106,6 +111,7 @@ def check_file(path: Path, file: FileToCheck) -> CheckedRows:
         first += stripe.num_rows
     for computed in columns:
         found.faults += computed.faults(file.row)
+    found.faults += _order_faults(footer, file, ends)
     for key in found.keys:
         found.faults += key.faults()
     return found
@@ -168,6 +174,33 @@ def _footer_faults(
     for what, expected, found in numbers:
         if expected != found:
             yield f"{expected} {what}, as the catalogue says", f"{found}"
+
+
+def _order_faults(
+    footer: pq.FileMetaData, file: FileToCheck, ends: Sequence[pa.Table]
+) -> Iterator[tuple[str, str]]:
+    """Where the catalogue says another order of the rows, or other keys of the first and last.
+
+    Args: ends: stripes of one row, the first row's first and the last row's last.
+    """
+    said = (footer.metadata or {}).get(b"mobula.sort", b"null")
+    order = msgspec.json.decode(said, type=ClusterBy | None)
+    wanted = file.row.get("sort")
+    if wanted is None:  # of a version that did not say it, or unsorted
+        return
+    text = None if order is None else order.text
+    if text != wanted:
+        yield f"rows sorted by {wanted}, as the catalogue says", f"{text}"
+        return
+    found: tuple[bytes | None, bytes | None] = (None, None)
+    if order is not None and ends:
+        columns = [c for i in order.column_ids if (c := file.schema.by_id(i)) is not None]
+        rows = pa.concat_tables(_logical(end, file.schema, columns) for end in (ends[0], ends[-1]))
+        found = writer.ends(rows, file.schema, order)
+    expected = file.row.get("first_key"), file.row.get("last_key")
+    if expected != found:
+        keys = ["no key" if k is None else k.hex() for k in (*expected, *found)]
+        yield f"rows from {keys[0]} to {keys[1]}, as the catalogue says", f"{keys[2]}, {keys[3]}"
 
 
 class _Computed:

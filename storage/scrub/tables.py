@@ -15,9 +15,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from storage.names import log_name
+from storage.overlap import extents
 from storage.primary_key import Run, locations_in
 from storage.schema import TableSchema
 from storage.scrub.deltas import check_delta
@@ -44,6 +46,7 @@ REPORT = (
     "report it: these are the bytes that were written, but they are wrong, or the catalogue is; "
     "AS OF LSN reads the versions before the one that added the object"
 )
+TIDY = "report it; no row is wrong, and CALL mobula.recluster() sorts them apart"
 TWICE = (
     "report it, decide which of the rows should stay, and delete the others by a condition that "
     "tells them apart"
@@ -87,6 +90,7 @@ class TableCheck:
                 self._words[number] = words
                 closing.callback(words.close)
             await self._all_runs()
+            self._levels()
             await self._all_files()
             for delta in table.deltas:
                 await self._delta(delta)
@@ -120,6 +124,21 @@ class TableCheck:
         self._tell(Part.index, name, expected, found, REPAIR)
 
     # --- rows -------------------------------------------------------------------------------------
+
+    def _levels(self) -> None:
+        """Files of level 1 do not overlap."""
+        files, order = self.table.files, self.table.sort_order
+        if order is None or order.order != "lexical":
+            return
+        found = extents(files, order)
+        sort, level = files.table["sort"].to_pylist(), files.table["level"].to_pylist()
+        ones = [i for i in range(len(files)) if level[i] == 1 and sort[i] == order.text]
+        ones.sort(key=lambda i: (found.first[i], found.last[i]))
+        for one, after in pairwise(ones):
+            if found.last[one] > found.first[after]:
+                names = files.names
+                expected = "level 1, whose files do not overlap"
+                self._tell(Part.data, names[after], expected, f"it overlaps {names[one]}", TIDY)
 
     async def _all_files(self) -> None:
         """A few at a time, each beginning as soon as another one ends."""

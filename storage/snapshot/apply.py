@@ -237,6 +237,12 @@ def _(change: c.RenameColumn, snapshot: Snapshot) -> Snapshot:
 
 
 @_catalogue.register
+def _(change: c.ClusterTable, snapshot: Snapshot) -> Snapshot:
+    state = snapshot.tables[change.table_id]
+    return _replace_table(snapshot, dataclasses.replace(state, cluster_by=change.cluster_by))
+
+
+@_catalogue.register
 def _(change: c.CommentOn, snapshot: Snapshot) -> Snapshot:
     state = snapshot.tables[change.table_id]
     if change.column_id is None:

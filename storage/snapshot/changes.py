@@ -29,6 +29,7 @@ __all__ = [
     "CatalogueChange",
     "ChangeSetting",
     "ClusterBy",
+    "ClusterTable",
     "CommentOn",
     "CreateSchema",
     "CreateSequence",
@@ -75,6 +76,11 @@ class ClusterBy(_Value, frozen=True):
 
     column_ids: tuple[int, ...]
     order: str = "lexical"
+
+    @property
+    def text(self) -> str:
+        """As the file set names it: `lexical 4 1`."""
+        return " ".join([self.order, *map(str, self.column_ids)])
 
 
 class TableDefinition(_Value, frozen=True):
@@ -207,6 +213,13 @@ class CommentOn(_Value, frozen=True, tag="comment_on.1"):
     comment: str | None
 
 
+class ClusterTable(_Value, frozen=True, tag="cluster_table.1"):
+    """How files are sorted from now on; None: by the primary key, if there is one."""
+
+    table_id: int
+    cluster_by: ClusterBy | None
+
+
 class CreateType(_Value, frozen=True, tag="create_type.2"):
     """A user-defined type: an ENUM or a composite."""
 
@@ -303,6 +316,7 @@ CatalogueChange = (
     | AddColumn
     | DropColumn
     | RenameColumn
+    | ClusterTable
     | CommentOn
     | CreateType
     | DropType

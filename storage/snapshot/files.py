@@ -90,6 +90,9 @@ class FileRow:
     level: int
     partition: str | None
     statistics: Mapping[int, ColumnStatistics]  # by column id
+    sort: str | None = None  # how its rows are sorted: `ClusterBy.text`
+    first_key: bytes | None = None  # of a lexical order: `micropartition/order_key.py`
+    last_key: bytes | None = None
 
 
 def statistics_type(sql_type: SqlType) -> pa.DataType:
@@ -132,6 +135,12 @@ _FIXED = [
     pa.field("schema_version", pa.int32(), nullable=False),
     pa.field("level", pa.int8(), nullable=False),
     pa.field("partition", pa.string()),
+]
+# those that files written by earlier versions do not have
+_LATER = [
+    pa.field("sort", pa.string()),
+    pa.field("first_key", pa.binary()),
+    pa.field("last_key", pa.binary()),
 ]
 
 
@@ -181,7 +190,7 @@ class FileSet:
 
     @classmethod
     def empty(cls) -> FileSet:
-        return cls(pa.schema(_FIXED).empty_table())
+        return cls(pa.schema(_FIXED + _LATER).empty_table())
 
     @classmethod
     def of(
@@ -193,7 +202,7 @@ class FileSet:
             columns: the table's columns; statistics of other ids are an InternalError.
         """
         known = list(columns)
-        schema = pa.schema(_FIXED + [f for c in known for f in _statistics_fields(c)])
+        schema = pa.schema(_FIXED + _LATER + [f for c in known for f in _statistics_fields(c)])
         ids = {c.id for c in known}
         records = []
         for offset, row in enumerate(rows):
@@ -211,6 +220,9 @@ class FileSet:
                 "schema_version": row.schema_version,
                 "level": row.level,
                 "partition": row.partition,
+                "sort": row.sort,
+                "first_key": row.first_key,
+                "last_key": row.last_key,
             }
             for column in known:
                 record |= _statistics_values(column, row.statistics.get(column.id))
@@ -227,6 +239,9 @@ class FileSet:
         for known in _FIXED:
             if table.schema.get_field_index(known.name) < 0:
                 raise CorruptData(f"{source}: file rows lack the column {known.name}")
+        for later in _LATER:
+            if table.schema.get_field_index(later.name) < 0:
+                table = table.append_column(later, pa.nulls(table.num_rows, later.type))
         return cls(table)
 
     def encode(self) -> bytes:

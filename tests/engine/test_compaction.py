@@ -1,4 +1,4 @@
-"""Files with holes are written anew, by `CALL mobula.compact()` and by themselves: both engines."""
+"""Files are rewritten, when it is asked for and by themselves: both engines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import polars as pl
 import pytest
 
+from storage.overlap import extents
 from storage.snapshot.model import TableState
 from tests.engine.conftest import SMALL
 from warehouse import Database, InvalidRequest, Settings, UnknownObject
@@ -96,3 +97,43 @@ def test_a_table_without_keys_and_one_that_is_not_there(db: Database) -> None:
         db.sql("CALL mobula.compact('nowhere')")
     with pytest.raises(InvalidRequest, match="name of a table"):
         db.sql("CALL mobula.compact(1)")
+
+
+def depth(db: Database, name: str = "t") -> int:
+    table = state(db, name)
+    return int(extents(table.files, table.sort_order).depths()[1].max())
+
+
+def test_another_order_once_it_is_asked_for(table: Database) -> None:
+    table.sql("UPDATE t SET v = -k WHERE k % 2 = 0")
+    table.sql("CALL mobula.flush('t')")
+    before = table.snapshot().lsn
+    assert table.sql("ALTER TABLE t CLUSTER BY (v, k)").tag == "ALTER TABLE"
+    described = table.sql("DESCRIBE t").arrow()
+    assert described["cluster position"].to_pylist() == [2, 1]
+    files = len(state(table).files)
+    assert depth(table) == files  # they may have rows anywhere
+    assert table.sql("CALL mobula.recluster('t')").tag == f"RECLUSTER {files}"
+    assert (depth(table), set(state(table).files.table["level"].to_pylist())) == (1, {1})
+    assert table.sql("CALL mobula.recluster('t')").tag == "RECLUSTER 0"
+    query = "SELECT count(*), sum(v), count(DISTINCT k) FROM t"
+    total = sum(-k if k % 2 == 0 else k for k in range(ROWS))
+    assert table.sql(query).rows() == [(ROWS, total, ROWS)]
+    assert table.sql(f"{query} AS OF LSN {before}").rows() == [(ROWS, total, ROWS)]
+    assert table.sql("ALTER TABLE t CLUSTER BY ZORDER (k, v)").tag == "ALTER TABLE"
+    assert table.sql("CALL mobula.recluster()").tag.startswith("RECLUSTER ")
+    assert table.sql(query).rows() == [(ROWS, total, ROWS)]
+    table.sql("ALTER TABLE t CLUSTER BY NONE")
+    order = state(table).sort_order
+    assert order is not None
+    assert order.text == "lexical 1"  # by the primary key, as one that was never asked
+    assert table.sql("SELECT v FROM t WHERE k = 7").rows() == [(7,)]
+
+
+def test_orders_that_cannot_be(table: Database) -> None:
+    with pytest.raises(UnknownObject, match="CLUSTER BY names w, which is no column"):
+        table.sql("ALTER TABLE t CLUSTER BY (w)")
+    with pytest.raises(UnknownObject, match="nowhere"):
+        table.sql("ALTER TABLE nowhere CLUSTER BY (k)")
+    assert table.sql("ALTER TABLE IF EXISTS nowhere CLUSTER BY (k)").tag == "ALTER TABLE"
+    assert state(table).cluster_by is None

@@ -52,7 +52,9 @@ def delete(root: str, after: Snapshot, table_id: int, rows: Mapping[int, Iterabl
 
 SETTINGS = dataclasses.replace(
     SMALL,
-    keyed=KeyedLimits(compaction=CompactionPolicy(holes_max=2.0)),  # files stay as they are
+    keyed=KeyedLimits(
+        compaction=CompactionPolicy(holes_max=2.0, depth_max=1 << 30)
+    ),  # files stay as they are
 )
 
 

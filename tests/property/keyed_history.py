@@ -297,7 +297,12 @@ class KeyedHistory:
                     rows_max=source.choice([10, 60, 100_000]), deltas_max=source.choice([3, 50])
                 ),
                 compaction=CompactionPolicy(
-                    holes_max=source.choice([0.01, 0.3, 2.0]), task_files_max=source.choice([1, 16])
+                    holes_max=source.choice([0.01, 0.3, 2.0]),
+                    task_files_max=source.choice([1, 16]),
+                    depth_max=source.choice([1, 2, 8]),
+                    merge_rows_max=source.choice([100, 10_000]),
+                    fan_in=2,
+                    small_files_max=source.choice([2, 8]),
                 ),
             ),
         )
@@ -374,10 +379,16 @@ class KeyedHistory:
         self.run_inside(work())
 
     def compact(self) -> None:
-        """Every file with a hole, due or not."""
+        """Every file with a hole, or all that overlap, due or not; or another order from now on."""
         name = self.source.choice(self.shapes).name
-        self.log.append(f"compact {name}")
-        self.db.sql("CALL mobula.compact($1)", [name])
+        if self.source.random() < 0.2:
+            order = self.source.choice(["(u)", "(v, u)", "ZORDER (u, n)", "(k0, s)", "NONE"])
+            self.log.append(f"cluster {name} by {order}")
+            self.db.sql(f"ALTER TABLE {name} CLUSTER BY {order}")
+            return
+        procedure = self.source.choice(["compact", "recluster"])
+        self.log.append(f"{procedure} {name}")
+        self.db.sql(f"CALL mobula.{procedure}($1)", [name])
 
     def merge_runs(self) -> None:
         """All runs of a key as one, due or not."""

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from actors.messages import TableInfo, Transaction
 from actors.operations import (
+    ClusterTable,
     DropTable,
     NewColumn,
     NewKey,
@@ -76,6 +77,7 @@ def new_table(name: str, key: ScalarType | None, *, unique: bool = False) -> New
     )
 
 
+ORDERS = ("lexical", "lexical", "zorder")
 TABLES = (
     new_table("accounts", BIGINT),
     new_table("registers", TEXT),
@@ -176,8 +178,14 @@ class Client:
         await self.commit((Effect("drop", name),), _same(drop))
 
     async def maintenance(self) -> None:
-        """Asks for what the primary also does by itself."""
-        chosen = self.rng.choice(["flush", "compact", "checkpoint"])
+        """Asks for what the primary also does by itself, or for another order of the rows."""
+        if self.rng.random() < 0.2:
+            table, order = self.rng.choice(["items", "events"]), self.rng.choice(ORDERS)
+            columns = self.rng.choice([("value",), ("value", "id"), ()])
+            change = ClusterTable(schema="public", name=table, cluster_by=columns, order=order)
+            await self.commit((Effect("cluster", table),), _same(change))
+            return
+        chosen = self.rng.choice(["flush", "compact", "recluster", "checkpoint"])
         await self.tried(lambda primary: getattr(primary, chosen)())
 
     def of_items(self) -> tuple[str, str, tuple[Row, ...]]:

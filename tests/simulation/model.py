@@ -24,7 +24,7 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What one operation does: `kind` is create, drop, append, insert, ignore, upsert, update,
-    delete or truncate."""
+    delete, truncate or cluster, which changes no row."""
 
     kind: str
     table: str
@@ -47,6 +47,8 @@ class Table:
         """And how many rows it has done something to; None: nobody says."""
         if effect.kind == "truncate":
             return Table(self.keyed), None
+        if effect.kind == "cluster":
+            return self, None
         if not self.keyed:
             return replace(self, bag=self.bag + Counter(effect.rows)), len(effect.rows)
         rows, count = dict(self.by_key), 0

@@ -24,6 +24,8 @@ from actors.primary.attempts import Attempts
 from actors.primary.primary import Primary
 from actors.primary.sequencer import Sequencer
 from actors.primary.written import WrittenKeys
+from storage import compaction as compaction_module
+from storage import compaction_plan as plan_module
 from storage import rewrite as rewrite_module
 from storage.errors import Conflict, Fenced, ObjectExists, Unavailable
 from storage.log import reader as reader_module
@@ -42,6 +44,7 @@ from storage.snapshot import checkpoint as checkpoint_module
 from storage.snapshot.apply import apply
 from storage.snapshot.changes import RemoveFiles
 from storage.snapshot.model import TableState
+from storage.source_map import SourceMap
 
 __all__ = ["PLANTED", "planted"]
 
@@ -413,6 +416,42 @@ def _(stack: ExitStack) -> None:
         return dataclasses.replace(found, tables=changes)
 
     exchange = _replace(stack, resolve_module, "exchange_rows", without)
+
+
+@bug("a range of a merge is lost")
+def _(stack: ExitStack) -> None:
+    def one_less(self: Any, number: int) -> Any:
+        rows = found(self, number)
+        return [] if number == 1 else rows
+
+    found = _replace(stack, compaction_module._Work, "_range", one_less)
+
+
+@bug("a merge forgets the files of level 1 below it")
+def _(stack: ExitStack) -> None:
+    def alone(policy: Any, files: Any, found: Any) -> Any:
+        return files.task(found, 1)
+
+    _replace(stack, plan_module, "_into_level_1", alone)
+
+
+@bug("runs of all files of a task lead to its first file")
+def _(stack: ExitStack) -> None:
+    def first(opened: Any, generation: int, first_file_id: int) -> Any:
+        run, file = opened
+        one = msgspec.structs.replace(run, first_file_id=0)
+        return placed((one, dataclasses.replace(file, first_file_id=0)), generation, first_file_id)
+
+    placed = _replace(stack, maintenance_module, "placed", first)
+
+
+@bug("where rows went is looked up by where they are now")
+def _(stack: ExitStack) -> None:
+    def backwards(self: SourceMap, found: Any) -> Any:
+        places = np.minimum(np.searchsorted(self.targets, found), len(self.targets) - 1)
+        return self.targets[places]
+
+    _replace(stack, SourceMap, "moved", backwards)
 
 
 @bug("runs go while their files are there")

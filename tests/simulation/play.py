@@ -208,7 +208,7 @@ async def _scrubbed(world: World, store: ObjectStore) -> None:
     found: list[Finding] = []
     report = await scrub(store, on_finding=found.append)
     if report.damages:
-        damage = next(finding for finding in found if finding.severity is Severity.DAMAGE)
+        damage = next(finding for finding in found if finding.severity is Severity.damage)
         world.witness.fail("a check finds no damage", str(damage))
 
 

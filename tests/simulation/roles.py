@@ -78,7 +78,12 @@ async def opened(world: World, node: Node, *, force: bool = False) -> Primary | 
                 rows_max=policy.choice([8, 20, 200]), deltas_max=policy.choice([2, 5, 50])
             ),
             compaction=CompactionPolicy(
-                holes_max=policy.choice([0.01, 0.3, 0.3]), task_files_max=policy.choice([1, 16])
+                holes_max=policy.choice([0.01, 0.3, 0.3]),
+                task_files_max=policy.choice([1, 16]),
+                depth_max=policy.choice([1, 2, 8]),
+                merge_rows_max=policy.choice([40, 1_000]),
+                fan_in=2,
+                small_files_max=policy.choice([2, 4, 8]),
             ),
         ),
     )

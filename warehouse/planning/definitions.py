@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.messages import Session
 from actors.operations import (
+    ClusterTable,
     CommentOnTable,
     DropSchema,
     DropTable,
@@ -31,7 +32,14 @@ from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
 from warehouse.syntax.modifications_tree import Truncate
 
-__all__ = ["plan_comment", "plan_create_schema", "plan_create_type", "plan_drop", "plan_truncate"]
+__all__ = [
+    "plan_cluster",
+    "plan_comment",
+    "plan_create_schema",
+    "plan_create_type",
+    "plan_drop",
+    "plan_truncate",
+]
 
 
 def plan_create_schema(tree: commands.CreateSchema) -> WritePlan:
@@ -143,6 +151,27 @@ def _holder(name: tuple[str, ...], session: Session, snapshot: Snapshot) -> str:
         if found.name == name[0]
     }
     return next((schema for schema in session.schema_path if schema in known), _default(session))
+
+
+def plan_cluster(
+    tree: commands.AlterTableCluster, session: Session, snapshot: Snapshot
+) -> WritePlan:
+    """ALTER TABLE … CLUSTER BY."""
+    try:
+        schema = snapshot.schemas[find_table(snapshot, tree.name, session).schema_id]
+    except UnknownObject:
+        if not tree.exists:
+            raise
+        schema = tree.name[0] if len(tree.name) == 2 else _default(session)
+    order, columns = tree.cluster or ("lexical", ())
+    operation = ClusterTable(
+        schema=schema,
+        name=tree.name[-1],
+        cluster_by=columns,
+        order=order,
+        if_exists=tree.exists,
+    )
+    return WritePlan(operations=(operation,), tag="ALTER TABLE")
 
 
 def plan_comment(tree: commands.CommentNode, session: Session, snapshot: Snapshot) -> WritePlan:

@@ -34,6 +34,7 @@ CACHED_STATEMENTS_MAX = 256
 CACHED_CHARACTERS_MAX = 64 * 1024  # longer texts (bulk INSERTs) are not worth keeping
 
 _WRITES = (
+    commands.AlterTableCluster,
     commands.CallNode,
     commands.CommentNode,
     commands.CreateSchema,
@@ -123,6 +124,8 @@ def _verb(tree: Any) -> Verb | None:
             return Verb(tag="CREATE SCHEMA")
         case commands.CreateType():
             return Verb(tag="CREATE TYPE")
+        case commands.AlterTableCluster():
+            return Verb(tag="ALTER TABLE")
         case commands.CommentNode():
             return Verb(tag="COMMENT")
         case commands.Drop():

@@ -40,6 +40,7 @@ _SPOKEN = {
 }
 _ABOUT_TABLES = {
     "mobula.compact",
+    "mobula.recluster",
     "mobula.flush",
     "mobula.repair_index",
 }  # procedures that take a table

@@ -8,6 +8,7 @@ from typing import Any
 from warehouse.syntax.tree import Node, QueryNode, TypeName
 
 __all__ = [
+    "AlterTableCluster",
     "CallNode",
     "CheckDef",
     "ColumnDef",
@@ -116,6 +117,14 @@ class Drop(Node, frozen=True):
     names: tuple[tuple[str, ...], ...]
     exists: bool = False
     cascade: bool = False
+
+
+class AlterTableCluster(Node, frozen=True):
+    """ALTER TABLE [IF EXISTS] name CLUSTER BY …; `cluster` as of CREATE TABLE, None: NONE."""
+
+    name: tuple[str, ...]
+    cluster: tuple[str, tuple[str, ...]] | None
+    exists: bool = False
 
 
 class CommentNode(Node, frozen=True):

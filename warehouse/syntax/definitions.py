@@ -6,6 +6,7 @@ from typing import Any
 
 from storage.errors import InvalidRequest, NotYet
 from warehouse.syntax.commands import (
+    AlterTableCluster,
     CheckDef,
     ColumnDef,
     CreateTable,
@@ -308,8 +309,7 @@ class DefinitionGrammar(QueryGrammar):
                 if cluster is not None:
                     self.fail("CLUSTER BY is given twice")
                 self.take_words("cluster", "by")
-                order = "zorder" if self.take_word("zorder") else "lexical"
-                cluster = (order, self.names_in_parentheses())
+                cluster = self._cluster()
             elif self.at_word("with") and self.peek().value == "(":
                 if options is not None:
                     self.fail("WITH is given twice")
@@ -320,6 +320,27 @@ class DefinitionGrammar(QueryGrammar):
                 raise not_yet("PARTITION BY" if word == "partition" else word.upper())
             else:
                 return cluster, options or ()
+
+    def _cluster(self) -> tuple[str, tuple[str, ...]]:
+        order = "zorder" if self.take_word("zorder") else "lexical"
+        return order, self.names_in_parentheses()
+
+    def alter_table(self) -> AlterTableCluster | None:
+        """ALTER TABLE … CLUSTER BY, from ALTER on; None: it is another one, and all is as it
+        was."""
+        index, at = self.index, self.advance().start
+        if not self.take_word("table"):
+            self.back_to(index)
+            return None
+        exists = self.take_words("if", "exists")
+        name = self.dotted_name("a table's name")
+        if self.take_words("drop", "clustering", "key"):
+            return AlterTableCluster(at, name, None, exists)
+        if not self.take_words("cluster", "by"):
+            self.back_to(index)
+            return None
+        cluster = None if self.take_word("none") else self._cluster()
+        return AlterTableCluster(at, name, cluster, exists)
 
     def _option(self) -> tuple[str, Any]:
         name = self.label("an option")

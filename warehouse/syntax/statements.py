@@ -1,7 +1,7 @@
 """Statements: an allow-list of what there is; everything else is refused by its name.
 
-Ours beside PostgreSQL's: `CLUSTER BY [ZORDER] (…)` of CREATE TABLE, DESCRIBE, SHOW TABLES /
-SCHEMAS / WAREHOUSES [LIKE …], DESCRIBE WAREHOUSE, COPY with object-store paths.
+Ours beside PostgreSQL's: `CLUSTER BY [ZORDER] (…)` of CREATE and ALTER TABLE, DESCRIBE, SHOW
+TABLES / SCHEMAS / WAREHOUSES [LIKE …], DESCRIBE WAREHOUSE, COPY with object-store paths.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ class StatementGrammar(ModificationGrammar):
                 return self._call()
             case "comment":
                 return self._comment()
+            case "alter" if (found := self.alter_table()) is not None:
+                return found
         if word in WRITES:
             return self._later_write()
         if self.at_words("use", "warehouse") or word == "kill":

@@ -47,7 +47,7 @@ PRIMARY = NewKey(name="t_pkey", columns=("k",), primary=True)
 UNIQUE = NewKey(name="t_u_key", columns=("u",), primary=False)
 COLUMNS: dict[str, SqlType] = {"k": INTEGER, "u": INTEGER, "v": TEXT}
 NEVER = FlushPolicy(deltas_max=1 << 30)  # nothing is flushed but by hand
-NOT_BY_ITSELF = CompactionPolicy(holes_max=2.0)
+NOT_BY_ITSELF = CompactionPolicy(holes_max=2.0, depth_max=1 << 30, small_files_max=1 << 30)
 
 Row = tuple[Any, ...]
 

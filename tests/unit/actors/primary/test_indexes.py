@@ -9,12 +9,12 @@ import pytest
 from actors.messages import Transaction
 from actors.operations import ExchangeRuns, WriteMode
 from actors.primary.limits import KeyedLimits
-from storage.compaction_policy import CompactionPolicy
 from storage.errors import Unavailable
 from storage.flush_policy import FlushPolicy
 from storage.primary_key.plan import RUNS_MAX
 from storage.snapshot.model import Receipt
 from tests.unit.actors.primary.keyed import (
+    NOT_BY_ITSELF,
     PRIMARY,
     UNIQUE,
     GatedStore,
@@ -25,9 +25,7 @@ from tests.unit.actors.primary.keyed import (
 )
 
 INSERT, UPSERT, IGNORE = WriteMode.INSERT, WriteMode.UPSERT, WriteMode.IGNORE
-NEVER = KeyedLimits(
-    flush=FlushPolicy(deltas_max=1 << 30), compaction=CompactionPolicy(holes_max=2.0)
-)
+NEVER = KeyedLimits(flush=FlushPolicy(deltas_max=1 << 30), compaction=NOT_BY_ITSELF)
 
 
 async def filled(db: Keyed) -> None:

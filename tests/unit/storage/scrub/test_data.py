@@ -104,6 +104,29 @@ def test_a_row_that_is_not_true_of_its_file(objects: Objects, field: str, value:
     assert texts.get(field, field.partition("_")[0]) in found.expected, found
 
 
+def test_files_of_level_1_that_overlap(objects: Objects) -> None:
+    state = table(objects, "t")
+    files = state.files.table
+    assert len(files) > 1
+    first = state.next_file_id
+    ids = pa.array(range(first, first + len(files)), pa.int64())
+    levels = pa.array([1] * len(files), pa.int8())
+    for name, values in (("file_id", ids), ("level", levels)):
+        at = files.schema.get_field_index(name)
+        files = files.set_column(at, files.schema.field(at), values)
+    added = FileSet(files)
+    broken = appended(
+        objects,
+        state.id,
+        c.RemoveFiles(file_ids=state.files.ids),
+        c.AddFiles(first_file_id=first, file_count=len(files), files=added.encode()),
+    )
+    found = [f for f in checked(broken)[0] if "level 1" in f.expected]
+    assert found
+    assert {f.object for f in found} <= set(added.names)
+    assert all("overlaps data/" in f.found for f in found)
+
+
 def test_statistics_that_are_not_known_are_not_compared(objects: Objects) -> None:
     unknown = dict.fromkeys(("min_1", "max_1", "null_count_1", "nan_count_1", "sum_1"))
     assert not checked(changed_row(objects, "lines", **unknown)[0])[0]
@@ -143,6 +166,33 @@ def test_a_file_of_its_table_is_fine(objects: Objects) -> None:
     found, report = checked(made)
     assert not found
     assert report.rows == checked(objects)[1].rows + 3
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, None),
+        ({"sort": None, "first_key": None, "last_key": None}, None),
+        ({"sort": "lexical 2"}, "rows sorted by lexical 2"),
+        ({"first_key": b"\x01"}, "rows from 01 to 018000"),
+        ({"last_key": None}, "to no key"),
+    ],
+)
+def test_a_file_whose_order_is_another(
+    objects: Objects, said: dict[str, Any], expected: str | None
+) -> None:
+    def write(state: TableState, name: str, path: Path) -> FileRow:
+        order = c.ClusterBy(column_ids=(1,))
+        row = writer.write(lines(3, state.schema), state.schema, name, path, sort=order)
+        return dataclasses.replace(row, **said)
+
+    made, name = other_file(objects, "lines", write)
+    found, _ = checked(made)
+    if expected is None:
+        assert not found
+    else:
+        assert (only(found).object, only(found).part) == (name, Part.data)
+        assert expected in only(found).expected
 
 
 def test_a_file_that_says_another_name(objects: Objects) -> None:

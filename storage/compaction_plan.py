@@ -1,0 +1,234 @@
+"""Which files of a table are rewritten next: a pure function of the table and the policy.
+
+1. *Order.* Where more than `depth_max` files have rows between the same two keys, those of level 0
+   among them are merged. They join the files of level 1 that lie in their extent, and become level
+   1 with them, as long as little of level 1 is rewritten for it. Else those that are spread most
+   thinly are merged among themselves: they stay level 0, each with a part of the extent, until
+   enough has gathered above few files of level 1. So every row is rewritten a few times only,
+   however large the table is, and files of level 1 never overlap.
+2. *Holes.* A file of which too much is deleted is written anew by itself.
+3. *Size.* Small files that are neighbours in the order become one: a full one, or one of which
+   none of them was more than half.
+
+No choice is ever wrong: a file may be rewritten with any others at any time. In Z-order files have
+no extent; those of level 0 are sorted together as soon as they are too many, and that is all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+from numpy.lib.stride_tricks import sliding_window_view
+
+from storage.compaction_policy import CompactionPolicy
+from storage.ingest import FILE_BYTES_MAX
+from storage.overlap import Extents, Ranks, extents
+from storage.snapshot.model import TableState
+
+__all__ = ["RewriteTask", "files_due", "holes_task", "next_task", "tidy_task"]
+
+PLACES_MAX = 16  # where a damaged file is in the way, another place may be due
+THIN_FACTOR = 4.0  # files are merged with those that are spread so many times as thinly, at most
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewriteTask:
+    """Files to rewrite.
+
+    Attributes:
+        kind: "holes": each by itself; "merge": all together.
+        level: of the new files.
+    """
+
+    kind: Literal["holes", "merge"]
+    file_ids: tuple[int, ...]
+    level: int
+
+
+def next_task(
+    policy: CompactionPolicy, table: TableState, rows_max: int, avoid: Set[int] = frozenset()
+) -> RewriteTask | None:
+    """What is due first; None: nothing is.
+
+    Args:
+        rows_max: of a file of the table.
+        avoid: ids of files that cannot be rewritten.
+    """
+    files = _Files(table, rows_max, avoid)
+    if (task := _order(policy, files)) is not None:
+        return task
+    if due := [i for i in files_due(policy, table) if i not in avoid]:
+        return holes_task(table, due, policy.task_files_max)
+    return _size(policy, files)
+
+
+def tidy_task(policy: CompactionPolicy, table: TableState, rows_max: int) -> RewriteTask | None:
+    """What is to be sorted so that no files overlap, whatever it costs; None: none do."""
+    files = _Files(table, rows_max, frozenset())
+    if files.order is None:
+        return None
+    for found in files.extents.heaps():
+        rows = int(files.rows[found].sum())
+        if rows <= policy.merge_rows_max and (files.level[found] == 0).any():
+            return files.task(found, 1)
+    return _order(dataclasses.replace(policy, depth_max=1, level_share_max=math.inf), files)
+
+
+def holes_task(table: TableState, file_ids: Sequence[int], files_max: int) -> RewriteTask:
+    """To write the first of these files anew, and others of its level, each by itself."""
+    files = _Files(table, 0, frozenset())
+    levels = dict(zip(files.ids.tolist(), files.level.tolist(), strict=True))
+    level = levels[file_ids[0]]
+    alike = [i for i in file_ids if levels[i] == level][:files_max]
+    return RewriteTask(kind="holes", file_ids=tuple(alike), level=level)
+
+
+def files_due(policy: CompactionPolicy, table: TableState) -> tuple[int, ...]:
+    """Ids of the files that have too many holes, those with the most first."""
+    deleted = {i: bitmap.deleted_count for i, bitmap in table.bitmaps.items()}
+    shares = {i: deleted[i] / rows for i, rows in table.files.row_counts(deleted).items()}
+    due = [i for i, share in shares.items() if share >= policy.holes_max]
+    due.sort(key=lambda i: (-shares[i], i))
+    return tuple(due)
+
+
+class _Files:
+    """The files of a table as arrays, in the order of its `FileSet`."""
+
+    def __init__(self, table: TableState, rows_max: int, avoid: Set[int]) -> None:
+        files = table.files
+        self.order = table.sort_order
+        self.ids = np.array(files.ids, np.int64)
+        rows = files.table["row_count"].to_numpy()
+        gone = [b.deleted_count if (b := table.bitmaps.get(i)) else 0 for i in files.ids]
+        self.rows: Ranks = rows - np.array(gone, np.int64)
+        self.free: Mask = ~np.isin(self.ids, np.array(sorted(avoid), np.int64))
+        self.extents: Extents = extents(files, self.order)
+        self.level: Ranks = np.zeros(len(self.ids), np.int64)
+        if self.order is not None:  # sorted otherwise, a file has no level
+            sorted_so = pc.fill_null(pc.equal(files.table["sort"], self.order.text), False)
+            level = files.table["level"].to_numpy().astype(np.int64)
+            self.level = np.where(sorted_so.to_numpy(), level, 0)
+        bytes_ = files.table["size_bytes"].to_numpy()
+        self.is_small: Mask = self.free & (rows * 2 < rows_max) & (bytes_ * 2 < FILE_BYTES_MAX)
+        self.rows_max = rows_max
+
+    def task(self, where: Ranks | Mask, level: int) -> RewriteTask:
+        return RewriteTask(
+            kind="merge", file_ids=tuple(sorted(self.ids[where].tolist())), level=level
+        )
+
+
+# --- order ----------------------------------------------------------------------------------------
+
+
+def _order(policy: CompactionPolicy, files: _Files) -> RewriteTask | None:
+    if files.order is None or len(files.ids) <= policy.depth_max:
+        return None
+    if files.order.order != "lexical":
+        return _together(policy, files)
+    edges, depths = files.extents.depths()
+    for deepest in np.argsort(-depths, kind="stable")[:PLACES_MAX]:
+        if depths[deepest] <= policy.depth_max:
+            return None
+        there = files.extents.overlapping(int(edges[deepest]), int(edges[deepest + 1]))
+        found = np.flatnonzero(there & files.free & (files.level == 0))
+        if len(found) and (task := _merge(policy, files, found)) is not None:
+            return task
+    return None
+
+
+def _merge(policy: CompactionPolicy, files: _Files, found: Ranks) -> RewriteTask | None:
+    """Of files of level 0 that overlap: those that join level 1, or are merged with each other."""
+    spread = files.rows[found] / np.maximum([_rows_around(files, i) for i in found], 1)
+    dense_first = found[np.argsort(-spread, kind="stable")]
+    if (task := _into_level_1(policy, files, dense_first)) is not None:
+        return task
+    if len(found) < 2:
+        return None
+    thin_first = np.argsort(spread, kind="stable")
+    chosen = [int(thin_first[0])]
+    rows = int(files.rows[found[thin_first[0]]])
+    for place in thin_first[1:].tolist():
+        rows += int(files.rows[found[place]])
+        fits = rows <= policy.merge_rows_max or len(chosen) < 2
+        alike = spread[place] <= THIN_FACTOR * spread[chosen].mean()
+        if not fits or not (alike or len(chosen) < policy.fan_in):
+            break
+        chosen.append(place)
+    return files.task(found[chosen], 0)
+
+
+def _rows_around(files: _Files, position: int) -> int:
+    """Rows of all files that have some in the extent of one."""
+    first, last = int(files.extents.first[position]), int(files.extents.last[position])
+    return int(files.rows[files.extents.overlapping(first, last)].sum())
+
+
+def _into_level_1(policy: CompactionPolicy, files: _Files, found: Ranks) -> RewriteTask | None:
+    """As many of `found`, from its beginning, as may join the files of level 1 below them."""
+    one = files.level == 1
+    first = np.minimum.accumulate(files.extents.first[found])
+    last = np.maximum.accumulate(files.extents.last[found])
+    rows = np.cumsum(files.rows[found])
+    for count in range(len(found), 0, -1):
+        below = one & files.extents.overlapping(int(first[count - 1]), int(last[count - 1]))
+        rewritten, joining = int(files.rows[below].sum()), int(rows[count - 1])
+        if (
+            rewritten + joining <= policy.merge_rows_max
+            and rewritten <= policy.level_share_max * joining
+            and files.free[below].all()
+        ):
+            return files.task(np.concatenate([found[:count], np.flatnonzero(below)]), 1)
+    return None
+
+
+def _together(policy: CompactionPolicy, files: _Files) -> RewriteTask | None:
+    """Without extents: files of level 0, the oldest first, as soon as they are too many."""
+    found = np.flatnonzero(files.free & (files.level == 0))
+    if len(found) <= policy.depth_max:
+        return None
+    fitting = np.cumsum(files.rows[found]) <= policy.merge_rows_max
+    fitting[:2] = True
+    return files.task(found[fitting], 1)
+
+
+# --- size -----------------------------------------------------------------------------------------
+
+
+def _size(policy: CompactionPolicy, files: _Files) -> RewriteTask | None:
+    """Neighbours that are small, of one level: the group with the fewest rows."""
+    count = policy.small_files_max
+    if int(files.is_small.sum()) < count or count < 2:
+        return None
+    best: tuple[int, RewriteTask] | None = None
+    for level in (0, 1):
+        place = np.flatnonzero(files.level == level)
+        place = place[np.lexsort([files.ids[place], files.extents.first[place]])]
+        if len(place) < count:
+            continue
+        rows = sliding_window_view(files.rows[place], count)
+        fitting = (rows.cumsum(axis=1) <= files.rows_max).sum(axis=1)
+        total = rows.sum(axis=1)
+        due = sliding_window_view(files.is_small[place], count).all(axis=1)
+        due &= (fitting < count) | (
+            rows.max(axis=1) * 2 <= total
+        )  # never small again, or few times
+        if due.any():
+            start = int(np.flatnonzero(due)[np.argmin(total[due])])
+            task = files.task(place[start : start + int(fitting[start])], level)
+            best = min(best or (int(total[start]), task), (int(total[start]), task), key=_first)
+    return None if best is None else best[1]
+
+
+def _first(found: tuple[int, RewriteTask]) -> int:
+    return found[0]

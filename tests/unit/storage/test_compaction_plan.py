@@ -1,0 +1,235 @@
+"""Which files are rewritten: the order stays tight, level 1 never overlaps, at a bounded price."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterable
+
+import pyarrow as pa
+import pytest
+
+from storage.compaction_plan import next_task, tidy_task
+from storage.compaction_policy import CompactionPolicy
+from storage.delete_bitmap import DeleteBitmap, Positions, encode_positions
+from storage.overlap import extents
+from storage.schema import Column, Kind, ScalarType, TableSchema
+from storage.snapshot.changes import ClusterBy
+from storage.snapshot.files import FileRow, FileSet
+from storage.snapshot.model import TableState
+
+FULL = 100  # rows of a file
+LEXICAL = ClusterBy(column_ids=(1,))
+ZORDER = ClusterBy(column_ids=(1, 2), order="zorder")
+COLUMNS = tuple(
+    Column(id=i, name=f"c{i}", type=ScalarType(Kind.BIGINT), nullable=False) for i in (1, 2)
+)
+POLICY = CompactionPolicy(merge_rows_max=1_200)
+
+
+def key(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
+def table_of(
+    files: Iterable[tuple[int, list[int], int]],
+    order: ClusterBy | None = LEXICAL,
+    sort: ClusterBy | None = LEXICAL,
+    deleted: dict[int, int] | None = None,
+) -> TableState:
+    """Args: files: id, keys, level. deleted: rows by file."""
+    found = list(files)
+    rows = [
+        FileRow(
+            name=f"data/{number}",
+            checksum="",
+            size_bytes=len(keys),
+            tail_bytes=1,
+            row_count=len(keys),
+            stripe_count=1,
+            schema_version=1,
+            level=level,
+            partition=None,
+            statistics={},
+            sort=None if sort is None else sort.text,
+            first_key=key(keys[0]) if sort == LEXICAL else None,
+            last_key=key(keys[-1]) if sort == LEXICAL else None,
+        )
+        for number, keys, level in found
+    ]
+    made = FileSet.of(rows, COLUMNS, first_id=1, lsn=1).table
+    ids = pa.array([number for number, _, _ in found], pa.int64())
+    sizes = {number: len(keys) for number, keys, _ in found}
+    return TableState(
+        id=2,
+        schema_id=1,
+        name="t",
+        schemas=(TableSchema(version=1, columns=COLUMNS),),
+        cluster_by=order,
+        next_column_id=3,
+        files=FileSet(made.set_column(0, made.schema.field(0), ids)),
+        bitmaps={
+            number: DeleteBitmap.decode(
+                number, sizes[number], encode_positions(Positions(range(count))), "test"
+            )
+            for number, count in (deleted or {}).items()
+        },
+    )
+
+
+class Model:
+    """A table whose files are lists of keys, and maintenance that does what is planned."""
+
+    def __init__(self) -> None:
+        self.files: dict[int, tuple[list[int], int]] = {}
+        self.next_id = 1
+        self.loaded = self.rewritten = 0
+
+    def add(self, keys: Iterable[int], level: int = 0) -> None:
+        self.files[self.next_id] = (sorted(keys), level)
+        self.next_id += 1
+
+    def load(self, keys: list[int]) -> None:
+        self.loaded += len(keys)
+        self.add(keys)
+
+    @property
+    def table(self) -> TableState:
+        return table_of((number, keys, level) for number, (keys, level) in self.files.items())
+
+    def maintain(self, tidy: CompactionPolicy | None = None) -> None:
+        for _ in range(1_000):
+            table = self.table
+            task = next_task(POLICY, table, FULL) if tidy is None else tidy_task(tidy, table, FULL)
+            if task is None:
+                return
+            assert task.kind == "merge"
+            keys = sorted(k for i in task.file_ids for k in self.files.pop(i)[0])
+            assert len(keys) <= POLICY.merge_rows_max or tidy is not None
+            self.rewritten += len(keys)
+            count = -(-len(keys) // FULL)
+            for part in range(count):
+                found = keys[len(keys) * part // count : len(keys) * (part + 1) // count]
+                self.add(found, task.level)
+            self.check()
+        raise AssertionError("maintenance does not come to an end")
+
+    def check(self) -> None:
+        """Level 1 does not overlap."""
+        ones = sorted((keys[0], keys[-1]) for keys, level in self.files.values() if level == 1)
+        for (_, last), (first, _) in itertools.pairwise(ones):
+            assert last <= first
+
+    def depth(self) -> int:
+        return int(extents(self.table.files, LEXICAL).depths()[1].max())
+
+
+def uniform(rng: random.Random, _: int) -> list[int]:
+    return [rng.randrange(1 << 40) for _ in range(rng.randrange(10, 80))]
+
+
+def few_values(rng: random.Random, _: int) -> list[int]:
+    return [rng.randrange(6) for _ in range(rng.randrange(10, 80))]
+
+
+def ascending(rng: random.Random, turn: int) -> list[int]:
+    return [(turn << 20) + rng.randrange(1 << 20) for _ in range(rng.randrange(1, 30))]
+
+
+def skewed(rng: random.Random, _: int) -> list[int]:
+    return [int(rng.paretovariate(0.7) * 1e6) for _ in range(rng.randrange(10, 80))]
+
+
+@pytest.mark.parametrize("keys", [uniform, few_values, ascending, skewed])
+def test_however_rows_come_the_table_stays_tight_at_a_bounded_price(
+    keys: Callable[[random.Random, int], list[int]],
+) -> None:
+    rng = random.Random(f"plan {keys.__name__}")
+    model = Model()
+    for turn in range(250):
+        model.load(keys(rng, turn))
+        model.maintain()
+        assert model.depth() <= POLICY.depth_max
+    assert sum(len(k) for k, _ in model.files.values()) == model.loaded
+    assert model.rewritten <= 12 * model.loaded
+    assert len(model.files) <= 3 * model.loaded / FULL + 20
+
+
+@pytest.mark.parametrize("merge_rows_max", [200, 1 << 20])
+@pytest.mark.parametrize("keys", [uniform, few_values, ascending, skewed])
+def test_asked_for_nothing_overlaps_in_the_end(
+    keys: Callable[[random.Random, int], list[int]], merge_rows_max: int
+) -> None:
+    policy = CompactionPolicy(merge_rows_max=merge_rows_max)
+    rng = random.Random(f"tight {keys.__name__}")
+    model = Model()
+    for turn in range(60):
+        model.load(keys(rng, turn))
+    model.maintain(tidy=policy)
+    assert model.depth() <= (2 if merge_rows_max == 200 else 1)
+    assert tidy_task(policy, model.table, FULL) is None
+
+
+def test_a_damaged_file_is_left_out() -> None:
+    files = [(i, list(range(i, 100 + i)), 0) for i in range(1, 13)]
+    task = next_task(POLICY, table_of(files), FULL)
+    assert task is not None
+    assert set(task.file_ids) == set(range(1, 13))
+    task = next_task(POLICY, table_of(files), FULL, avoid={3})
+    assert task is not None
+    assert 3 not in task.file_ids
+    assert next_task(POLICY, table_of(files), FULL, avoid=set(range(1, 13))) is None
+
+
+def test_level_1_below_a_damaged_file_is_not_joined() -> None:
+    files = [(i, list(range(i, 60 + i)), 0) for i in range(1, 13)]
+    files.append((20, list(range(100)), 1))
+    joined = next_task(POLICY, table_of(files), FULL)
+    assert joined is not None
+    assert (20 in joined.file_ids, joined.level) == (True, 1)
+    apart = next_task(POLICY, table_of(files), FULL, avoid={20})
+    assert apart is not None
+    assert (20 in apart.file_ids, apart.level) == (False, 0)
+
+
+def test_holes_come_by_level_and_order_comes_first() -> None:
+    low = [(1, list(range(100)), 1), (2, list(range(100, 200)), 1), (3, list(range(50)), 0)]
+    table = table_of(low, deleted={1: 40, 2: 50, 3: 49})
+    task = next_task(POLICY, table, FULL)
+    assert task is not None
+    assert (task.kind, task.file_ids, task.level) == ("holes", (3,), 0)
+    task = next_task(POLICY, table, FULL, avoid={3})
+    assert task is not None
+    assert (task.kind, task.file_ids, task.level) == ("holes", (2, 1), 1)
+    many = [(i, list(range(i, 100 + i)), 0) for i in range(4, 14)]
+    task = next_task(POLICY, table_of([*low, *many], deleted={1: 40}), FULL)
+    assert task is not None
+    assert task.kind == "merge"
+
+
+def test_files_of_another_order_may_have_rows_anywhere() -> None:
+    files = [(i, list(range(i * 100, i * 100 + 90)), 1) for i in range(1, 13)]
+    assert next_task(POLICY, table_of(files), FULL) is None
+    task = next_task(POLICY, table_of(files, sort=None), FULL)
+    assert task is not None
+    assert set(task.file_ids) == set(range(1, 13))
+
+
+def test_in_z_order_many_files_of_level_0_are_sorted_together_once() -> None:
+    few = [(i, list(range(60)), 0) for i in range(1, 9)]
+    assert next_task(POLICY, table_of(few, ZORDER, ZORDER), FULL) is None
+    many = [*few, (9, list(range(60)), 0), *((i, list(range(100)), 1) for i in range(10, 40))]
+    task = next_task(POLICY, table_of(many, ZORDER, ZORDER), FULL)
+    assert task is not None
+    assert (task.kind, task.file_ids, task.level) == ("merge", tuple(range(1, 10)), 1)
+
+
+def test_without_an_order_small_neighbours_become_one() -> None:
+    small = [(i, list(range(10)), 0) for i in range(1, 9)]
+    large = [(i, list(range(90)), 0) for i in range(20, 60)]
+    assert next_task(POLICY, table_of([*small[:7], *large], None, None), FULL) is None
+    task = next_task(POLICY, table_of([*small, *large], None, None), FULL)
+    assert task is not None
+    assert task.file_ids == tuple(range(1, 9))
+    uneven = [(1, list(range(45)), 0), *((i, [1], 0) for i in range(2, 9))]
+    assert next_task(POLICY, table_of(uneven, None, None), FULL) is None  # it has grown once
