@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +39,11 @@ from storage.schema import Column
 from storage.snapshot.model import TableState
 from storage.target import IngestTarget
 
-__all__ = ["DamagedFile", "compact"]
+__all__ = ["compact"]
 
 SAMPLE_ROWS = 100_000  # of all files together
 FULL_SHARE = 0.9  # of a file, that a range is meant to fill: few are then larger than one
 _DIVIDED = pa.ipc.IpcWriteOptions(compression="lz4")
-
-
-class DamagedFile(CorruptData):
-    """A file that cannot be rewritten, because it is not what it was, or is not there."""
-
-    def __init__(self, file_id: int, error: CorruptData) -> None:
-        super().__init__(str(error))
-        self.file_id = file_id
 
 
 async def compact(
@@ -68,7 +60,7 @@ async def compact(
     Args:
         target: the table's, with the order of its rows.
         scratch: directory for temporary files.
-    Raises: what the store raises; DamagedFile naming it.
+    Raises: what the store raises; CorruptData naming the object of a file that is not what it was.
     """
     target = dataclasses.replace(target, level=task.level)
     with tempfile.TemporaryDirectory(prefix="mobula-compact-", dir=scratch) as directory:
@@ -132,18 +124,16 @@ class _Work:
 
     async def _fetch(self, file: dict[str, Any]) -> None:
         path = self._path(file)
-        with _damage(file):
-            await self._store.fetch(file["name"], path)
-            found = await asyncio.to_thread(checksum_of, path)
-            if found != file["checksum"]:  # written anew, the damage would look sound
-                raise CorruptData(f"{file['name']}: checksum {found}, expected {file['checksum']}")
+        await self._store.fetch(file["name"], path)
+        found = await asyncio.to_thread(checksum_of, path)
+        if found != file["checksum"]:  # written anew, the damage would look sound
+            raise CorruptData(f"{file['name']}: checksum {found}, expected {file['checksum']}")
 
     def _living(self, file: dict[str, Any]) -> pa.Table:
         """The rows of a file that is here, which goes."""
         path = self._path(file)
         version = file["schema_version"]
-        with _damage(file):
-            rows = reader.read(path, self._table.schema_version(version), file["name"])
+        rows = reader.read(path, self._table.schema_version(version), file["name"])
         path.unlink()
         return living(rows, file["file_id"], version, self._table)
 
@@ -160,8 +150,7 @@ class _Work:
         """Every so many rows of a file, in the newest columns of the order."""
         schema = self._table.schema_version(file["schema_version"])
         own = tuple(c for c in schema.columns if any(c.id == wanted.id for wanted in columns))
-        with _damage(file):
-            rows = reader.read(self._path(file), schema, file["name"], own or schema.columns[:1])
+        rows = reader.read(self._path(file), schema, file["name"], own or schema.columns[:1])
         places = pa.array(range(step // 2, rows.num_rows, step), pa.int64())
         return upgrade(rows.take(places), own or schema.columns[:1], columns)
 
@@ -196,11 +185,3 @@ class _Work:
 
     def _range_path(self, number: int) -> Path:
         return self._directory / f"range-{number}"
-
-
-@contextlib.contextmanager
-def _damage(file: dict[str, Any]) -> Iterator[None]:
-    try:
-        yield
-    except CorruptData as error:
-        raise DamagedFile(file["file_id"], error) from error

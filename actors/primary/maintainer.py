@@ -21,7 +21,7 @@ from actors.operations import ExchangeRows, ExchangeRuns
 from actors.primary.indexes import Indexes
 from actors.primary.sequencer import Sequencer
 from storage.clock import Clock
-from storage.compaction import DamagedFile, compact
+from storage.compaction import compact
 from storage.compaction_plan import RewriteTask, files_due, holes_task, next_task, tidy_task
 from storage.compaction_policy import CompactionPolicy
 from storage.errors import Conflict, CorruptData, InternalError, MobulaError, Unavailable
@@ -341,8 +341,12 @@ class Maintainer:
         """A file that is damaged stays as it is, and is told of; the others go on without it."""
         try:
             await self.compact(table, task, snapshot)
-        except DamagedFile as error:
-            self._avoided[table.id, error.file_id] = error
+        except CorruptData as error:
+            files = table.files.table.select(["file_id", "name"]).to_pylist()
+            damaged = [f["file_id"] for f in files if f["name"] in str(error)]
+            if not set(damaged) & set(task.file_ids):
+                raise
+            self._avoided |= {(table.id, file_id): error for file_id in damaged}
 
     async def _publish_rebuilt(self, table: TableState) -> None:
         """Runs that were made anew when the index was opened take the place of the lost ones."""

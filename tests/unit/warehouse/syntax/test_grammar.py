@@ -339,7 +339,9 @@ def is_ours(sql: str) -> bool:
         "explain of",
         "respect nulls",
     )
-    return sql.startswith(words) or any(word in sql for word in (*extended, "cluster by"))
+    return sql.startswith(words) or any(
+        word in sql for word in (*extended, "cluster by", "clustering")
+    )
 
 
 def test_postgresql_parses_what_we_parse(session: postgresql.Session) -> None:
