@@ -38,7 +38,7 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
-from actors.observed import Observed, QueryRecord, WarehouseRecord
+from actors.observed import Observed, WarehouseRecord
 from actors.planner import Planner
 from actors.primary.promotion import Promotion, promote_for_a_moment
 from actors.service import PrimaryService
@@ -67,7 +67,7 @@ class LocalEngine(StoreClient):
         self._opening = threading.Lock()
         self._primary: PrimaryService | None = None
         self._past: tuple[PrimaryService, ...] = ()  # have stopped, and somebody still reads there
-        self._host = LocalHost(self._worker, self._open_service, self._primary_queries)
+        self._host = LocalHost(self._worker, self._open_service, self._of_primary)
         self._fleet: Fleet | None = None
         self._workers_started = 0
         self._outlived = False
@@ -301,10 +301,12 @@ class LocalEngine(StoreClient):
     def _opened_fleet_now(self) -> Fleet | None:
         return self._fleet
 
-    def _primary_queries(self) -> Sequence[QueryRecord]:
-        return self._primary.queries() if self._primary is not None else ()
+    def _of_primary(self, kind: str) -> Sequence[Observed]:
+        return self._primary.observed(kind) if self._primary is not None else ()
 
     async def _observe(self, kind: str) -> Sequence[Observed]:
+        if kind == "tasks":
+            return self._of_primary(kind)
         found = await self._fleet.observe(kind) if self._fleet is not None else ()
         own = [r for r in found if isinstance(r, WarehouseRecord) and r.name == _OWN]
         return [record for record in found if record not in own]

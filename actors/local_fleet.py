@@ -20,7 +20,7 @@ from actors.fleet.host import FoundProcess
 from actors.fleet.port import Observation, Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.fragments import Fragment, FragmentResult, HotFile, QueryStats, Warmed
-from actors.observed import QueryRecord, ScalingEvent
+from actors.observed import Observed, ScalingEvent
 from storage.errors import Unavailable
 
 __all__ = ["LocalCoordinator", "LocalFleetPort", "LocalHost", "LocalWorker"]
@@ -150,11 +150,11 @@ class LocalHost:
         self,
         start_worker: Callable[[], Worker],
         open_service: OpenService,
-        primary_queries: Callable[[], Sequence[QueryRecord]],
+        of_primary: Callable[[str], Sequence[Observed]],
     ) -> None:
         self._start_worker = start_worker
         self._open_service = open_service
-        self._primary_queries = primary_queries
+        self._of_primary = of_primary
         self._ending = set[asyncio.Task[None]]()
 
     async def close(self) -> None:
@@ -192,8 +192,8 @@ class LocalHost:
     async def found(self) -> list[FoundProcess]:
         return []
 
-    async def primary_queries(self) -> Sequence[QueryRecord]:
-        return self._primary_queries()
+    async def observed_by_primary(self, kind: str) -> Sequence[Observed]:
+        return self._of_primary(kind)
 
     async def nodes(self, bundles: Sequence[Mapping[str, float]]) -> None:
         pass

@@ -1,8 +1,9 @@
 """What a database can be asked about itself while it runs: frozen records, one per row.
 
-`mobula.queries()`, `mobula.warehouses()` and `mobula.scaling_events()` show them in SQL, column by
-field: str is TEXT, int BIGINT, float DOUBLE PRECISION, bool BOOLEAN, and a name that ends in `_at`
-is a time in milliseconds since 1970 (UTC), TIMESTAMPTZ. Coordinators and the fleet make them.
+`mobula.queries()`, `mobula.warehouses()`, `mobula.scaling_events()` and `mobula.tasks()` show them
+in SQL, column by field: str is TEXT, int BIGINT, float DOUBLE PRECISION, bool BOOLEAN, and a name
+that ends in `_at` is a time in milliseconds since 1970 (UTC), TIMESTAMPTZ. Coordinators, the fleet
+and the primary make them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "Observed",
     "QueryRecord",
     "ScalingEvent",
+    "TaskRecord",
     "WarehouseRecord",
     "nothing_observed",
     "starting_warehouse",
@@ -137,11 +139,41 @@ class ScalingEvent:
     reason: str
 
 
-Observed = QueryRecord | WarehouseRecord | ScalingEvent
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """A task of maintenance that runs, or is over.
+
+    Attributes:
+        kind: "flush" or "compact"; table_name: with its schema.
+        state: "running", "succeeded" or "failed".
+        files, deltas: that it rewrites; read_bytes: theirs, compressed.
+        level: of the files that it makes.
+        row_count: rows to rewrite, without deleted ones; rows_done: stored so far.
+        written_bytes: of files and index runs, once it is over.
+    """
+
+    kind: str
+    table_name: str
+    state: str
+    files: int
+    deltas: int
+    level: int
+    row_count: int
+    rows_done: int
+    read_bytes: int
+    written_bytes: int
+    started_at: int
+    ended_at: int | None
+    elapsed_ms: float
+    error: str | None
+
+
+Observed = QueryRecord | WarehouseRecord | ScalingEvent | TaskRecord
 OBSERVED: dict[str, type[Observed]] = {
     "queries": QueryRecord,
     "warehouses": WarehouseRecord,
     "scaling_events": ScalingEvent,
+    "tasks": TaskRecord,
 }
 Observe = Callable[[str], Awaitable[Sequence[Observed]]]  # a name of `OBSERVED` -> its records
 

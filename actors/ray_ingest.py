@@ -13,19 +13,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import ray
-import ray.exceptions
 
 from actors.client import Progress
 from actors.ingest import Ingest
 from actors.messages import TableInfo
+from actors.ray_tasks import task_value
 from actors.settings import NodeSettings
-from storage.errors import InternalError, MobulaError, OutOfMemory, Unavailable
 from storage.ingest import IngestedFile, slices_of
 from storage.ingest import Progress as RowProgress
 from storage.sources_format import SourceReading
@@ -33,6 +32,7 @@ from storage.target import IngestTarget
 
 __all__ = ["IngestTasks", "RayIngest"]
 
+TASK = "an ingest task"
 TASKS_MIN = 16  # also where the cluster has no CPUs yet
 CPUS_MIN = 0.1  # a task counts for so many, where the settings give it none
 
@@ -68,7 +68,7 @@ class RayIngest:
             nonlocal done
             async with room:
                 shared = await asyncio.to_thread(ray.put, part)
-                found = await _value(self._tasks.slice(self._node, target, shared))
+                found = await task_value(self._tasks.slice(self._node, target, shared), TASK)
             assert isinstance(found, list)
             done += part.num_rows
             if progress is not None:
@@ -95,7 +95,7 @@ class RayIngest:
             found: list[IngestedFile] = []
             async with room.place():
                 async for reference in self._tasks.load(self._node, info, url, reading):
-                    step = await _value(reference)
+                    step = await task_value(reference, TASK)
                     if isinstance(step, int):
                         rows_done[index] = step
                     else:
@@ -143,26 +143,3 @@ async def _all(work: Sequence[Coroutine[Any, Any, list[IngestedFile]]]) -> list[
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return [file for task in tasks for file in task.result()]
-
-
-async def _value(reference: Any) -> Any:
-    """What a task says; an error that it says is raised. Errors of Ray as ours."""
-    with _task_errors():
-        found = await asyncio.wrap_future(reference.future())
-    if isinstance(found, MobulaError):
-        raise found
-    return found
-
-
-@contextlib.contextmanager
-def _task_errors() -> Iterator[None]:
-    try:
-        yield
-    except ray.exceptions.OutOfMemoryError as error:
-        raise OutOfMemory(
-            f"an ingest task took more memory than its node has; nothing was committed: {error}"
-        ) from error
-    except ray.exceptions.RayTaskError as error:
-        raise InternalError(f"an ingest task failed: {error}") from error
-    except ray.exceptions.RayError as error:
-        raise Unavailable(f"an ingest task was lost: {error}; nothing was committed") from error

@@ -35,7 +35,7 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
-from actors.observed import Observe, QueryRecord, nothing_observed
+from actors.observed import Observe, Observed, nothing_observed
 from actors.operations import Operation
 from actors.planner import (
     CallPlan,
@@ -52,6 +52,7 @@ from actors.primary.modify import COMMITTED_BEFORE
 from actors.primary.primary import Primary
 from actors.primary.promotion import Promotion
 from actors.primary.reign import reign_of
+from actors.primary.rewriter import OwnRewriter, Rewriter
 from actors.primary.transactions import OpenTransaction
 from actors.procedures import Procedures
 from actors.repeated import first_reply
@@ -130,6 +131,7 @@ class PrimaryService:
         queries: QueryLog,
         silent_ms: int = SILENT_MS,
         make_ingest: Callable[[Ingest], Ingest] = lambda own: own,
+        make_rewriter: Callable[[Rewriter], Rewriter] = lambda own: own,
         observe: Observe = nothing_observed,
         force: bool = False,
     ) -> PrimaryService:
@@ -139,14 +141,14 @@ class PrimaryService:
             force: at once, whoever reigns (`reign_of`).
             silent_ms: sessions that have not written for so long are taken as ended, and their
                 temporary tables dropped; 0 where no session outlives its primary.
-            make_ingest: where many rows become files, given how this process does it.
+            make_ingest, make_rewriter: where rows become files, given how this process does it.
             observe: see `QueryRunner`.
         Raises:
             Unavailable: another primary is alive; names it.
         """
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids, force=force)
-        primary = _primary(node, reign, store, clock, ids)
+        primary = _primary(node, reign, store, clock=clock, ids=ids, make_rewriter=make_rewriter)
         pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
             planner=planner,
@@ -157,7 +159,7 @@ class PrimaryService:
             clock=clock,
             ids=ids,
             queries=queries,
-            observe=queries.seen_first(observe),
+            observe=_with_own_tasks(primary, queries.seen_first(observe)),
         )
         primary.start()
         service = cls(
@@ -234,8 +236,10 @@ class PrimaryService:
         """See `QueryLog.cancel_session`."""
         return self._queries.cancel_session(session_id, why)
 
-    def queries(self) -> list[QueryRecord]:
-        """Of its own compute: see `QueryLog.records`."""
+    def observed(self, kind: str) -> Sequence[Observed]:
+        """What it knows of itself: queries of its own compute, tasks of maintenance."""
+        if kind == "tasks":
+            return self._primary.maintenance.records()
         return self._queries.records()
 
     async def get(self, lookup: Lookup) -> QueryReply:
@@ -425,7 +429,13 @@ class PrimaryService:
 
 
 def _primary(
-    node: NodeSettings, reign: Reign, store: CountingStore, clock: Clock, ids: Ids
+    node: NodeSettings,
+    reign: Reign,
+    store: CountingStore,
+    *,
+    clock: Clock,
+    ids: Ids,
+    make_rewriter: Callable[[Rewriter], Rewriter],
 ) -> Primary:
     settings = node.settings
     return Primary(
@@ -436,7 +446,17 @@ def _primary(
         policy=settings.checkpoints,
         limits=settings.sequencer,
         keyed=settings.keyed,
+        rewriter=make_rewriter(OwnRewriter(store, ids)),
     )
+
+
+def _with_own_tasks(primary: Primary, observe: Observe) -> Observe:
+    """`observe`, but tasks of maintenance are those of this primary."""
+
+    async def seen(kind: str) -> Sequence[Observed]:
+        return primary.maintenance.records() if kind == "tasks" else await observe(kind)
+
+    return seen
 
 
 def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]]:

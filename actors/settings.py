@@ -37,6 +37,9 @@ class RaySettings:
         ingest_bytes_min: rows of so many bytes in memory are written by tasks; fewer by whoever
             has them.
         ingest_slices_max: slices of one frame that are in the object store at a time.
+        maintenance_cpus, maintenance_memory_bytes: of each task that flushes or compacts; the
+            memory is Ray's to place tasks by, and one file or a few are in it at a time.
+        maintenance_bytes_min: of deltas and files, compressed; the primary itself rewrites fewer.
         primary_resources: custom resources that pin the primary to a node type, as `cluster.yaml`
             defines them; empty runs anywhere.
         coordinator_resources: the same for coordinators, the fleet and the node broker.
@@ -51,6 +54,9 @@ class RaySettings:
     ingest_cpus: float = 0.5
     ingest_bytes_min: int = 64 << 20
     ingest_slices_max: int = 8
+    maintenance_cpus: float = 0.5
+    maintenance_memory_bytes: int = 1 << 30
+    maintenance_bytes_min: int = 8 << 20
     primary_resources: dict[str, float] = field(default_factory=dict)
     coordinator_resources: dict[str, float] = field(default_factory=dict)
     coordinator_floor: int = 0

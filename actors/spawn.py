@@ -30,11 +30,12 @@ from actors.ray_ingest import IngestTasks
 from actors.settings import NodeSettings
 from actors.shells.coordinator import CoordinatorShell
 from actors.shells.fleet import ClusterCalls, FleetShell
-from actors.shells.primary import PrimaryShell
-from actors.shells.tasks import load_source, write_slice
+from actors.shells.primary import PrimaryShell, PrimaryTasks
+from actors.shells.tasks import load_source, rewrite_rows, write_slice
 from actors.shells.worker import WorkerShell
 from storage.errors import InvalidRequest
 from storage.nearest import nearest
+from storage.rewriting import Rewriting
 from storage.sources_format import SourceReading
 from storage.target import IngestTarget
 
@@ -52,6 +53,7 @@ __all__ = [
     "start_node_broker",
     "start_primary",
     "start_process",
+    "start_rewriting",
     "start_slice",
 ]
 
@@ -105,7 +107,7 @@ def start_primary(node: NodeSettings, make_planner: Callable[[], Planner]) -> An
             num_cpus=settings.primary_cpus,
             resources=settings.primary_resources,
         )
-        .remote(node, make_planner, start_compute_worker, find_fleet, INGEST_TASKS)
+        .remote(node, make_planner, start_compute_worker, find_fleet, PRIMARY_TASKS)
     )
 
 
@@ -302,4 +304,21 @@ def start_slice(node: NodeSettings, target: IngestTarget, rows: Any) -> Any:
     )
 
 
+def start_rewriting(node: NodeSettings, work: Rewriting) -> Any:
+    """A task of maintenance; an `ObjectRefGenerator` of `rewrite_rows`' steps. Not repeated by Ray:
+    the primary plans anew."""
+    settings = node.settings.ray
+    return (
+        ray.remote(rewrite_rows)
+        .options(
+            num_cpus=settings.maintenance_cpus,
+            memory=settings.maintenance_memory_bytes,
+            num_returns="streaming",
+            max_retries=0,
+        )
+        .remote(node, work)
+    )
+
+
 INGEST_TASKS = IngestTasks(load=start_load, slice=start_slice)
+PRIMARY_TASKS = PrimaryTasks(ingest=INGEST_TASKS, rewriting=start_rewriting)

@@ -29,7 +29,7 @@ from storage.compaction_plan import RewriteTask
 from storage.delta import upgrade
 from storage.errors import CorruptData
 from storage.ids import Ids
-from storage.ingest import FILE_BYTES_MAX, order_names
+from storage.ingest import FILE_BYTES_MAX, Progress, order_names
 from storage.micropartition import reader
 from storage.micropartition.ranges import Ranges
 from storage.micropartition.writer import checksum_of
@@ -54,6 +54,7 @@ async def compact(
     *,
     ids: Ids,
     scratch: Path | None = None,
+    progress: Progress | None = None,
 ) -> Rewritten:
     """Write the living rows of files of `table` as new ones; commits nothing.
 
@@ -67,7 +68,14 @@ async def compact(
         work = _Work(store, table, task, target, Path(directory))
         parts = work.one_by_one() if task.kind == "holes" else work.ranges()
         return await write_again(
-            store, table, task.file_ids, parts, target, ids=ids, scratch=Path(directory)
+            store,
+            table,
+            task.file_ids,
+            parts,
+            target,
+            ids=ids,
+            scratch=Path(directory),
+            progress=progress,
         )
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from storage.delta import decode_rows
 from storage.flush_policy import FlushPolicy
 from storage.ids import Ids
+from storage.ingest import Progress
 from storage.names import log_name
 from storage.objects.base import ObjectStore
 from storage.rewrite import Rewritten, living, write_again
@@ -37,6 +38,7 @@ async def flush(
     *,
     ids: Ids,
     scratch: Path | None = None,
+    progress: Progress | None = None,
 ) -> Rewritten:
     """Write the rows of all deltas of `table` as micropartitions; commits nothing.
 
@@ -45,7 +47,9 @@ async def flush(
     """
     gone = [delta.id for delta in table.deltas]
     parts = _living(table)
-    return await write_again(store, table, gone, parts, target, ids=ids, scratch=scratch)
+    return await write_again(
+        store, table, gone, parts, target, ids=ids, scratch=scratch, progress=progress
+    )
 
 
 async def _living(table: TableState) -> AsyncIterator[list[pa.Table]]:

@@ -23,7 +23,7 @@ from pyroaring import FrozenBitMap
 from storage.delete_bitmap import DeleteBitmap, position_array
 from storage.delta import upgrade
 from storage.ids import Ids
-from storage.ingest import IngestedFile, order_names, split, write_slices
+from storage.ingest import IngestedFile, Progress, order_names, split, write_slices
 from storage.micropartition import clustering
 from storage.micropartition.live_rows import unused
 from storage.objects.base import ObjectStore
@@ -78,6 +78,7 @@ async def write_again(
     *,
     ids: Ids,
     scratch: Path | None = None,
+    progress: Progress | None = None,
 ) -> Rewritten:
     """Write rows as micropartitions; commits nothing.
 
@@ -85,13 +86,21 @@ async def write_again(
         gone: the files and deltas that they come from.
         parts: what is sorted and cut together, as `living` gives it; one is in memory at a time.
         target: the table's, with the order of its rows.
+        progress: called with the rows stored so far.
     Raises: what the store raises, and what `parts` raises.
     """
     files: list[IngestedFile] = []
     sources: list[Words] = []
+    before = 0
+
+    def told(rows_done: int) -> None:
+        if progress is not None:
+            progress(before + rows_done)
+
     async for part in parts:
         slices, found = await asyncio.to_thread(_slices, part, target)
-        files += await write_slices(store, slices, target, ids=ids, scratch=scratch)
+        files += await write_slices(store, slices, target, ids=ids, scratch=scratch, progress=told)
+        before += sum(len(one) for one in found)
         sources += found
     known = tuple(gone)
     return Rewritten(

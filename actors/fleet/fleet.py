@@ -188,17 +188,23 @@ class Fleet:
         """What `mobula.{kind}()` shows; of virtual warehouses only those that run or are to."""
         if kind == "scaling_events":
             return list(self._books.events)
+        if kind == "tasks":
+            return list(await self._of_primary(kind))
         queries = kind == "queries"
         observed = await self._of_all(lambda coordinator: coordinator.observe(queries=queries))
         if not queries:
             seen = {found.warehouse.name: found.warehouse for found in observed}
             silent = [n for n, x in self._books.leads.items() if n not in seen and not x.stopping]
             return [*seen.values(), *map(starting_warehouse, silent)]
+        primary = await self._of_primary(kind)
+        return [*primary, *(query for found in observed for query in found.queries)]
+
+    async def _of_primary(self, kind: str) -> Sequence[Observed]:
+        """Nothing if it does not answer: it may be starting."""
         with contextlib.suppress(MobulaError, WorkerLost, TimeoutError):
             async with asyncio.timeout(OBSERVE_S):
-                primary = await self._host.primary_queries()
-                return [*primary, *(query for found in observed for query in found.queries)]
-        return [query for found in observed for query in found.queries]
+                return await self._host.observed_by_primary(kind)
+        return ()
 
     def status(self) -> dict[str, Any]:
         """Processes by shape and state."""

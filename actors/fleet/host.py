@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from actors.fleet.port import CoordinatorHandle
 from actors.fleet.shapes import Shape
-from actors.observed import QueryRecord
+from actors.observed import Observed
 
 __all__ = ["FoundProcess", "Host"]
 
@@ -60,8 +60,8 @@ class Host(Protocol):
         """The processes that an earlier fleet of this database has started."""
         ...
 
-    async def primary_queries(self) -> Sequence[QueryRecord]:
-        """Of the primary's own compute, if one runs."""
+    async def observed_by_primary(self, kind: str) -> Sequence[Observed]:
+        """What the primary has to show (`PrimaryService.observed`), if it runs."""
         ...
 
     async def nodes(self, bundles: Sequence[Mapping[str, float]]) -> None:

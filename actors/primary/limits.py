@@ -46,6 +46,12 @@ class CheckpointPolicy:
     tail_bytes_max: int = 64 << 20
     tail_groups_max: int = 300
 
+    def is_due(self, *, tail_bytes: int, tail_groups: int, last_bytes: int) -> bool:
+        """Whether to write a checkpoint now. Args: last_bytes: of the newest one."""
+        if tail_bytes >= self.tail_bytes_max:
+            return True
+        return tail_groups >= self.tail_groups_max and tail_bytes * 10 >= last_bytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedLimits:

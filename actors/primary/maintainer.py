@@ -19,18 +19,25 @@ from polars.exceptions import PanicException
 from actors.messages import TableInfo, Transaction
 from actors.operations import ExchangeRows, ExchangeRuns
 from actors.primary.indexes import Indexes
+from actors.primary.rewriter import Rewriter
 from actors.primary.sequencer import Sequencer
+from actors.primary.task_log import TaskLog
 from storage.clock import Clock
-from storage.compaction import compact
 from storage.compaction_plan import RewriteTask, files_due, holes_task, next_task, tidy_task
 from storage.compaction_policy import CompactionPolicy
-from storage.errors import Conflict, CorruptData, InternalError, MobulaError, Unavailable
-from storage.flush import flush, flush_is_due
+from storage.errors import (
+    Conflict,
+    CorruptData,
+    InternalError,
+    MobulaError,
+    OutOfMemory,
+    Unavailable,
+)
+from storage.flush import flush_is_due
 from storage.flush_policy import FlushPolicy
-from storage.ids import Ids
-from storage.objects import ObjectStore
 from storage.primary_key import LiveRows
 from storage.rewrite import Rewritten
+from storage.rewriting import Rewriting
 from storage.snapshot.model import Snapshot, TableState
 
 __all__ = ["Maintainer"]
@@ -50,18 +57,18 @@ class Maintainer:
         sequencer: Sequencer,
         indexes: Indexes,
         *,
-        store: ObjectStore,
+        rewriter: Rewriter,
+        log: TaskLog,
         clock: Clock,
-        ids: Ids,
         policy: FlushPolicy,
         compaction: CompactionPolicy,
         table_info: Callable[[TableState], TableInfo],
     ) -> None:
         self._sequencer = sequencer
         self._indexes = indexes
-        self._store = store
+        self.rewriter = rewriter
+        self._log = log
         self._clock = clock
-        self._ids = ids
         self._policy = policy
         self._compaction = compaction
         self._info = table_info
@@ -70,11 +77,9 @@ class Maintainer:
         self._busy = asyncio.Lock()
         self._held: set[int] = set()  # tables whose runs somebody else exchanges
         # by table and file: why it cannot be written anew
-        self._avoided: dict[tuple[int, int], CorruptData] = {}
+        self._avoided: dict[tuple[int, int], MobulaError] = {}
         self._looked_ms: dict[int, float] = {}  # by table, when its files were looked at
         self.last_error: MobulaError | None = None
-        self.flushes = 0
-        self.compactions = 0
 
     def wake(self) -> None:
         """Something was committed."""
@@ -142,10 +147,7 @@ class Maintainer:
 
     async def flush(self, table: TableState, snapshot: Snapshot) -> None:
         """Flush the deltas of a table as of a durable snapshot."""
-        target = self._info(table).target
-        flushed = await flush(self._store, table, target, ids=self._ids)
-        await self._exchange("flush", table, flushed, snapshot)
-        self.flushes += 1
+        await self._rewrite(Rewriting.flush(table, self._info(table).target), snapshot)
         await self._tell()
 
     async def compact_now(self, table_id: int | None = None) -> int:
@@ -207,10 +209,14 @@ class Maintainer:
 
     async def compact(self, table: TableState, task: RewriteTask, snapshot: Snapshot) -> None:
         """Write files of a table anew, as of a durable snapshot."""
-        target = self._info(table).target
-        rewritten = await compact(self._store, table, task, target, ids=self._ids)
-        await self._exchange("compact", table, rewritten, snapshot)
-        self.compactions += 1
+        await self._rewrite(Rewriting.compaction(table, self._info(table).target, task), snapshot)
+
+    async def _rewrite(self, work: Rewriting, snapshot: Snapshot) -> None:
+        table = work.table
+        name = f"{snapshot.schemas[table.schema_id]}.{table.name}"
+        with self._log.running(work, name) as task:
+            task.result = await self.rewriter.rewrite(work, task.progress)
+            await self._exchange(work.kind, table, task.result, snapshot)
 
     async def _exchange(
         self, kind: str, table: TableState, rewritten: Rewritten, snapshot: Snapshot
@@ -341,6 +347,8 @@ class Maintainer:
         """A file that is damaged stays as it is, and is told of; the others go on without it."""
         try:
             await self.compact(table, task, snapshot)
+        except OutOfMemory as error:  # it would be so again
+            self._avoided |= {(table.id, file_id): error for file_id in task.file_ids}
         except CorruptData as error:
             files = table.files.table.select(["file_id", "name"]).to_pylist()
             damaged = [f["file_id"] for f in files if f["name"] in str(error)]

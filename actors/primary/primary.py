@@ -36,11 +36,13 @@ from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from actors.primary.maintainer import Maintainer
 from actors.primary.repair import IndexRepair
 from actors.primary.resolve import resolve_in
+from actors.primary.rewriter import OwnRewriter, Rewriter
 from actors.primary.sequencer import Sequencer
 from actors.primary.sequences import Reservations
 from actors.primary.settler import Settler
 from actors.primary.state import WriterState
 from actors.primary.tables import cluster_by, first_schema
+from actors.primary.task_log import TaskLog
 from actors.primary.transactions import Transactions, files_with
 from storage.clock import Clock
 from storage.errors import (
@@ -69,18 +71,9 @@ from storage.snapshot.model import (
 )
 from storage.target import IngestTarget, to_number
 
-__all__ = ["Primary", "checkpoint_is_due"]
+__all__ = ["Primary"]
 
 CHECKS_MAX = 5  # of one large write that others overtake
-
-
-def checkpoint_is_due(
-    policy: CheckpointPolicy, *, tail_bytes: int, tail_groups: int, last_bytes: int
-) -> bool:
-    """Whether to write a checkpoint now; sizes in bytes, `last_bytes` of the newest one."""
-    if tail_bytes >= policy.tail_bytes_max:
-        return True
-    return tail_groups >= policy.tail_groups_max and tail_bytes * 10 >= last_bytes
 
 
 class Primary:
@@ -96,6 +89,7 @@ class Primary:
         policy: CheckpointPolicy | None = None,
         limits: SequencerLimits | None = None,
         keyed: KeyedLimits | None = None,
+        rewriter: Rewriter | None = None,
     ) -> None:
         self._reign = reign
         self._store = store
@@ -116,12 +110,13 @@ class Primary:
             open_index=self._indexes.open,
             settle=self._settler.settle,
         )
+        self.maintenance = TaskLog(clock)
         self._maintainer = Maintainer(
             self._sequencer,
             self._indexes,
-            store=store,
+            rewriter=rewriter or OwnRewriter(store, ids),
+            log=self.maintenance,
             clock=clock,
-            ids=ids,
             policy=self._keyed.flush,
             compaction=self._keyed.compaction,
             table_info=self._info,
@@ -419,8 +414,11 @@ class Primary:
             "tail_groups": self._tail_groups,
             "tail_bytes": self._tail_bytes,
             "delta_rows": sum(d.row_count for t in self.snapshot.tables.values() for d in t.deltas),
-            "flushes": self._maintainer.flushes,
-            "compactions": self._maintainer.compactions,
+            **self._maintainer.rewriter.status(),
+            "flushes": self.maintenance.counts.get("flush", 0),
+            "compactions": self.maintenance.counts.get("compact", 0),
+            "flushed_bytes": self.maintenance.written_bytes.get("flush", 0),
+            "compacted_bytes": self.maintenance.written_bytes.get("compact", 0),
             "open_transactions": len(self.transactions),
             "checkpoint_lsn": self._checkpoint.lsn if self._checkpoint else None,
             "store_away": self._sequencer.away,
@@ -463,8 +461,7 @@ class Primary:
             listener(snapshot.lsn)
 
     def _checkpoint_due(self) -> bool:
-        return checkpoint_is_due(
-            self._policy,
+        return self._policy.is_due(
             tail_bytes=self._tail_bytes,
             tail_groups=self._tail_groups,
             last_bytes=self._checkpoint.size_bytes if self._checkpoint else 0,

@@ -17,7 +17,7 @@ from actors.fleet.host import FoundProcess
 from actors.fleet.port import Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
 from actors.node_broker import NodeBroker, describe_supply
-from actors.observed import Observed, QueryRecord, ScalingEvent
+from actors.observed import Observed, ScalingEvent
 from actors.ray_metrics import RayMetrics
 from actors.settings import NodeSettings
 from actors.shells.handles import RayCoordinator, answer
@@ -102,11 +102,11 @@ class _ClusterHost:
         ray.kill(handle)
         return None
 
-    async def primary_queries(self) -> Sequence[QueryRecord]:
+    async def observed_by_primary(self, kind: str) -> Sequence[Observed]:
         primary = await asyncio.to_thread(self._calls.find_primary)
         if primary is None:
             return ()
-        found: Sequence[QueryRecord] = await answer(primary.queries.remote(), "the primary")
+        found: Sequence[Observed] = await answer(primary.observed.remote(kind), "the primary")
         return found
 
     async def nodes(self, bundles: Sequence[Mapping[str, float]]) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -26,11 +27,12 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
-from actors.observed import Observed, QueryRecord
+from actors.observed import Observed
 from actors.planner import Planner
 from actors.primary.promotion import Promotion
 from actors.ray_ingest import IngestTasks, RayIngest
 from actors.ray_metrics import RayMetrics
+from actors.ray_rewriter import RayRewriter, StartRewriting
 from actors.service import PrimaryService
 from actors.settings import NodeSettings
 from actors.shells.fleet_calls import observed_by_fleet
@@ -45,11 +47,19 @@ from storage.ids import RandomIds
 from storage.log.epoch import Owner
 from storage.snapshot.model import IngestToken, Receipt
 
-__all__ = ["PrimaryShell"]
+__all__ = ["PrimaryShell", "PrimaryTasks"]
 
 LOOKUP_PAUSE_S = 5.0  # how long a virtual warehouse that was not found is not looked for
 
 S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrimaryTasks:
+    """How its tasks are started: `spawn.PRIMARY_TASKS`."""
+
+    ingest: IngestTasks
+    rewriting: StartRewriting
 
 
 class PrimaryShell(StreamingShell):
@@ -61,7 +71,7 @@ class PrimaryShell(StreamingShell):
         make_planner: Callable[[], Planner],
         start_worker: Callable[[NodeSettings, Callable[[], Planner]], Any],
         find_fleet: Callable[[NodeSettings], Any],
-        tasks: IngestTasks,
+        tasks: PrimaryTasks,
     ) -> None:
         super().__init__()
         self._node = node
@@ -140,9 +150,9 @@ class PrimaryShell(StreamingShell):
         """See `PrimaryService.cancel`."""
         return (await self._service.get()).cancel(query_id)
 
-    async def queries(self) -> list[QueryRecord]:
-        """See `PrimaryService.queries`."""
-        return (await self._service.get()).queries()
+    async def observed(self, kind: str) -> Sequence[Observed]:
+        """See `PrimaryService.observed`."""
+        return (await self._service.get()).observed(kind)
 
     async def close(self) -> None:
         """Finish and step down; the caller ends the process."""
@@ -231,7 +241,8 @@ class PrimaryShell(StreamingShell):
             share=share_rows,
             fetch_rows=fetch_rows,
             queries=QueryLog("", SystemClock(), ids, self._meter.query_ended),
-            make_ingest=lambda own: RayIngest(own, self._node, self._tasks),
+            make_ingest=lambda own: RayIngest(own, self._node, self._tasks.ingest),
+            make_rewriter=lambda own: RayRewriter(own, self._node, self._tasks.rewriting),
             observe=self._observe,
             force=force,
         )

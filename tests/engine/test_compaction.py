@@ -47,6 +47,11 @@ def test_every_hole_goes_and_versions_stay(table: Database) -> None:
     vw = table.create_virtual_warehouse("bi", size=1)
     assert vw.sql(query, min_lsn=table.snapshot().lsn).rows() == [(len(kept), sum(kept))]
     assert table.sql("CALL mobula.compact()").tag == "COMPACT 0"
+    seen = (
+        "SELECT table_name, state, row_count, rows_done FROM mobula.tasks() WHERE kind = 'compact'"
+    )
+    for place in (table, vw):
+        assert place.sql(seen).rows() == [("public.t", "succeeded", len(kept), len(kept))]
     assert table.table("t").get([10, 11]).rows() == [(11, 11)]
     table.sql("INSERT INTO t VALUES (10, -1)")
     with pytest.raises(InvalidRequest, match="t_pkey"):

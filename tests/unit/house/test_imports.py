@@ -27,6 +27,7 @@ RAY_SHELLS = {
     "actors/ray_engine.py",
     "actors/ray_ingest.py",
     "actors/ray_metrics.py",
+    "actors/ray_tasks.py",
     "actors/shells/coordinator.py",
     "actors/shells/fleet.py",
     "actors/shells/handles.py",

@@ -11,7 +11,7 @@ from actors.fleet.fleet import Fleet, FleetLimits
 from actors.fleet.host import FoundProcess
 from actors.fleet.port import Observation, Wish
 from actors.fleet.shapes import COORDINATOR, Shape, WorkerShape
-from actors.observed import QueryRecord
+from actors.observed import Observed
 from storage.errors import Unavailable, UnknownObject
 from tests.fakes import CountedIds, StillClock
 from tests.unit.warehouse.observed_records import query_record, warehouse_record
@@ -191,7 +191,7 @@ class FakeHost:
     async def found(self) -> list[FoundProcess]:
         return self.before
 
-    async def primary_queries(self) -> Sequence[QueryRecord]:
+    async def observed_by_primary(self, kind: str) -> Sequence[Observed]:
         return [query_record("of the primary")]
 
     async def nodes(self, bundles: Sequence[Mapping[str, float]]) -> None:
