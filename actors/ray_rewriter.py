@@ -21,6 +21,8 @@ from storage.rewriting import Rewriting
 
 __all__ = ["RayRewriter", "StartRewriting"]
 
+AVOIDED_S = 300.0  # so long no task is begun after one that no node had room for
+
 StartRewriting = Callable[[NodeSettings, Rewriting], Any]
 
 
@@ -37,19 +39,22 @@ class RayRewriter:
         self._start = start
         self._tasks = 0  # that were begun
         self._displaced = 0  # of them, that no node had room for
+        self._avoided_until_s = 0.0  # of the event loop's clock
 
     async def rewrite(self, work: Rewriting, progress: Progress) -> Rewritten:
         """See `Rewriter.rewrite`."""
         settings = self._node.settings.ray
-        if work.size_bytes < settings.maintenance_bytes_min:
+        now_s = asyncio.get_running_loop().time()
+        if work.size_bytes < settings.maintenance_bytes_min or now_s < self._avoided_until_s:
             return await self._own.rewrite(work, progress)
         self._tasks += 1
         steps = await asyncio.to_thread(self._start, self._node, work)
         try:
-            async with asyncio.timeout(settings.start_timeout_s):
+            async with asyncio.timeout(settings.maintenance_start_s):
                 step = await task_value(await anext(steps), "a task of maintenance")
         except TimeoutError:  # if it begins after all, nobody refers to what it stores
             self._displaced += 1
+            self._avoided_until_s = asyncio.get_running_loop().time() + AVOIDED_S
             return await self._own.rewrite(work, progress)
         while isinstance(step, int):
             progress(step)

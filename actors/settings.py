@@ -39,6 +39,8 @@ class RaySettings:
         ingest_slices_max: slices of one frame that are in the object store at a time.
         maintenance_cpus, maintenance_memory_bytes: of each task that flushes or compacts; the
             memory is Ray's to place tasks by, and one file or a few are in it at a time.
+        maintenance_start_s: how long such a task may wait for a node before the primary does it,
+            and all others of the next minutes.
         maintenance_bytes_min: of deltas and files, compressed; the primary itself rewrites fewer.
         primary_resources: custom resources that pin the primary to a node type, as `cluster.yaml`
             defines them; empty runs anywhere.
@@ -56,6 +58,7 @@ class RaySettings:
     ingest_slices_max: int = 8
     maintenance_cpus: float = 0.5
     maintenance_memory_bytes: int = 1 << 30
+    maintenance_start_s: float = 10.0
     maintenance_bytes_min: int = 8 << 20
     primary_resources: dict[str, float] = field(default_factory=dict)
     coordinator_resources: dict[str, float] = field(default_factory=dict)

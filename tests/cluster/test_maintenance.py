@@ -84,7 +84,7 @@ def rows(db: Database) -> dict[int, int]:
 def test_a_cluster_without_room_does_not_stop_maintenance(tmp_path: Path) -> None:
     cramped = Settings(
         ray=RaySettings(
-            maintenance_bytes_min=0, maintenance_memory_bytes=1 << 42, start_timeout_s=1.0
+            maintenance_bytes_min=0, maintenance_memory_bytes=1 << 42, maintenance_start_s=1.0
         )
     )
     db = warehouse.connect(str(tmp_path / "db"), settings=cramped)

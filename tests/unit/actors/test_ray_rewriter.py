@@ -65,7 +65,7 @@ class Steps:
 
 def rewriting(*values: Any, size_bytes: int = 100) -> tuple[Any, list[int], Own, RayRewriter]:
     own, told = Own(), list[int]()
-    settings = Settings(ray=RaySettings(maintenance_bytes_min=100, start_timeout_s=0.01))
+    settings = Settings(ray=RaySettings(maintenance_bytes_min=100, maintenance_start_s=0.01))
     node = NodeSettings(root="", store=None, branch="main", database_id="d", settings=settings)
     rewriter = RayRewriter(own, node, lambda node, work: Steps(*values))
     work: Any = Work(size_bytes)
@@ -89,10 +89,16 @@ def test_a_small_one_is_done_here() -> None:
     assert (len(own.done), counts(rewriter)) == (1, (0, 0))
 
 
-def test_one_that_no_node_has_room_for_is_done_here() -> None:
+def test_one_that_no_node_has_room_for_is_done_here_and_so_are_the_next() -> None:
     call, _, own, rewriter = rewriting(None)
-    assert asyncio.run(call) is RESULT
-    assert (len(own.done), counts(rewriter)) == (1, (1, 1))
+
+    async def twice() -> None:
+        assert await call is RESULT
+        work: Any = Work(1 << 30)
+        assert await rewriter.rewrite(work, lambda _: None) is RESULT
+
+    asyncio.run(twice())
+    assert (len(own.done), counts(rewriter)) == (2, (1, 1))
 
 
 @pytest.mark.parametrize(
