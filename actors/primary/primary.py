@@ -30,6 +30,7 @@ from actors.operations import (
 )
 from actors.primary.attempts import Attempts
 from actors.primary.bulk import Bulk
+from actors.primary.checkpoints import Checkpoints
 from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
@@ -61,7 +62,7 @@ from storage.micropartition.inputs import Chosen
 from storage.names import data_prefix, index_prefix
 from storage.nearest import nearest
 from storage.objects import ObjectStore
-from storage.snapshot.checkpoint import CheckpointInfo, write_checkpoint
+from storage.snapshot.checkpoint import CheckpointInfo
 from storage.snapshot.model import (
     PRIVATE_LSN,
     IngestToken,
@@ -95,7 +96,6 @@ class Primary:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._policy = policy or CheckpointPolicy()
         self._keyed = keyed or KeyedLimits()
         prefix, room = index_prefix(reign.snapshot.branch_id, reign.epoch), self._keyed.index_bytes
         self._indexes = Indexes(store, ids=ids, name_prefix=prefix, budget_bytes=room)
@@ -132,24 +132,22 @@ class Primary:
             room=self._room,
         )
         self._reservations = Reservations(lambda: self._sequencer.working, self._sequencer.submit)
-        self._tail_bytes = 0  # since we reign; the groups before are counted below
-        self._tail_groups = reign.snapshot.lsn - reign.checkpoint_lsn
-        self._checkpoint: CheckpointInfo | None = None
-        self._due = asyncio.Event()
+        tail_groups = reign.snapshot.lsn - reign.checkpoint_lsn
+        self._checkpoints = Checkpoints(
+            store, ids, policy or CheckpointPolicy(), lambda: self.snapshot, tail_groups
+        )
         self._listeners: dict[str, Callable[[int], None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._last_error: MobulaError | None = None
 
     def start(self) -> None:
         """Begin serving; call once, inside the event loop."""
         self._spawn(self._sequencer.run())
         self._spawn(self._settler.run())
         self._spawn(self._beat())
-        self._spawn(self._checkpoints())
+        self._spawn(self._checkpoints.run())
         self._spawn(self._maintainer.run())
         self._maintainer.wake()
-        if self._checkpoint_due():  # several short reigns may have left a long tail
-            self._due.set()
+        self._checkpoints.wake()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -362,12 +360,8 @@ class Primary:
         return dataclasses.replace(info, target=target)
 
     async def checkpoint(self) -> CheckpointInfo:
-        """Write a checkpoint of the newest durable snapshot now."""
-        tail_bytes, tail_groups = self._tail_bytes, self._tail_groups
-        self._checkpoint = await write_checkpoint(self._store, self.snapshot, self._ids)
-        self._tail_bytes -= tail_bytes
-        self._tail_groups -= tail_groups
-        return self._checkpoint
+        """See `Checkpoints.write`."""
+        return await self._checkpoints.write()
 
     async def flush(self, table_id: int | None = None) -> int:
         """See `Maintainer.flush_now`."""
@@ -403,7 +397,7 @@ class Primary:
 
     def status(self) -> dict[str, Any]:
         """What `mobula status` shows of the primary."""
-        error = self._last_error or self._maintainer.last_error
+        error = self._checkpoints.last_error or self._maintainer.last_error
         return {
             "owner": self._reign.owner.id,
             "address": self._reign.owner.address,
@@ -411,8 +405,7 @@ class Primary:
             "lsn": self.snapshot.lsn,
             "tso": self.snapshot.tso,
             "tables": len(self.snapshot.tables),
-            "tail_groups": self._tail_groups,
-            "tail_bytes": self._tail_bytes,
+            **self._checkpoints.status(),
             "delta_rows": sum(d.row_count for t in self.snapshot.tables.values() for d in t.deltas),
             **self._maintainer.rewriter.status(),
             "flushes": self.maintenance.counts.get("flush", 0),
@@ -420,7 +413,6 @@ class Primary:
             "flushed_bytes": self.maintenance.written_bytes.get("flush", 0),
             "compacted_bytes": self.maintenance.written_bytes.get("compact", 0),
             "open_transactions": len(self.transactions),
-            "checkpoint_lsn": self._checkpoint.lsn if self._checkpoint else None,
             "store_away": self._sequencer.away,
             "stopped": str(self.stopped) if self.stopped else None,
             "last_error": str(error) if error else None,
@@ -451,21 +443,11 @@ class Primary:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def _committed(self, snapshot: Snapshot, group: Group) -> None:
-        self._tail_bytes += group.size_bytes
-        self._tail_groups += 1
-        if self._checkpoint_due():
-            self._due.set()
+        self._checkpoints.committed(group.size_bytes)
         if group.tables:
             self._maintainer.wake()
         for listener in list(self._listeners.values()):
             listener(snapshot.lsn)
-
-    def _checkpoint_due(self) -> bool:
-        return self._policy.is_due(
-            tail_bytes=self._tail_bytes,
-            tail_groups=self._tail_groups,
-            last_bytes=self._checkpoint.size_bytes if self._checkpoint else 0,
-        )
 
     async def _beat(self) -> None:
         """Refresh the lease, and stop if somebody else reigns: a primary that writes nothing would
@@ -483,14 +465,3 @@ class Primary:
                             "this primary has been replaced and stopped writing"
                         )
                     )
-
-    async def _checkpoints(self) -> None:
-        while True:
-            await self._due.wait()
-            self._due.clear()
-            if not self._checkpoint_due():
-                continue  # the one that was under way has covered it
-            try:
-                await self.checkpoint()
-            except MobulaError as error:  # readers replay a longer tail; the next commit retries
-                self._last_error = error

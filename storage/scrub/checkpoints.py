@@ -31,7 +31,7 @@ __all__ = ["Checkpoints", "Link", "false_counts"]
 PARTS_AT_ONCE = 4
 NEW_ONE = (
     "none is urgent: readers take the checkpoint before it and the log. CALL mobula.checkpoint() "
-    "writes a new one; then remove this one's directory"
+    "writes a new one; two of them share no part with this one, whose root may then be removed"
 )
 LOGS = "the same values as the log gives at this LSN"
 POSITIONS_MAX = 1 << 32

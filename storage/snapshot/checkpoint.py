@@ -12,7 +12,8 @@ needs. The root has room for a graveyard, which collection will fill.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -31,6 +32,7 @@ __all__ = [
     "ROOT",
     "Catalogue",
     "CheckpointInfo",
+    "Parts",
     "RootHeader",
     "TableEntry",
     "decode_part",
@@ -126,27 +128,36 @@ class PartHeader(_Value, frozen=True):
     sections: tuple[Section, ...] = ()
 
 
-class CheckpointInfo(_Value, frozen=True):
-    """A checkpoint that was written: its root's name, LSN and bytes in all objects."""
+# by table id: a table as a part has it, and the part
+Parts = Mapping[int, tuple[TableState, PartReference]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointInfo:
+    """A checkpoint that was written: its root's name, its LSN, bytes in all objects, and parts."""
 
     name: str
     lsn: int
     size_bytes: int
+    parts: Parts
 
 
-async def write_checkpoint(store: ObjectStore, snapshot: Snapshot, ids: Ids) -> CheckpointInfo:
-    """Write `snapshot` under a name of its own. 1 PUT per table and 1 for the root."""
+async def write_checkpoint(
+    store: ObjectStore, snapshot: Snapshot, ids: Ids, known: Parts | None = None
+) -> CheckpointInfo:
+    """Write `snapshot` under a name of its own. 1 PUT for the root, and 1 for each table that is
+    not the very one of `known`, parts of an earlier checkpoint."""
     directory = checkpoint_directory(snapshot.lsn, ids.new())
-    references = await asyncio.gather(
-        *(
-            _write_part(store, f"{directory}/part-{table.id}", table, snapshot.lsn)
-            for table in snapshot.tables.values()
-        )
-    )
-    entries = tuple(
-        _table_entry(table, part)
-        for table, part in zip(snapshot.tables.values(), references, strict=True)
-    )
+
+    async def part_of(table: TableState) -> PartReference:
+        if known is not None and (found := known.get(table.id)) and found[0] is table:
+            return found[1]
+        return await _write_part(store, f"{directory}/part-{table.id}", table, snapshot.lsn)
+
+    tables = tuple(snapshot.tables.values())
+    references = await asyncio.gather(*(part_of(table) for table in tables))
+    pairs = list(zip(tables, references, strict=True))
+    entries = tuple(_table_entry(table, part) for table, part in pairs)
     data, _ = pack(
         ROOT_MAGIC,
         [(CATALOGUE_KEY, msgspec.msgpack.encode(_catalogue(snapshot, entries)))],
@@ -163,7 +174,8 @@ async def write_checkpoint(store: ObjectStore, snapshot: Snapshot, ids: Ids) -> 
     name = f"{directory}/{ROOT}"
     await store.put(name, data)
     size = len(data) + sum(part.size_bytes for part in references)
-    return CheckpointInfo(name=name, lsn=snapshot.lsn, size_bytes=size)
+    parts = {table.id: (table, part) for table, part in pairs}
+    return CheckpointInfo(name=name, lsn=snapshot.lsn, size_bytes=size, parts=parts)
 
 
 async def newest_roots(store: ObjectStore, *, at_most_lsn: int | None = None) -> list[str]:

@@ -16,6 +16,7 @@ from unittest.mock import patch
 import msgspec
 import numpy as np
 
+from actors.primary import checkpoints as checkpoints_module
 from actors.primary import maintainer as maintainer_module
 from actors.primary import maintenance as maintenance_module
 from actors.primary import resolve as resolve_module
@@ -329,6 +330,15 @@ def _(stack: ExitStack) -> None:
 
 def _last(table: TableState) -> int:
     return table.deltas[-1].id if table.deltas else 0
+
+
+@bug("a part of a table that has changed is used again")
+def _(stack: ExitStack) -> None:
+    async def stale(store: Any, snapshot: Any, ids: Any, known: Any) -> Any:
+        there = {i: (snapshot.tables[i], p) for i, (_, p) in known.items() if i in snapshot.tables}
+        return await write(store, snapshot, ids, there)
+
+    write = _replace(stack, checkpoints_module, "write_checkpoint", stale)
 
 
 @bug("old epochs are cleaned up")

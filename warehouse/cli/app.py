@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli import catalogue, check, demo, load, primary, sql, status, virtual_warehouses
+from warehouse.cli import (
+    catalogue,
+    check,
+    demo,
+    load,
+    maintenance,
+    primary,
+    sql,
+    status,
+    virtual_warehouses,
+)
 from warehouse.cli.command import CommandGroup
 from warehouse.cli.session import Engine, Session
 from warehouse.settings_file import SETTINGS_VARIABLE
@@ -28,6 +38,7 @@ sql.register(app)
 catalogue.register(app)
 status.register(app)
 check.register(app)
+maintenance.register(app)
 primary.register(app)
 virtual_warehouses.register(app)
 demo.register(app)

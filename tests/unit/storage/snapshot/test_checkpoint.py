@@ -126,6 +126,29 @@ def test_writing_and_reading_cost_one_request_per_object() -> None:
     asyncio.run(run())
 
 
+def test_what_has_not_changed_is_not_written_again() -> None:
+    async def run() -> None:
+        store = CountingStore(MemoryStore("memory://t"))
+        ids = CountedIds()
+        made = snapshot()
+        first = await write_checkpoint(store, made, ids)
+        changed = dataclasses.replace(
+            apply_changes(made, (), {2: (deleting(1, 2),)}, lsn=8), lsn=8, tso=8 << 18
+        )
+        assert sum(changed.tables[i] is table for i, table in made.tables.items()) == 1
+        before = store.counts()
+        second = await write_checkpoint(store, changed, ids, first.parts)
+        assert (store.counts() - before).put == 2  # the root, and the table that changed
+        assert second.parts.keys() == first.parts.keys()
+        found = await read_checkpoint(store, second.name)
+        assert found.tables[2].bitmaps == changed.tables[2].bitmaps
+        (same,) = (i for i in made.tables if changed.tables[i] is made.tables[i])
+        assert second.parts[same] == first.parts[same]
+        assert found.tables[same].name == made.tables[same].name
+
+    asyncio.run(run())
+
+
 def test_newest_checkpoint_is_listed_first_and_rootless_ones_never() -> None:
     async def run() -> None:
         store = CountingStore(MemoryStore("memory://t"))

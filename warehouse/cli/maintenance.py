@@ -1,0 +1,132 @@
+"""`mobula compact` and `mobula stats`: how tables lie in their files, and setting it right."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from storage.errors import MobulaError
+from storage.table_health import TableHealth, table_health
+from warehouse.cli.arguments import FormatOption, Root
+from warehouse.cli.command import RootCommand
+from warehouse.cli.output import Format, say, show, size_text
+from warehouse.cli.session import Session
+from warehouse.database import Database
+from warehouse.maintain import maintain, tables_named
+
+__all__ = ["register"]
+
+LOOK_S = 0.5
+RUNNING = (
+    "SELECT kind, table_name, rows_done, row_count FROM mobula.tasks()"
+    " WHERE state = 'running' LIMIT 1"
+)
+
+Tables = Annotated[
+    list[str] | None, typer.Argument(help="Tables, as SQL names them; all if left out.")
+]
+Recluster = Annotated[
+    bool,
+    typer.Option("--recluster", help="Also sort files together until none overlap."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("compact", cls=RootCommand)(compact)
+    app.command("stats", cls=RootCommand)(stats)
+
+
+def compact(
+    context: typer.Context,
+    root: Root,
+    tables: Tables = None,
+    *,
+    recluster: Recluster = False,
+    quiet: Quiet = False,
+) -> None:
+    """Flush tables and write their files anew without deleted rows. Others may go on writing."""
+    with Session.of(context).open(root) as db:
+        for name in tables_named(db.snapshot(), tables or ()):
+            with _bar(db, quiet):
+                count = maintain(db, name, recluster=recluster)
+            say(f"{name}: {count:,} files were rewritten")
+
+
+def stats(
+    context: typer.Context,
+    root: Root,
+    tables: Tables = None,
+    output: FormatOption = Format.table,
+) -> None:
+    """Show how tables lie in their files: levels, overlap, deleted rows, deltas, indexes."""
+    with Session.of(context).open(root) as db:
+        found = tables_named(db.snapshot(), tables or ())
+    rows = [(name, *_values(table_health(table), output)) for name, table in found.items()]
+    columns = ["table", *(field.name for field in dataclasses.fields(TableHealth))]
+    if output is Format.table:
+        columns = [column.replace("_", " ") for column in columns]
+    show(columns, rows, output, expanded=len(rows) == 1)
+
+
+def _values(health: TableHealth, output: Format) -> Iterator[object]:
+    for name, value in dataclasses.asdict(health).items():
+        if output is Format.table and name.endswith("_bytes"):
+            yield size_text(value)
+        elif name == "space_amplification":
+            yield round(value, 3)
+        else:
+            yield value
+
+
+@contextmanager
+def _bar(db: Database, quiet: bool) -> Iterator[None]:
+    """While something is done: the task that runs, at a terminal."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    over = threading.Event()
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rows"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        looking = threading.Thread(
+            target=_follow, args=(db, bar, bar.add_task("waiting", total=None), over)
+        )
+        looking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            looking.join()
+
+
+def _follow(db: Database, bar: Progress, task: TaskID, over: threading.Event) -> None:
+    while not over.wait(LOOK_S):
+        try:
+            found = db.sql(RUNNING).rows()
+        except MobulaError:  # the next look may tell
+            continue
+        for kind, table, done, total in found:
+            bar.update(task, description=f"{kind} {table}", completed=done, total=total)
