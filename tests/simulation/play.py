@@ -21,6 +21,7 @@ from storage.format import MAIN_BRANCH, DatabaseFormat
 from storage.log.reader import LogReader
 from storage.names import CHECKPOINT_PREFIX, FORMAT
 from storage.objects import ObjectStore
+from storage.primary_key import plan
 from storage.scrub import Finding, Severity, scrub
 from storage.snapshot.checkpoint import ROOT, decode_root, read_checkpoint
 from storage.snapshot.model import Snapshot
@@ -87,7 +88,9 @@ def run(world: World) -> Report:
     world.place.watchers.append(note)
     violation: BaseException | None = None
     memory = patch.object(tempfile, "tempdir", MEMORY if os.access(MEMORY, os.W_OK) else None)
+    merges = patch.object(plan, "RUNS_MIN", 2)  # of an index: few files make few runs
     memory.start()
+    merges.start()
     try:
         world.loop.run(world.director, _story(world), until_s=UNTIL_S)
         if world.loop.errors:
@@ -96,6 +99,7 @@ def run(world: World) -> Report:
         violation = error
     finally:
         _clean_up(world)
+        merges.stop()
         memory.stop()
     world.happened.update(world.witness.seen)
     world.happened["commits"] = world.witness.lsn

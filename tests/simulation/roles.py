@@ -77,18 +77,25 @@ async def opened(world: World, node: Node, *, force: bool = False) -> Primary | 
             flush=FlushPolicy(
                 rows_max=policy.choice([8, 20, 200]), deltas_max=policy.choice([2, 5, 50])
             ),
-            compaction=CompactionPolicy(
-                holes_max=policy.choice([0.01, 0.3, 0.3]),
-                task_files_max=policy.choice([1, 16]),
-                depth_max=policy.choice([1, 2, 8]),
-                merge_rows_max=policy.choice([40, 1_000]),
-                fan_in=2,
-                small_files_max=policy.choice([2, 4, 8]),
-            ),
+            compaction=_compaction(policy),
         ),
     )
     world.primaries.append((node, primary))
     return primary
+
+
+def _compaction(policy: random.Random) -> CompactionPolicy:
+    """Often, seldom, or only when it is asked for: files and runs then gather."""
+    if policy.random() < 0.4:
+        return CompactionPolicy(holes_max=2.0, depth_max=1 << 30, small_files_max=1 << 30)
+    return CompactionPolicy(
+        holes_max=policy.choice([0.01, 0.3, 0.3]),
+        task_files_max=policy.choice([1, 16]),
+        depth_max=policy.choice([1, 2, 8]),
+        merge_rows_max=policy.choice([40, 1_000]),
+        fan_in=2,
+        small_files_max=policy.choice([2, 4, 8]),
+    )
 
 
 async def reader(world: World, node: Node) -> None:
