@@ -387,6 +387,7 @@ def test_altered_size_is_followed(db: Database) -> None:
     db.drop_virtual_warehouse("sized")
 
 
+@pytest.mark.slow  # it waits for half a minute
 def test_cluster_that_has_not_the_nodes_says_so(db: Database) -> None:
     with pytest.raises(Unavailable, match=r"500 CPUs.*given 0") as found:
         db.create_virtual_warehouse("huge", worker_cpus=500).resume()

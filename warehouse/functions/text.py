@@ -262,14 +262,15 @@ def _padded_with(text: Value, size: Value, fill: Value, kind: AnyType, *, front:
     known = constant_of(fill)
     if isinstance(known, str) and len(known) <= 1:
         return _filled(text, size, known, kind, front=front)
-    count = size.expr.clip(0, TEXT_BYTES_MAX // 4)
+    over = size.expr > TEXT_BYTES_MAX // 4
+    count = pl.when(over).then(0).otherwise(size.expr.clip(0))
     missing = (count - text.expr.str.len_chars().cast(pl.Int64)).clip(0)
     units = fill.expr.str.len_chars().cast(pl.Int64)
     times = pl.when(units > 0).then((missing + units - 1) // units.clip(1)).otherwise(0)
     filling = fill.expr.repeat_by(times).list.join("").str.slice(0, missing)
     cut = text.expr.str.slice(0, count)
     made = pl.concat_str(filling, cut) if front else pl.concat_str(cut, filling)
-    return Value(made, kind).faulty(size.expr > TEXT_BYTES_MAX // 4, *_TOO_LARGE)
+    return Value(made, kind).faulty(over, *_TOO_LARGE)
 
 
 def _filled(text: Value, size: Value, fill: str, kind: AnyType, *, front: bool) -> Value:
