@@ -1,0 +1,186 @@
+"""What deleted rows, rows in deltas and files that overlap cost a query, and after compaction.
+
+    python -m benchmarks.read_amplification --json benchmarks/results/read_amplification.json
+
+Tables with the same rows in different states, in one database of this process: clean; a share of
+the rows deleted; a share written anew and still in deltas; a share written anew and flushed, which
+leaves holes in the old files and new files above them. Queries take turns over the tables, so that
+noise hits all alike; figures are ratios to the clean table. Then every table is flushed, compacted
+and reclustered, and the same is measured again, with the bytes that its files take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import warehouse
+from actors.primary.limits import KeyedLimits
+from actors.settings import Settings
+from benchmarks.environment import BENCH_DIRECTORY, machine, say
+from storage.compaction_policy import CompactionPolicy
+from storage.flush_policy import FlushPolicy
+from storage.table_health import table_health
+from warehouse.maintain import maintain
+
+SHARES = (1, 10, 30)  # percent
+STATES = ("deleted", "deltas", "flushed")
+BATCH_ROWS = 10_000
+QUERIES = {
+    "sum of all": "SELECT sum(a), sum(b), count(*) FROM {table}",
+    "groups": "SELECT a % 100 AS g, sum(b), max(c) FROM {table} GROUP BY g ORDER BY g",
+    "a range of keys": "SELECT sum(a), count(*) FROM {table} WHERE id BETWEEN {low} AND {high}",
+}
+NEVER = KeyedLimits(
+    flush=FlushPolicy(rows_max=1 << 40, bytes_max=1 << 40, deltas_max=1 << 40),
+    compaction=CompactionPolicy(holes_max=2.0, depth_max=1 << 30, small_files_max=1 << 30),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 0 when every table answers as the model does, else 1."""
+    options = _options(arguments)
+    root = options.directory.absolute()
+    shutil.rmtree(root, ignore_errors=True)
+    with warehouse.connect(str(root), engine="local", settings=Settings(keyed=NEVER)) as db:
+        tables = _made(db, options)
+        before = _measured(db, tables, options)
+        for name in tables:
+            say(f"compact {name}")
+            maintain(db, f"public.{name}", recluster=True)
+        after = _measured(db, tables, options)
+    shutil.rmtree(root, ignore_errors=True)
+    report = {
+        "rows": options.rows,
+        "runs": options.runs,
+        "seed": options.seed,
+        "machine": machine(),
+        "before": before,
+        "after": after,
+    }
+    print(_markdown(report))
+    if options.json is not None:
+        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _made(db: warehouse.Database, options: argparse.Namespace) -> list[str]:
+    """The tables, the clean one first."""
+    names = ["clean", *(f"{state}_{share}" for state in STATES for share in SHARES)]
+    source = np.random.default_rng(options.seed)
+    rows = _rows(np.arange(options.rows), source)
+    for name in names:
+        say(f"make {name}")
+        db.sql(f"CREATE TABLE {name} (id BIGINT PRIMARY KEY, a BIGINT, b DOUBLE PRECISION, c TEXT)")
+        db.table(name).insert(rows)
+        state, _, share = name.partition("_")
+        if not share:
+            continue
+        count = options.rows * int(share) // 100
+        chosen = np.sort(source.choice(options.rows, count, replace=False))
+        if state == "deleted":
+            db.table(name).delete(pl.DataFrame({"id": chosen}))
+            continue
+        shuffled = source.permutation(chosen)
+        for first in range(0, count, BATCH_ROWS):
+            db.table(name).upsert(_rows(shuffled[first : first + BATCH_ROWS], source))
+        if state == "flushed":
+            db.sql(f"CALL mobula.flush('{name}')")
+    return names
+
+
+def _rows(ids: Any, source: np.random.Generator) -> pl.DataFrame:
+    count = len(ids)
+    return pl.DataFrame(
+        {
+            "id": ids.astype(np.int64),
+            "a": source.integers(0, 1_000_000, count),
+            "b": source.random(count),
+            "c": np.char.add("name ", source.integers(0, 1_000, count).astype(str)),
+        }
+    )
+
+
+def _measured(
+    db: warehouse.Database, tables: Sequence[str], options: argparse.Namespace
+) -> dict[str, Any]:
+    """By table: how it lies, and the times of each query in milliseconds."""
+    low = options.rows // 2
+    found: dict[str, Any] = {}
+    snapshot = db.snapshot()
+    for name in tables:
+        table = snapshot.find_table(name)
+        assert table is not None
+        health = table_health(table)
+        found[name] = {
+            "rows": health.rows,
+            "stored_rows": health.rows + health.deleted_rows,
+            "bytes_per_row": (health.size_bytes + health.index_bytes) / health.rows,
+            "depth_max": health.depth_max,
+            "ms": {query: [] for query in QUERIES},
+        }
+    for run in range(-1, options.runs):
+        for query, text in QUERIES.items():
+            for offset in range(len(tables)):
+                name = tables[(offset + run) % len(tables)]
+                sql = text.format(table=name, low=low, high=low + options.rows // 20)
+                began = time.perf_counter()
+                db.sql(sql)
+                if run >= 0:
+                    taken = (time.perf_counter() - began) * 1000
+                    found[name]["ms"][query].append(round(taken, 2))
+        say(f"run {run + 1} of {options.runs}")
+    return found
+
+
+def _markdown(report: dict[str, Any]) -> str:
+    """Ratios to the clean table, before and after."""
+    lines = [
+        f"{report['rows']:,} rows, median of {report['runs']} runs; times, and bytes per live row, "
+        "as ratios to the clean table",
+        "",
+        "| Table | stored rows per live row | "
+        + " | ".join(f"{query}, before, after" for query in QUERIES)
+        + " | bytes per row, after |",
+        "|---|---|" + "---|" * (len(QUERIES) + 1),
+    ]
+    for name in report["before"]:
+        before, after = report["before"][name], report["after"][name]
+        sides = [report["before"], report["after"]]
+        ratios = [", ".join(f"{_ratio(side, name, q):.2f}" for side in sides) for q in QUERIES]
+        size = after["bytes_per_row"] / report["after"]["clean"]["bytes_per_row"]
+        lines.append(
+            f"| {name} | {before['stored_rows'] / before['rows']:.2f} | "
+            + " | ".join(ratios)
+            + f" | {size:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _ratio(measured: dict[str, Any], name: str, query: str) -> float:
+    clean = statistics.median(measured["clean"]["ms"][query])
+    return statistics.median(measured[name]["ms"][query]) / clean
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.read_amplification")
+    parser.add_argument("--rows", type=int, default=3_000_000, help="of each table")
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=20261130)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--directory", type=Path, default=BENCH_DIRECTORY / "read-amplification")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
