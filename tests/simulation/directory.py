@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from storage.errors import Unavailable
+from storage.errors import MobulaError, Unavailable
 from storage.objects import LocalStore, ObjectInfo
 from tests.fakes import CountedIds
 from tests.simulation.disk import Crashed, Mount, SimulatedDisk, os_error
@@ -95,6 +95,10 @@ class SimulatedDirectory(LocalStore):
             result = await work()
         except Crashed:
             return await self._die()
+        except MobulaError:
+            if fault is Fault.CRASH_AFTER:  # it was refused before it came to that step
+                return await self._die()
+            raise
         finally:
             self._mount.fault = self._mount.reply = None
         if fault is Fault.CRASH_AFTER:

@@ -104,6 +104,14 @@ def test_what_was_found_stays_mended(kept: dict[str, str]) -> None:
     assert report.violation is None, report.violation
 
 
+def test_who_is_to_die_at_a_call_that_is_refused_dies_there() -> None:
+    """And is followed by another: the disk would else end its process at some later step, unheard
+    (met by seed 10805: the only candidate, at the first call)."""
+    report = play(Case.of(10805))
+    assert report.violation is None, report.violation
+    assert report.happened["commits"] > 0
+
+
 def test_a_failing_case_is_made_small_and_replays() -> None:
     name = "a flush forgets what was deleted meanwhile"
     with planted(name):
