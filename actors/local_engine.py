@@ -305,8 +305,6 @@ class LocalEngine(StoreClient):
         return self._primary.observed(kind) if self._primary is not None else ()
 
     async def _observe(self, kind: str) -> Sequence[Observed]:
-        if kind == "tasks":
-            return self._of_primary(kind)
         found = await self._fleet.observe(kind) if self._fleet is not None else ()
         own = [r for r in found if isinstance(r, WarehouseRecord) and r.name == _OWN]
         return [record for record in found if record not in own]

@@ -13,15 +13,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import warehouse
+from jobs.options import connected, job_parser
 from storage.table_health import table_health
 from warehouse.maintain import maintain, tables_named
-from warehouse.settings_file import SETTINGS_VARIABLE, read_settings
 
 __all__ = ["main"]
 
@@ -38,25 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compact(options: argparse.Namespace) -> None:
-    settings = read_settings(options.settings) if options.settings else None
-    with warehouse.connect(
-        options.root, engine=options.engine, create=False, settings=settings
-    ) as db:
-        for name in tables_named(db.snapshot(), options.table):
-            count = maintain(db, name, recluster=options.recluster)
+    with connected(options) as db:
+        for name, table in tables_named(db.snapshot(), options.table).items():
+            count = maintain(db, table, recluster=options.recluster)
             snapshot = db.snapshot()
-            (table,) = tables_named(snapshot, [name]).values()
-            health = dataclasses.asdict(table_health(table))
+            (now,) = tables_named(snapshot, [name]).values()
+            health = dataclasses.asdict(table_health(now))
             print(json.dumps({"table": name, "rewritten": count, "lsn": snapshot.lsn, **health}))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m jobs.compact",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--root", required=True, help="directory or URL of the database")
+    parser = job_parser("compact", __doc__)
     parser.add_argument(
         "--table",
         action="append",
@@ -67,13 +57,6 @@ def _parser() -> argparse.ArgumentParser:
         "--recluster",
         action="store_true",
         help="also sort files together until none overlap in the order of their table",
-    )
-    parser.add_argument("--engine", choices=("ray", "local"), default="ray")
-    parser.add_argument(
-        "--settings",
-        type=Path,
-        default=os.environ.get(SETTINGS_VARIABLE),
-        help=f"a TOML file of settings, {SETTINGS_VARIABLE} by default",
     )
     return parser
 

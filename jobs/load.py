@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import warehouse
+from jobs.options import connected, job_parser
 from storage.sources_format import FORMATS
 from warehouse.infer import files_of, made_for_load
 from warehouse.planning.source_options import load_format
-from warehouse.settings_file import SETTINGS_VARIABLE, read_settings
 
 __all__ = ["main"]
 
@@ -57,12 +56,7 @@ def _load(options: argparse.Namespace) -> warehouse.Commit:
     files = files_of(options.source, kind=options.format)
     form = load_format(files, options.format, told)
     with (
-        warehouse.connect(
-            options.root,
-            engine=options.engine,
-            create=creates,
-            settings=read_settings(options.settings) if options.settings else None,
-        ) as db,
+        connected(options, create=creates) as db,
         made_for_load(db, options.table, files, infer=options.create, sql=sql, format=form),
     ):
         return db.load(
@@ -78,12 +72,7 @@ def _statement(path: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m jobs.load",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--root", required=True, help="directory or URL of the database")
+    parser = job_parser("load", __doc__)
     parser.add_argument("--table", required=True, help="table or schema.table, exactly as it is")
     parser.add_argument(
         "--source",
@@ -116,13 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     creation.add_argument(
         "--create-table-sql", type=Path, metavar="FILE", help="make the table with this statement"
-    )
-    parser.add_argument("--engine", choices=("ray", "local"), default="ray")
-    parser.add_argument(
-        "--settings",
-        type=Path,
-        default=os.environ.get(SETTINGS_VARIABLE),
-        help=f"a TOML file of settings, {SETTINGS_VARIABLE} by default",
     )
     return parser
 

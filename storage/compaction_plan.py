@@ -20,16 +20,16 @@ import dataclasses
 import math
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 
 from storage.compaction_policy import CompactionPolicy
 from storage.ingest import FILE_BYTES_MAX
-from storage.overlap import Extents, Ranks, extents
+from storage.overlap import Extents, Ranks, extents, levels
 from storage.snapshot.model import TableState
 
 __all__ = ["RewriteTask", "files_due", "holes_task", "next_task", "tidy_task"]
@@ -85,10 +85,9 @@ def tidy_task(policy: CompactionPolicy, table: TableState, rows_max: int) -> Rew
 
 def holes_task(table: TableState, file_ids: Sequence[int], files_max: int) -> RewriteTask:
     """To write the first of these files anew, and others of its level, each by itself."""
-    files = _Files(table, 0, frozenset())
-    levels = dict(zip(files.ids.tolist(), files.level.tolist(), strict=True))
-    level = levels[file_ids[0]]
-    alike = [i for i in file_ids if levels[i] == level][:files_max]
+    by_id = dict(zip(table.files.ids, levels(table.files, table.sort_order).tolist(), strict=True))
+    level = by_id[file_ids[0]]
+    alike = [i for i in file_ids if by_id[i] == level][:files_max]
     return RewriteTask(kind="holes", file_ids=tuple(alike), level=level)
 
 
@@ -113,11 +112,7 @@ class _Files:
         self.rows: Ranks = rows - np.array(gone, np.int64)
         self.free: Mask = ~np.isin(self.ids, np.array(sorted(avoid), np.int64))
         self.extents: Extents = extents(files, self.order)
-        self.level: Ranks = np.zeros(len(self.ids), np.int64)
-        if self.order is not None:  # sorted otherwise, a file has no level
-            sorted_so = pc.fill_null(pc.equal(files.table["sort"], self.order.text), False)
-            level = files.table["level"].to_numpy().astype(np.int64)
-            self.level = np.where(sorted_so.to_numpy(), level, 0)
+        self.level: Ranks = levels(files, self.order)
         bytes_ = files.table["size_bytes"].to_numpy()
         self.is_small: Mask = self.free & (rows * 2 < rows_max) & (bytes_ * 2 < FILE_BYTES_MAX)
         self.rows_max = rows_max
@@ -210,7 +205,7 @@ def _size(policy: CompactionPolicy, files: _Files) -> RewriteTask | None:
     count = policy.small_files_max
     if int(files.is_small.sum()) < count or count < 2:
         return None
-    best: tuple[int, RewriteTask] | None = None
+    found: list[tuple[int, RewriteTask]] = []
     for level in (0, 1):
         place = np.flatnonzero(files.level == level)
         place = place[np.lexsort([files.ids[place], files.extents.first[place]])]
@@ -219,16 +214,10 @@ def _size(policy: CompactionPolicy, files: _Files) -> RewriteTask | None:
         rows = sliding_window_view(files.rows[place], count)
         fitting = (rows.cumsum(axis=1) <= files.rows_max).sum(axis=1)
         total = rows.sum(axis=1)
-        due = sliding_window_view(files.is_small[place], count).all(axis=1)
-        due &= (fitting < count) | (
-            rows.max(axis=1) * 2 <= total
-        )  # never small again, or few times
+        seldom = (fitting < count) | (rows.max(axis=1) * 2 <= total)  # no row moves often
+        due = sliding_window_view(files.is_small[place], count).all(axis=1) & seldom
         if due.any():
             start = int(np.flatnonzero(due)[np.argmin(total[due])])
-            task = files.task(place[start : start + int(fitting[start])], level)
-            best = min(best or (int(total[start]), task), (int(total[start]), task), key=_first)
-    return None if best is None else best[1]
-
-
-def _first(found: tuple[int, RewriteTask]) -> int:
-    return found[0]
+            chosen = place[start : start + int(fitting[start])]
+            found.append((int(total[start]), files.task(chosen, level)))
+    return min(found, key=itemgetter(0))[1] if found else None

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import FileSet
 
-__all__ = ["Extents", "Ranks", "extents"]
+__all__ = ["Extents", "Ranks", "extents", "levels"]
 
 Ranks = npt.NDArray[np.int64]
 
@@ -29,21 +29,13 @@ class Extents:
     first: Ranks
     last: Ranks
 
-    def depths(self, which: npt.NDArray[np.bool_] | None = None) -> tuple[Ranks, Ranks]:
+    def depths(self) -> tuple[Ranks, Ranks]:
         """Between two neighbouring ranks, how many files there are.
 
-        Args: which: of the files to count; None: all.
         Returns: ranks, ascending, and the number of files from each to the next. Files of one key
             alone are between no two.
         """
-        first, last = (
-            (self.first, self.last)
-            if which is None
-            else (
-                self.first[which],
-                self.last[which],
-            )
-        )
+        first, last = self.first, self.last
         edges = np.unique(np.concatenate([first, last]))
         change = np.zeros(len(edges) + 1, np.int64)
         np.add.at(change, np.searchsorted(edges, first), 1)
@@ -76,15 +68,24 @@ def extents(files: FileSet, order: ClusterBy | None) -> Extents:
     return found
 
 
+def levels(files: FileSet, order: ClusterBy | None) -> Ranks:
+    """Of all files of a table that is sorted so: sorted otherwise, a file has level 0."""
+    if order is None:
+        return np.zeros(len(files), np.int64)
+    level = files.table["level"].to_numpy().astype(np.int64)
+    return np.where(_sorted_so(files.table, order).to_numpy(), level, 0)
+
+
+def _sorted_so(table: pa.Table, order: ClusterBy) -> pa.ChunkedArray:
+    return pc.fill_null(pc.equal(table["sort"], order.text), False)
+
+
 def _extents(table: pa.Table, order: ClusterBy | None) -> Extents:
     count = table.num_rows
     everywhere = np.zeros(count, np.int64), np.full(count, 1, np.int64)
     if order is None or order.order != "lexical":
         return Extents(*everywhere)
-    known = pc.and_(
-        pc.fill_null(pc.equal(table["sort"], order.text), False),
-        pc.is_valid(table["first_key"]),
-    )
+    known = pc.and_(_sorted_so(table, order), pc.is_valid(table["first_key"]))
     keys = pa.concat_arrays(
         [
             pc.if_else(known, table[name], pa.scalar(None, pa.binary())).combine_chunks()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 
-from storage.overlap import Ranks, extents
+from storage.overlap import Ranks, extents, levels
 from storage.snapshot.model import TableState
 
 __all__ = ["TableHealth", "table_health"]
@@ -46,10 +45,7 @@ class TableHealth:
 def table_health(table: TableState) -> TableHealth:
     """Of a table; a pure function of its snapshot."""
     files, order = table.files, table.sort_order
-    level_1 = 0
-    if order is not None and len(files):
-        alike = pc.fill_null(pc.equal(files.table["sort"], order.text), False)
-        level_1 = int(pc.sum(pc.and_(alike, pc.equal(files.table["level"], 1))).as_py() or 0)
+    level_1 = int((levels(files, order) == 1).sum())
     depth_max, depth_mean = _depths(table)
     return TableHealth(
         rows=table.row_count,

@@ -21,6 +21,7 @@ from storage.sources_rows import source_schema
 from warehouse.database import Database
 from warehouse.planning.source_options import load_format
 from warehouse.planning.source_types import folded_names, sql_type
+from warehouse.syntax.quoting import quoted
 from warehouse.table import split_name
 
 __all__ = ["create_table_sql", "files_of", "made_for_load"]
@@ -55,10 +56,10 @@ def create_table_sql(table: str, columns: pa.Schema, source: str) -> str:
         raise InvalidRequest(f"{source} has no columns to make table {table} of")
     names = folded_names(columns.names)
     lines = [
-        f"    {_quoted(name)} {type_name(_sql_type(field, source))}"
+        f"    {quoted(name)} {type_name(_sql_type(field, source))}"
         for name, field in zip(names, columns, strict=True)
     ]
-    target = ".".join(_quoted(part) for part in split_name(table))
+    target = quoted(*split_name(table))
     return f"CREATE TABLE IF NOT EXISTS {target} (\n" + ",\n".join(lines) + "\n)"
 
 
@@ -99,12 +100,8 @@ def made_for_load(
     try:
         yield
     except InvalidRequest:
-        db.sql(f"DROP TABLE IF EXISTS {_quoted(schema)}.{_quoted(name)}")
+        db.sql(f"DROP TABLE IF EXISTS {quoted(schema, name)}")
         raise
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _sql_type(field: pa.Field, source: str) -> SqlType:

@@ -8,6 +8,7 @@ from storage.errors import UnknownObject
 from storage.nearest import nearest
 from storage.snapshot.model import PUBLIC, Snapshot, TableState
 from warehouse.database import Database
+from warehouse.syntax.quoting import quoted
 
 __all__ = ["maintain", "tables_named"]
 
@@ -31,19 +32,11 @@ def tables_named(snapshot: Snapshot, names: Sequence[str]) -> dict[str, TableSta
     return found
 
 
-def maintain(db: Database, name: str, *, recluster: bool = False) -> int:
+def maintain(db: Database, table: TableState, *, recluster: bool = False) -> int:
     """Flush a table and write its files with deleted rows anew; with `recluster`, also sort files
-    together until none overlap. Returns how many files were rewritten.
-
-    Args: name: `schema.table`, exactly as it is.
-    """
-    schema, _, table = name.partition(".")
-    quoted = f"{_quoted(schema)}.{_quoted(table)}"
-    db.sql("CALL mobula.flush($1)", [quoted])
+    together until none overlap. Returns how many files were rewritten."""
+    name = quoted(db.snapshot().schemas[table.schema_id], table.name)
+    db.sql("CALL mobula.flush($1)", [name])
     steps = ["compact", "recluster"] if recluster else ["compact"]
-    tags = [db.sql(f"CALL mobula.{step}($1)", [quoted]).tag for step in steps]
+    tags = [db.sql(f"CALL mobula.{step}($1)", [name]).tag for step in steps]
     return sum(int(str(tag).rpartition(" ")[2]) for tag in tags)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

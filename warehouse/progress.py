@@ -22,7 +22,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-__all__ = ["Loading", "loading"]
+__all__ = ["Loading", "loading", "rows_bar"]
 
 Report = Callable[[int, int], None]  # (rows so far, files so far)
 LINES_MAX = 10  # of one load, where lines stay
@@ -48,7 +48,7 @@ def loading(label: str, rows_total: int | None, *, shown: bool) -> Iterator[Load
     if not shown:
         yield Loading(lambda rows, files: None, lambda keys: None)
     elif console.is_terminal or _has_widgets(console):
-        with _bar(console) as progress:
+        with rows_bar(console) as progress:
             yield from _drawn(progress, label, rows_total)
     else:
         lines = _growing(console, label)
@@ -85,14 +85,16 @@ def _has_widgets(console: Console) -> bool:
     return console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
 
 
-def _bar(console: Console) -> Progress:
+def rows_bar(console: Console, *, transient: bool = False) -> Progress:
+    """A bar of rows for each task. Args: transient: nothing is left of it in the end."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("rows"),
         TimeElapsedColumn(),
         console=console,
+        transient=transient,
     )
 
 

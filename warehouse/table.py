@@ -15,6 +15,7 @@ from storage.errors import Conflict, InvalidRequest
 from storage.key_frame import key_rows
 from storage.snapshot.model import PUBLIC, IngestToken
 from warehouse.result import Commit, Result
+from warehouse.syntax.quoting import quoted
 
 __all__ = ["Table", "split_name"]
 
@@ -118,7 +119,7 @@ class Table:
             raise InvalidRequest(f"table {self.name}: update takes a frame, or set= and where=")
         if set is None:
             return self._write(frame, WriteMode.UPDATE, token)
-        changes = ", ".join(f"{_quoted(name)} = {text}" for name, text in set.items())
+        changes = ", ".join(f"{quoted(name)} = {text}" for name, text in set.items())
         text = f"UPDATE {self._quoted} SET {changes}{_where(where)}"
         return self._run(text, parameters, token)
 
@@ -156,7 +157,7 @@ class Table:
 
     @property
     def _quoted(self) -> str:
-        return f"{_quoted(self._schema)}.{_quoted(self._table)}"
+        return quoted(self._schema, self._table)
 
     def _write(self, frame: Any, mode: WriteMode, token: IngestToken | None) -> Commit:
         return self._once(token, lambda: self._written(frame, mode))
@@ -187,10 +188,6 @@ class Table:
         assert result.tag is not None
         rows = int(result.tag.split()[-1])  # a row whose key changes is deleted and inserted
         return dataclasses.replace(result.commit, rows=rows)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _where(condition: str | None) -> str:

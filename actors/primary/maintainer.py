@@ -78,6 +78,7 @@ class Maintainer:
         self._held: set[int] = set()  # tables whose runs somebody else exchanges
         # by table and file: why it cannot be written anew
         self._avoided: dict[tuple[int, int], MobulaError] = {}
+        self._tidy: dict[int, TableState] = {}  # by id, in which nothing was due
         self._looked_ms: dict[int, float] = {}  # by table, when its files were looked at
         self.last_error: MobulaError | None = None
 
@@ -326,6 +327,7 @@ class Maintainer:
             for (table_id, file_id), error in self._avoided.items()
             if table_id in snapshot.tables and file_id in snapshot.tables[table_id].files.ids
         }
+        self._tidy = {i: table for i, table in self._tidy.items() if i in snapshot.tables}
         for table in snapshot.tables.values():
             if (task := self._due_task(table)) is not None:
                 await self._compacted(table, task, snapshot)
@@ -333,7 +335,10 @@ class Maintainer:
         return False
 
     def _due_task(self, table: TableState) -> RewriteTask | None:
-        """A table of many files is not looked at with every commit, but once a while."""
+        """A table in which nothing was due is not looked at before it has changed; one of many
+        files not with every commit, but once a while."""
+        if self._tidy.get(table.id) is table:
+            return None
         if len(table.files) + len(table.bitmaps) > PARTS_MAX:
             now_ms = self._clock.monotonic_ms()
             if now_ms - self._looked_ms.get(table.id, -LOOK_MS) < LOOK_MS:
@@ -341,7 +346,10 @@ class Maintainer:
                 return None
             self._looked_ms[table.id] = now_ms
         avoid = {file_id for table_id, file_id in self._avoided if table_id == table.id}
-        return next_task(self._compaction, table, self._info(table).target.rows_max, avoid)
+        task = next_task(self._compaction, table, self._info(table).target.rows_max, avoid)
+        if task is None:
+            self._tidy[table.id] = table
+        return task
 
     async def _compacted(self, table: TableState, task: RewriteTask, snapshot: Snapshot) -> None:
         """A file that is damaged stays as it is, and is told of; the others go on without it."""

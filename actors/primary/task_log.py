@@ -24,6 +24,7 @@ class RunningTask:
     """One of them. `rows_done`: stored so far."""
 
     record: TaskRecord
+    began_ms: float  # monotonic
     rows_done: int = 0
     result: Rewritten | None = None
 
@@ -44,7 +45,6 @@ class TaskLog:
     @contextlib.contextmanager
     def running(self, work: Rewriting, table: str) -> Iterator[RunningTask]:
         """Around a task, until it is committed. Args: table: `schema.table`."""
-        began_ms = self._clock.monotonic_ms()
         record = TaskRecord(
             kind=work.kind,
             table_name=table,
@@ -61,7 +61,7 @@ class TaskLog:
             elapsed_ms=0.0,
             error=None,
         )
-        task = RunningTask(record)
+        task = RunningTask(record, self._clock.monotonic_ms())
         self._running.append(task)
         error: str | None = "cancelled"
         try:
@@ -72,9 +72,9 @@ class TaskLog:
             raise
         finally:
             self._running.remove(task)
-            self._end(task, began_ms, error)
+            self._end(task, error)
 
-    def _end(self, task: RunningTask, began_ms: float, error: str | None) -> None:
+    def _end(self, task: RunningTask, error: str | None) -> None:
         written = 0 if task.result is None else _bytes_of(task.result)
         kind = task.record.kind
         if error is None:
@@ -87,19 +87,19 @@ class TaskLog:
                 rows_done=task.rows_done,
                 written_bytes=written,
                 ended_at=self._clock.now_ms(),
-                elapsed_ms=self._clock.monotonic_ms() - began_ms,
+                elapsed_ms=self._clock.monotonic_ms() - task.began_ms,
                 error=error,
             )
         )
 
     def records(self) -> list[TaskRecord]:
         """Those that run, then those that are over, the last one first."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.monotonic_ms()
         running = [
             dataclasses.replace(
                 task.record,
                 rows_done=task.rows_done,
-                elapsed_ms=float(now_ms - task.record.started_at),
+                elapsed_ms=now_ms - task.began_ms,
             )
             for task in self._running
         ]

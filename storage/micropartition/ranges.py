@@ -31,7 +31,7 @@ class Ranges:
         count: how many ranges there shall be; with few distinct keys it may be fewer.
         """
         self._columns = list(columns)
-        rows = _frame(sample.select(self._columns))
+        rows = pl.DataFrame(sample.select(self._columns))
         self._samples: list[pl.DataFrame] = []
         self._bounds: pl.DataFrame | Numbers
         places = [len(rows) * part // count for part in range(1, count)] if len(rows) else []
@@ -47,7 +47,7 @@ class Ranges:
 
     def of(self, rows: pa.Table) -> Numbers:
         """Per row, the number of its range."""
-        frame = _frame(rows.select(self._columns))
+        frame = pl.DataFrame(rows.select(self._columns))
         if isinstance(self._bounds, pl.DataFrame):
             return _not_above(frame, self._bounds)
         return np.searchsorted(self._bounds, self._codes(frame), side="right")
@@ -60,10 +60,6 @@ class Ranges:
             for sample in self._samples
         ]
         return clustering.interleaved(ranks).view(np.int64)
-
-
-def _frame(rows: pa.Table) -> pl.DataFrame:
-    return pl.DataFrame(rows)
 
 
 def _not_above(rows: pl.DataFrame, bounds: pl.DataFrame) -> Numbers:

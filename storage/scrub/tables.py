@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Any
 
 from storage.names import log_name
-from storage.overlap import extents
+from storage.overlap import extents, levels
 from storage.primary_key import Run, locations_in
 from storage.schema import TableSchema
 from storage.scrub.deltas import check_delta
@@ -131,8 +131,7 @@ class TableCheck:
         if order is None or order.order != "lexical":
             return
         found = extents(files, order)
-        sort, level = files.table["sort"].to_pylist(), files.table["level"].to_pylist()
-        ones = [i for i in range(len(files)) if level[i] == 1 and sort[i] == order.text]
+        ones = [i for i, level in enumerate(levels(files, order).tolist()) if level == 1]
         ones.sort(key=lambda i: (found.first[i], found.last[i]))
         for one, after in pairwise(ones):
             if found.last[one] > found.first[after]:

@@ -8,7 +8,7 @@ import typer
 
 from warehouse.cli.output import Format
 
-__all__ = ["FormatOption", "Root", "TableName"]
+__all__ = ["FormatOption", "Quiet", "Root", "TableName"]
 
 Root = Annotated[
     str,
@@ -18,3 +18,4 @@ Root = Annotated[
 ]
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="table or schema.table")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are printed.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]

@@ -15,6 +15,7 @@ from warehouse.cli.arguments import FormatOption, Root, TableName
 from warehouse.cli.command import RootCommand
 from warehouse.cli.output import Format, say, show, size_text
 from warehouse.cli.session import Session, fold_name
+from warehouse.syntax.quoting import quoted
 from warehouse.table import split_name
 
 __all__ = ["key_lines", "register", "table_bytes", "time_text"]
@@ -44,7 +45,7 @@ def describe(
     """Show a table's columns, and how much is in it."""
     schema, name = split_name(fold_name(table))
     with Session.of(context).open_to_read(root) as db:
-        found = db.sql(f"DESCRIBE {_quoted(schema)}.{_quoted(name)}")
+        found = db.sql(f"DESCRIBE {quoted(schema, name)}")
         state = db.snapshot().find_table(name, schema)
     show(found.columns, found.rows(), output)
     if output is Format.table and state is not None:
@@ -69,10 +70,6 @@ def key_lines(table: TableState) -> list[str]:
 def table_bytes(table: TableState) -> int:
     """What a table takes in the store: its micropartitions and its deltas in the log."""
     return table.files.size_bytes + sum(len(delta.rows) for delta in table.deltas)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def log(

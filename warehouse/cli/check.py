@@ -27,12 +27,13 @@ from storage.clock import SystemClock
 from storage.errors import MobulaError
 from storage.objects import open_store
 from storage.scrub import Finding, Progress, Report, scrub
-from warehouse.cli.arguments import FormatOption, Root
+from warehouse.cli.arguments import FormatOption, Quiet, Root
 from warehouse.cli.command import RootCommand
 from warehouse.cli.output import Format, say, say_error, show, size_text
 from warehouse.cli.session import Session
 from warehouse.database import Database
 from warehouse.opening import from_here, store_options
+from warehouse.syntax.quoting import quoted
 
 __all__ = ["register"]
 
@@ -47,7 +48,6 @@ RepairIndex = Annotated[
         "primary, and check again.",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -115,7 +115,7 @@ def _table_repaired(db: Database, table_id: int) -> bool:
     table = snapshot.tables.get(table_id)
     if table is None:
         return False  # it was dropped meanwhile
-    name = f"{_quoted(snapshot.schemas[table.schema_id])}.{_quoted(table.name)}"
+    name = quoted(snapshot.schemas[table.schema_id], table.name)
     try:
         result = db.sql("CALL mobula.repair_index($1)", [name])
     except MobulaError as error:
@@ -123,10 +123,6 @@ def _table_repaired(db: Database, table_id: int) -> bool:
         return False
     say(f"{name}: {result.tag}")
     return True
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 # --- what is shown --------------------------------------------------------------------------------

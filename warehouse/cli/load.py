@@ -9,7 +9,7 @@ import typer
 
 from storage.clock import SystemClock
 from storage.errors import InvalidRequest
-from warehouse.cli.arguments import Root, TableName
+from warehouse.cli.arguments import Quiet, Root, TableName
 from warehouse.cli.command import RootCommand
 from warehouse.cli.output import say
 from warehouse.cli.session import Session, fold_name
@@ -79,7 +79,6 @@ Ignore = Annotated[
     bool,
     typer.Option("--ignore", help="Rows are left out whose key the table has already."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -10,23 +10,18 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import Progress, TaskID
 
 from storage.errors import MobulaError
+from storage.snapshot.model import TableState
 from storage.table_health import TableHealth, table_health
-from warehouse.cli.arguments import FormatOption, Root
+from warehouse.cli.arguments import FormatOption, Quiet, Root
 from warehouse.cli.command import RootCommand
 from warehouse.cli.output import Format, say, show, size_text
-from warehouse.cli.session import Session
+from warehouse.cli.session import Session, fold_name
 from warehouse.database import Database
 from warehouse.maintain import maintain, tables_named
+from warehouse.progress import rows_bar
 
 __all__ = ["register"]
 
@@ -43,7 +38,6 @@ Recluster = Annotated[
     bool,
     typer.Option("--recluster", help="Also sort files together until none overlap."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -62,9 +56,9 @@ def compact(
 ) -> None:
     """Flush tables and write their files anew without deleted rows. Others may go on writing."""
     with Session.of(context).open(root) as db:
-        for name in tables_named(db.snapshot(), tables or ()):
+        for name, table in _named(db, tables).items():
             with _bar(db, quiet):
-                count = maintain(db, name, recluster=recluster)
+                count = maintain(db, table, recluster=recluster)
             say(f"{name}: {count:,} files were rewritten")
 
 
@@ -76,12 +70,16 @@ def stats(
 ) -> None:
     """Show how tables lie in their files: levels, overlap, deleted rows, deltas, indexes."""
     with Session.of(context).open(root) as db:
-        found = tables_named(db.snapshot(), tables or ())
+        found = _named(db, tables)
     rows = [(name, *_values(table_health(table), output)) for name, table in found.items()]
     columns = ["table", *(field.name for field in dataclasses.fields(TableHealth))]
     if output is Format.table:
         columns = [column.replace("_", " ") for column in columns]
     show(columns, rows, output, expanded=len(rows) == 1)
+
+
+def _named(db: Database, tables: list[str] | None) -> dict[str, TableState]:
+    return tables_named(db.snapshot(), [fold_name(name) for name in tables or ()])
 
 
 def _values(health: TableHealth, output: Format) -> Iterator[object]:
@@ -102,15 +100,7 @@ def _bar(db: Database, quiet: bool) -> Iterator[None]:
         yield
         return
     over = threading.Event()
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("rows"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
+    with rows_bar(console, transient=True) as bar:
         looking = threading.Thread(
             target=_follow, args=(db, bar, bar.add_task("waiting", total=None), over)
         )

@@ -38,6 +38,7 @@ from warehouse.planning.query import QueryPlanner
 from warehouse.planning.source_options import copy_format
 from warehouse.planning.texts import SqlTextParser
 from warehouse.syntax import commands
+from warehouse.syntax.quoting import quoted
 from warehouse.syntax.statements import StatementGrammar
 from warehouse.syntax.tree import QueryNode
 
@@ -129,13 +130,9 @@ def _plain(url: str) -> str:
 
 
 def _select(table: tuple[str, ...], columns: tuple[str, ...]) -> QueryNode:
-    listed = ", ".join(_quoted(name) for name in columns)
-    place = ".".join(_quoted(part) for part in table)
+    listed = ", ".join(quoted(name) for name in columns)
+    place = quoted(*table)
     return StatementGrammar(f"SELECT {listed} FROM {place}").query()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _check_names(names: tuple[str, ...], kind: SourceFormat) -> None:
