@@ -130,7 +130,7 @@ class Maintainer:
 
         Args: table_id: of one table; None: all.
         """
-        async with self.until_stopped():
+        async with self._sequencer.until_stopped():
             return await self._flush_now(table_id)
 
     async def _flush_now(self, table_id: int | None) -> int:
@@ -156,7 +156,7 @@ class Maintainer:
 
         Args: table_id: of one table; None: all.
         """
-        async with self.until_stopped():
+        async with self._sequencer.until_stopped():
             return await self._compact_now(table_id)
 
     async def _compact_now(self, table_id: int | None) -> int:
@@ -188,7 +188,7 @@ class Maintainer:
         """
         policy = dataclasses.replace(self._compaction, merge_rows_max=MERGE_ROWS_MAX)
         count = 0
-        async with self.until_stopped():
+        async with self._sequencer.until_stopped():
             for wanted in self._tables(table_id):
                 while found := await self._recluster_step(wanted, policy):
                     count += found
@@ -269,16 +269,6 @@ class Maintainer:
             )
             await self._sequencer.submit(Transaction(operations=(operation,)))
         return bool(due)
-
-    @contextlib.asynccontextmanager
-    async def until_stopped(self) -> AsyncIterator[None]:
-        """Whatever goes wrong once the primary has stopped: the caller hears that it has."""
-        try:
-            yield
-        except MobulaError as error:
-            if (stopped := self._sequencer.stopped) is not None:
-                raise stopped from error
-            raise
 
     @contextlib.asynccontextmanager
     async def without_merges(self, table_id: int) -> AsyncIterator[None]:

@@ -31,6 +31,7 @@ from actors.operations import (
 from actors.primary.attempts import Attempts
 from actors.primary.bulk import Bulk
 from actors.primary.checkpoints import Checkpoints
+from actors.primary.collector import Collector
 from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
@@ -46,6 +47,7 @@ from actors.primary.tables import cluster_by, first_schema
 from actors.primary.task_log import TaskLog
 from actors.primary.transactions import Transactions, files_with
 from storage.clock import Clock
+from storage.collection.policy import RetentionPolicy
 from storage.errors import (
     Conflict,
     Fenced,
@@ -91,14 +93,19 @@ class Primary:
         limits: SequencerLimits | None = None,
         keyed: KeyedLimits | None = None,
         rewriter: Rewriter | None = None,
+        retention: RetentionPolicy | None = None,
     ) -> None:
         self._reign = reign
         self._store = store
         self._clock = clock
         self._ids = ids
         self._keyed = keyed or KeyedLimits()
-        prefix, room = index_prefix(reign.snapshot.branch_id, reign.epoch), self._keyed.index_bytes
-        self._indexes = Indexes(store, ids=ids, name_prefix=prefix, budget_bytes=room)
+        self._indexes = Indexes(
+            store,
+            ids=ids,
+            name_prefix=lambda: self._prefix(index_prefix),
+            budget_bytes=self._keyed.index_bytes,
+        )
         self.attempts = Attempts()
         self._settler = Settler()
         self._sequencer = Sequencer(
@@ -136,8 +143,20 @@ class Primary:
         self._checkpoints = Checkpoints(
             store, ids, policy or CheckpointPolicy(), lambda: self.snapshot, tail_groups
         )
+        self._retention = retention or RetentionPolicy()
         self._listeners: dict[str, Callable[[int], None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+
+    @functools.cached_property
+    def collector(self) -> Collector:
+        """What deletes the past."""
+        return Collector(
+            self._store,
+            self._sequencer,
+            self._checkpoints,
+            clock=self._clock,
+            policy=self._retention,
+        )
 
     def start(self) -> None:
         """Begin serving; call once, inside the event loop."""
@@ -146,6 +165,7 @@ class Primary:
         self._spawn(self._beat())
         self._spawn(self._checkpoints.run())
         self._spawn(self._maintainer.run())
+        self._spawn(self.collector.run())
         self._maintainer.wake()
         self._checkpoints.wake()
 
@@ -328,7 +348,7 @@ class Primary:
         target = IngestTarget(
             table_name=table.name,
             schema=table.schema,
-            name_prefix=data_prefix(self.snapshot.branch_id, self._reign.epoch),
+            name_prefix=self._prefix(data_prefix),
             cluster_by=table.sort_order,
             options=table.options,
             checks=table.checks,
@@ -336,13 +356,17 @@ class Primary:
         )
         return TableInfo(table_id=table.id, target=target)
 
+    def _prefix(self, kind: Callable[[str, int, int], str]) -> str:
+        """What the name of an object begins with that is written from now on."""
+        return kind(self.snapshot.branch_id, self._reign.epoch, self.snapshot.lsn)
+
     def new_table(self, operation: NewTable) -> TableInfo:
         """Where the first rows of a table go that does not exist yet; its id is not known."""
         schema = first_schema(operation)
         target = IngestTarget(
             table_name=operation.name,
             schema=schema,
-            name_prefix=data_prefix(self.snapshot.branch_id, self._reign.epoch),
+            name_prefix=self._prefix(data_prefix),
             cluster_by=cluster_by(operation, schema),
             options=operation.options,
         )
@@ -384,7 +408,7 @@ class Primary:
 
         Returns: how many indexes. Raises: see `IndexRepair.run`.
         """
-        async with self._maintainer.until_stopped():
+        async with self._sequencer.until_stopped():
             return await self._repair.run(table_id)
 
     def listen(self, name: str, listener: Callable[[int], None]) -> None:
@@ -397,7 +421,8 @@ class Primary:
 
     def status(self) -> dict[str, Any]:
         """What `mobula status` shows of the primary."""
-        error = self._checkpoints.last_error or self._maintainer.last_error
+        parts = (self._checkpoints, self._maintainer, self.collector)
+        error = next((part.last_error for part in parts if part.last_error), None)
         return {
             "owner": self._reign.owner.id,
             "address": self._reign.owner.address,
@@ -412,6 +437,7 @@ class Primary:
             "compactions": self.maintenance.counts.get("compact", 0),
             "flushed_bytes": self.maintenance.written_bytes.get("flush", 0),
             "compacted_bytes": self.maintenance.written_bytes.get("compact", 0),
+            **self.collector.status(),
             "open_transactions": len(self.transactions),
             "store_away": self._sequencer.away,
             "stopped": str(self.stopped) if self.stopped else None,
