@@ -446,7 +446,7 @@ def _primary(
         policy=settings.checkpoints,
         limits=settings.sequencer,
         keyed=settings.keyed,
-        rewriter=make_rewriter(OwnRewriter(store, ids)),
+        rewriter=make_rewriter(OwnRewriter(store, ids, node.settings.keyed.tasks_max)),
     )
 
 

@@ -114,11 +114,10 @@ class Primary:
         self._maintainer = Maintainer(
             self._sequencer,
             self._indexes,
-            rewriter=rewriter or OwnRewriter(store, ids),
+            rewriter=rewriter or OwnRewriter(store, ids, self._keyed.tasks_max),
             log=self.maintenance,
             clock=clock,
-            policy=self._keyed.flush,
-            compaction=self._keyed.compaction,
+            limits=self._keyed,
             table_info=self._info,
         )
         self._bulk = Bulk(store, self._indexes)

@@ -60,6 +60,7 @@ class PrimaryTasks:
 
     ingest: IngestTasks
     rewriting: StartRewriting
+    cluster_cpus: Callable[[], float]
 
 
 class PrimaryShell(StreamingShell):
@@ -242,7 +243,9 @@ class PrimaryShell(StreamingShell):
             fetch_rows=fetch_rows,
             queries=QueryLog("", SystemClock(), ids, self._meter.query_ended),
             make_ingest=lambda own: RayIngest(own, self._node, self._tasks.ingest),
-            make_rewriter=lambda own: RayRewriter(own, self._node, self._tasks.rewriting),
+            make_rewriter=lambda own: RayRewriter(
+                own, self._node, self._tasks.rewriting, self._tasks.cluster_cpus
+            ),
             observe=self._observe,
             force=force,
         )
