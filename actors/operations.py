@@ -40,6 +40,7 @@ __all__ = [
     "NewType",
     "NewWarehouse",
     "Operation",
+    "SetTableOptions",
     "TruncateTable",
     "WriteMode",
     "WriteOperation",
@@ -171,6 +172,18 @@ class ClusterTable:
     name: str
     cluster_by: tuple[str, ...]
     order: str = "lexical"
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTableOptions:
+    """ALTER TABLE … SET (…) and RESET (…): options that get a value, and those that get the
+    database's again."""
+
+    schema: str
+    name: str
+    options: Mapping[str, int | str] = field(default_factory=dict)
+    reset: tuple[str, ...] = ()
     if_exists: bool = False
 
 
@@ -357,6 +370,7 @@ Operation = (
     | NewType
     | DropType
     | ClusterTable
+    | SetTableOptions
     | CommentOnTable
     | AdvanceSequence
     | AppendRows

@@ -22,7 +22,10 @@ __all__ = ["flush", "flush_is_due", "fullness"]
 
 
 def fullness(policy: FlushPolicy, table: TableState) -> float:
-    """How much of what the policy allows the deltas of a table are: a flush is due from 1 on."""
+    """How much of what the policy allows the deltas of a table are: a flush is due from 1 on.
+
+    How old they are, whoever saw them come knows.
+    """
     deltas = table.deltas
     if not deltas:
         return 0.0

@@ -8,6 +8,7 @@ import numpy as np
 
 from storage.overlap import Ranks, extents, levels
 from storage.snapshot.model import TableState
+from storage.table_options import options_text
 
 __all__ = ["TableHealth", "table_health"]
 
@@ -25,6 +26,7 @@ class TableHealth:
         depth_max, depth_mean: files that may have rows between the same two keys: at most, and
             where a row of a file is, on average; None: there is no order to look at.
         space_amplification: rows stored for each that is there; 1.0 without rows.
+        options: those that were given, `name=value`; None: none were.
     """
 
     rows: int
@@ -40,6 +42,7 @@ class TableHealth:
     depth_max: int | None
     depth_mean: float | None
     space_amplification: float
+    options: str | None
 
 
 def table_health(table: TableState) -> TableHealth:
@@ -61,6 +64,7 @@ def table_health(table: TableState) -> TableHealth:
         depth_max=depth_max,
         depth_mean=depth_mean,
         space_amplification=table.stored_row_count / table.row_count if table.row_count else 1.0,
+        options=", ".join(options_text(table.options)) or None,
     )
 
 

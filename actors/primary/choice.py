@@ -11,6 +11,7 @@ from storage.compaction_plan import RewriteTask, next_task
 from storage.compaction_policy import CompactionPolicy
 from storage.errors import CorruptData, MobulaError, OutOfMemory
 from storage.snapshot.model import Snapshot, TableState
+from storage.table_options import compaction_policy, is_maintained
 
 __all__ = ["LOOK_MS", "PARTS_MAX", "Choice"]
 
@@ -23,17 +24,18 @@ class Choice:
 
     def __init__(
         self,
-        policy: CompactionPolicy,
+        database: CompactionPolicy,
         *,
         rows_max: Callable[[TableState], int],
         clock: Clock,
         look_later: Callable[[float], None],
     ) -> None:
         """Args:
+        database: for tables without options of their own.
         rows_max: of a file of a table.
         look_later: called with the seconds after which a table is to be looked at again.
         """
-        self._policy = policy
+        self._database = database
         self._rows_max = rows_max
         self._clock = clock
         self._look_later = look_later
@@ -46,6 +48,10 @@ class Choice:
     def error(self) -> MobulaError | None:
         """Why a file cannot be written anew; None: all can."""
         return next(iter(self._avoided.values()), None)
+
+    def policy(self, table: TableState) -> CompactionPolicy:
+        """Of a table."""
+        return compaction_policy(self._database, table.options)
 
     def forget(self, snapshot: Snapshot) -> None:
         """Forget tables and files that are not there any more."""
@@ -64,7 +70,7 @@ class Choice:
         A table in which nothing was due is not looked at before it has changed; one of many files
         not with every commit, but once a while.
         """
-        if self._tidy.get(table.id) is table:
+        if self._tidy.get(table.id) is table or not is_maintained(table.options):
             return None
         if len(table.files) + len(table.bitmaps) > PARTS_MAX:
             now_ms = self._clock.monotonic_ms()
@@ -73,7 +79,7 @@ class Choice:
                 return None
             self._looked_ms[table.id] = now_ms
         avoid = {file_id for table_id, file_id in self._avoided if table_id == table.id}
-        task = next_task(self._policy, table, self._rows_max(table), avoid)
+        task = next_task(self.policy(table), table, self._rows_max(table), avoid)
         if task is None:
             self._tidy[table.id] = table
         return task

@@ -30,11 +30,11 @@ from actors.primary.rewriter import Rewriter
 from actors.primary.sequencer import Sequencer
 from actors.primary.task_log import TaskLog
 from actors.primary.upkeep import Upkeep
+from actors.primary.waiting import Waiting
 from storage.clock import Clock
 from storage.compaction_plan import RewriteTask, files_due, holes_task, tidy_task
 from storage.compaction_policy import CompactionPolicy
 from storage.errors import Conflict, InternalError, MobulaError, Unavailable
-from storage.flush import flush_is_due, fullness
 from storage.snapshot.model import Snapshot, TableState
 
 __all__ = ["Maintainer"]
@@ -64,19 +64,19 @@ class Maintainer:
         self.rewriter = rewriter
         self.upkeep = Upkeep(sequencer, indexes, rewriter=rewriter, log=log, table_info=table_info)
         self._clock = clock
-        self._policy = limits.flush
-        self._compaction = limits.compaction
         self._due = asyncio.Event()
         self._progress = asyncio.Condition()
         self._lanes = Lanes(
             lambda work: limits.tasks_max if work == "index" else rewriter.side_by_side
         )
         self._choice = Choice(
-            self._compaction,
+            limits.compaction,
             rows_max=self.upkeep.rows_max,
             clock=clock,
             look_later=self._look_later,
         )
+        self._waiting = Waiting(limits.flush, clock, self._look_later)
+        self._timer: asyncio.TimerHandle | None = None
         self._begun: dict[int, int] = {}  # by table, which compaction of all was begun last
         self._resting: dict[Lane, MobulaError] = {}  # that failed, and are tried again later
         self._broken: MobulaError | None = None  # why no pass is made
@@ -91,7 +91,13 @@ class Maintainer:
         self._due.set()
 
     def _look_later(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self._due.set)
+        loop = asyncio.get_running_loop()
+        when = loop.time() + seconds
+        if self._timer is not None:
+            if loop.time() < self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(when, self._due.set)
 
     # --- by itself --------------------------------------------------------------------------------
 
@@ -119,9 +125,8 @@ class Maintainer:
         self._choice.forget(snapshot)
         self._resting = {k: v for k, v in self._resting.items() if k.table_id in snapshot.tables}
         tables = list(snapshot.tables.values())
-        full = [(fullness(self._policy, table), table) for table in tables if table.deltas]
-        for share, table in sorted(full, key=lambda one: -one[0]):
-            if share >= 1 and self._may_begin(lane := Lane("flush", table.id)):
+        for table in self._waiting.due(snapshot):
+            if self._may_begin(lane := Lane("flush", table.id)):
                 yield lane, self.upkeep.flush(table, snapshot)
         for table in tables:
             lane = Lane("index", table.id)
@@ -234,7 +239,7 @@ class Maintainer:
                     some = [i for i in due if i in left]
                     if table is None or not some:
                         break
-                    task = holes_task(table, some, self._compaction.task_files_max)
+                    task = holes_task(table, some, self._choice.policy(table).task_files_max)
                     with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
                         await self.upkeep.compact(table, task, snapshot)
                         count += len(task.file_ids)
@@ -246,19 +251,19 @@ class Maintainer:
 
         Args: table_id: of one table; None: all.
         """
-        policy = dataclasses.replace(self._compaction, merge_rows_max=MERGE_ROWS_MAX)
         count = 0
         async with self.until_stopped():
             for wanted in self._tables(table_id):
-                while found := await self._recluster_step(wanted, policy):
+                while found := await self._recluster_step(wanted):
                     count += found
         return count
 
-    async def _recluster_step(self, table_id: int, policy: CompactionPolicy) -> int:
+    async def _recluster_step(self, table_id: int) -> int:
         async with self._held(Lane("compact", table_id)):
             snapshot = self._sequencer.snapshot
             if (table := snapshot.tables.get(table_id)) is None:
                 return 0
+            policy = dataclasses.replace(self._choice.policy(table), merge_rows_max=MERGE_ROWS_MAX)
             if (task := tidy_task(policy, table, self.upkeep.rows_max(table))) is None:
                 return 0
             with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
@@ -296,7 +301,7 @@ class Maintainer:
 
     def _is_full(self, table_id: int) -> bool:
         table = self._sequencer.working.tables.get(table_id)
-        return table is not None and flush_is_due(self._policy, table, self._policy.full)
+        return table is not None and self._waiting.is_full(table)
 
 
 def _told(error: BaseException) -> MobulaError:

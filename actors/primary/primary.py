@@ -443,7 +443,7 @@ class Primary:
 
     def _committed(self, snapshot: Snapshot, group: Group) -> None:
         self._checkpoints.committed(group.size_bytes)
-        if group.tables:
+        if group.tables or group.catalogue:
             self._maintainer.wake()
         for listener in list(self._listeners.values()):
             listener(snapshot.lsn)

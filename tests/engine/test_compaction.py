@@ -143,3 +143,17 @@ def test_orders_that_cannot_be(table: Database) -> None:
         table.sql("ALTER TABLE nowhere CLUSTER BY (k)")
     assert table.sql("ALTER TABLE IF EXISTS nowhere CLUSTER BY (k)").tag == "ALTER TABLE"
     assert state(table).cluster_by is None
+
+
+def test_options_of_a_table(table: Database) -> None:
+    table.sql("ALTER TABLE t SET (flush_rows = 500, holes_max = '0.25', flush_bytes = '1 MB')")
+    shown = "SELECT reloptions FROM pg_class WHERE relname = 't'"
+    given = ["flush_bytes=1048576", "flush_rows=500", "holes_max=0.25", "micropartition_rows=5000"]
+    assert table.sql(shown).rows() == [(given,)]
+    table.sql("ALTER TABLE t RESET (flush_rows, holes_max, flush_bytes, depth_max)")
+    assert table.sql(shown).rows() == [(["micropartition_rows=5000"],)]
+    with pytest.raises(InvalidRequest, match="flush_rows = 0: expected 1 to"):
+        table.sql("ALTER TABLE t SET (flush_rows = 0)")
+    with pytest.raises(UnknownObject):
+        table.sql("ALTER TABLE u RESET (flush_rows)")
+    assert table.sql("ALTER TABLE IF EXISTS u RESET (flush_rows)").tag == "ALTER TABLE"

@@ -45,6 +45,7 @@ from warehouse.planning.definitions import (
     plan_create_schema,
     plan_create_type,
     plan_drop,
+    plan_table_options,
     plan_truncate,
 )
 from warehouse.planning.explain import explain, explained
@@ -271,6 +272,8 @@ def _definition(tree: Any, queries: QueryPlanner, latest: Snapshot) -> Plan:
             return plan_drop(tree, session, latest)
         case commands.AlterTableCluster():
             return plan_cluster(tree, session, latest)
+        case commands.AlterTableOptions():
+            return plan_table_options(tree, session, latest)
         case commands.CommentNode():
             return plan_comment(tree, session, latest)
         case commands.LaterWrite():

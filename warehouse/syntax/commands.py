@@ -9,6 +9,7 @@ from warehouse.syntax.tree import Node, QueryNode, TypeName
 
 __all__ = [
     "AlterTableCluster",
+    "AlterTableOptions",
     "CallNode",
     "CheckDef",
     "ColumnDef",
@@ -124,6 +125,15 @@ class AlterTableCluster(Node, frozen=True):
 
     name: tuple[str, ...]
     cluster: tuple[str, tuple[str, ...]] | None
+    exists: bool = False
+
+
+class AlterTableOptions(Node, frozen=True):
+    """ALTER TABLE [IF EXISTS] name SET (options) or RESET (names)."""
+
+    name: tuple[str, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+    reset: tuple[str, ...] = ()
     exists: bool = False
 
 

@@ -191,15 +191,7 @@ class StatementGrammar(ModificationGrammar):
         name = self.label("an option")
         if self.at_operator(",", ")"):
             return name, True
-        token = self.token
-        if token.kind not in ("word", "name", "string", "number"):
-            self.fail(f"expected the value of {name}")
-        self.advance()
-        if token.kind == "number":
-            return name, int(token.value) if token.value.isdigit() else float(token.value)
-        if token.kind == "word" and token.value in ("true", "false", "on", "off"):
-            return name, token.value in ("true", "on")
-        return name, token.value
+        return name, self.option_value(name)
 
     # --- the rest ---------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ def test_stats_of_all_tables_and_of_one(mobula: Mobula, shop: str) -> None:
     assert "public.plain" not in shown
     header, *lines = mobula("stats", shop, "--format", "csv", "public.plain").stdout.splitlines()
     assert header.startswith("table,rows,deleted_rows")
-    assert lines == ["public.plain,0,0,0,0,0,0,0,0,0,,,,1.0"]
+    assert lines == ["public.plain,0,0,0,0,0,0,0,0,0,,,,1.0,"]
 
 
 def test_compact_takes_holes_and_with_recluster_overlaps(mobula: Mobula, shop: str) -> None:
