@@ -318,6 +318,7 @@ class LoadFiles:
         left_out: rows of the files that are not written; locations in file 0 and on.
         checked_lsn: of what they were compared with.
         read_lsn: see `WriteRows`.
+        stored_bytes: of the files, and of all runs that were written for them.
         written, late: keys written since `checked_lsn` and since `read_lsn`, by key id; filled in
             when its turn has come.
     """
@@ -329,6 +330,7 @@ class LoadFiles:
     gone: Words
     left_out: Words
     checked_lsn: int
+    stored_bytes: int = 0
     read_lsn: int | None = None
     written: Mapping[int, Keys] = field(default_factory=dict)
     late: Mapping[int, Keys] = field(default_factory=dict)

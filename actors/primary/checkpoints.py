@@ -30,15 +30,19 @@ class Checkpoints:
         policy: CheckpointPolicy,
         newest: Callable[[], Snapshot],
         tail_groups: int,
+        *,
+        written: Callable[[int], None] = lambda size_bytes: None,
     ) -> None:
         """Args:
         newest: the newest durable snapshot.
         tail_groups: behind the newest checkpoint when we began; their bytes are not known.
+        written: hears of bytes that were written.
         """
         self._store = store
         self._ids = ids
         self._policy = policy
         self._newest = newest
+        self._written = written
         self._tail_bytes = 0
         self._tail_groups = tail_groups
         self._last: CheckpointInfo | None = None
@@ -67,6 +71,7 @@ class Checkpoints:
             self._tail_groups -= tail_groups
             self._before = {} if self._last is None else self._last.parts
             self._last = made
+            self._written(made.written_bytes)
             return made
 
     async def run(self) -> None:

@@ -44,6 +44,7 @@ from actors.primary.settler import Settler
 from actors.primary.state import WriterState
 from actors.primary.tables import cluster_by, first_schema
 from actors.primary.task_log import TaskLog
+from actors.primary.traffic import Traffic
 from actors.primary.transactions import Transactions, files_with
 from storage.clock import Clock
 from storage.errors import (
@@ -70,6 +71,7 @@ from storage.snapshot.model import (
     Snapshot,
     TableState,
 )
+from storage.table_health import amplification
 from storage.target import IngestTarget, to_number
 
 __all__ = ["Primary"]
@@ -110,7 +112,7 @@ class Primary:
             open_index=self._indexes.open,
             settle=self._settler.settle,
         )
-        self.maintenance = TaskLog(clock)
+        self.maintenance = TaskLog(clock, self.traffic.count)
         self._maintainer = Maintainer(
             self._sequencer,
             self._indexes,
@@ -131,12 +133,19 @@ class Primary:
             room=self._room,
         )
         self._reservations = Reservations(lambda: self._sequencer.working, self._sequencer.submit)
-        tail_groups = reign.snapshot.lsn - reign.checkpoint_lsn
-        self._checkpoints = Checkpoints(
-            store, ids, policy or CheckpointPolicy(), lambda: self.snapshot, tail_groups
-        )
+        self._checkpoints = self._made_checkpoints(policy or CheckpointPolicy())
         self._listeners: dict[str, Callable[[int], None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _made_checkpoints(self, policy: CheckpointPolicy) -> Checkpoints:
+        return Checkpoints(
+            self._store,
+            self._ids,
+            policy,
+            lambda: self.snapshot,
+            self._reign.snapshot.lsn - self._reign.checkpoint_lsn,
+            written=lambda size_bytes: self.traffic.count("checkpoint", 0, size_bytes),
+        )
 
     def start(self) -> None:
         """Begin serving; call once, inside the event loop."""
@@ -152,6 +161,11 @@ class Primary:
     def snapshot(self) -> Snapshot:
         """The newest durable snapshot."""
         return self._sequencer.snapshot
+
+    @property
+    def traffic(self) -> Traffic:
+        """Bytes written since it began."""
+        return self._sequencer.traffic
 
     @property
     def stopped(self) -> MobulaError | None:
@@ -397,6 +411,7 @@ class Primary:
     def status(self) -> dict[str, Any]:
         """What `mobula status` shows of the primary."""
         error = self._checkpoints.last_error or self._maintainer.last_error
+        written, now = self.traffic.written(), amplification(self.snapshot.tables.values())
         return {
             "owner": self._reign.owner.id,
             "address": self._reign.owner.address,
@@ -411,6 +426,13 @@ class Primary:
             "compactions": self.maintenance.counts.get("compact", 0),
             "flushed_bytes": self.maintenance.written_bytes.get("flush", 0),
             "compacted_bytes": self.maintenance.written_bytes.get("compact", 0),
+            "foreground_bytes": written.foreground,
+            "background_bytes": written.background,
+            "written": self.traffic.status(),
+            "written_by_table": self.traffic.by_table(),
+            "write_amplification": written.amplification,
+            "read_amplification": now.read,
+            "space_amplification": now.space,
             "open_transactions": len(self.transactions),
             "store_away": self._sequencer.away,
             "stopped": str(self.stopped) if self.stopped else None,

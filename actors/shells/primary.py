@@ -49,6 +49,7 @@ from storage.snapshot.model import IngestToken, Receipt
 
 __all__ = ["PrimaryShell", "PrimaryTasks"]
 
+MEASURE_S = 10.0  # as often as Ray hands values on
 LOOKUP_PAUSE_S = 5.0  # how long a virtual warehouse that was not found is not looked for
 
 S = TypeVar("S")
@@ -95,6 +96,7 @@ class PrimaryShell(StreamingShell):
         self._listening = Listening(served)
         self._lifelines = Lifelines(node_address(), self._gone)
         self._leaving = False
+        self._measuring = False
         self._promoting = asyncio.Lock()
         self._service = Opening(self._open)
 
@@ -250,7 +252,22 @@ class PrimaryShell(StreamingShell):
             force=force,
         )
         service.listen("warehouses", lambda lsn: self._push(service, lsn))
+        service.listen("metrics", lambda lsn: self._measure_soon(service))
         return service
+
+    def _measure_soon(self, service: PrimaryService) -> None:
+        """Something was written; what it is in all goes to the metrics now and then."""
+        if not self._measuring:
+            self._measuring = True
+            asyncio.get_running_loop().call_later(MEASURE_S, self._measure, service)
+
+    def _measure(self, service: PrimaryService) -> None:
+        self._measuring = False
+        status = service.status()
+        by = {"clients": status["foreground_bytes"], "maintenance": status["background_bytes"]}
+        self._meter.written(
+            by, read=status["read_amplification"], space=status["space_amplification"]
+        )
 
     async def _start_own(self) -> RayWorker:
         actor = self._start(self._node, self._make_planner)
