@@ -45,6 +45,7 @@ from actors.planner import (
     ModifyPlan,
     Parsed,
     Planner,
+    VacuumPlan,
     Verb,
     WritePlan,
 )
@@ -343,6 +344,8 @@ class PrimaryService:
                 return await self._additions.copy_from(plan, statement)
             case CallPlan():
                 return await self._procedures.call(plan, statement.session)
+            case VacuumPlan():
+                return await self._procedures.vacuum(plan)
             case _:
                 return await self._runner.run(plan, snapshot, 0.0)
 

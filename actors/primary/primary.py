@@ -46,6 +46,7 @@ from actors.primary.tables import cluster_by, first_schema
 from actors.primary.task_log import TaskLog
 from actors.primary.traffic import Traffic
 from actors.primary.transactions import Transactions, files_with
+from actors.primary.vacuum import vacuum
 from storage.clock import Clock
 from storage.errors import (
     Conflict,
@@ -387,6 +388,10 @@ class Primary:
     async def recluster(self, table_id: int | None = None) -> int:
         """See `Maintainer.recluster_now`."""
         return await self._maintainer.recluster_now(table_id)
+
+    async def vacuum(self, table_id: int, *, full: bool = False) -> int:
+        """See `vacuum.vacuum`."""
+        return await vacuum(self._maintainer, table_id, full=full)
 
     @functools.cached_property
     def _repair(self) -> IndexRepair:

@@ -269,17 +269,22 @@ def _tables(subject: Subject) -> Rows:
 def _statistics(subject: Subject) -> Rows:
     counts = (
         "seq_scan", "seq_tup_read", "n_tup_upd", "n_tup_hot_upd", "n_tup_newpage_upd",
-        "n_tup_del", "n_dead_tup", "vacuum_count", "autovacuum_count", "analyze_count",
+        "n_tup_del", "vacuum_count", "autovacuum_count", "analyze_count",
         "autoanalyze_count", "n_mod_since_analyze", "n_ins_since_vacuum",
     )  # fmt: skip
     tables = subject.definitions.states(subject.snapshot)
     found = [
-        (oids.object_oid(t.id), subject.snapshot.schemas[t.schema_id], t.name, t.row_count)
+        (
+            oids.object_oid(t.id),
+            subject.snapshot.schemas[t.schema_id],
+            t.name,
+            t.row_count,
+            t.stored_row_count - t.row_count,
+        )
         for t in tables
     ]
-    rows = rows_of(
-        ("relid", "schemaname", "relname", "n_live_tup"), found, **dict.fromkeys(counts, 0)
-    )
+    names = ("relid", "schemaname", "relname", "n_live_tup", "n_dead_tup")
+    rows = rows_of(names, found, **dict.fromkeys(counts, 0))
     return Rows(rows.count, {**rows.columns, "n_tup_ins": rows.columns["n_live_tup"]})
 
 

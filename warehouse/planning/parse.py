@@ -44,6 +44,7 @@ _WRITES = (
     commands.CreateType,
     commands.Drop,
     commands.LaterWrite,
+    commands.Vacuum,
     Insert,
     Update,
     Delete,

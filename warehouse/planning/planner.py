@@ -62,6 +62,7 @@ from warehouse.planning.shows import (
     plan_describe_warehouse,
     plan_show,
 )
+from warehouse.planning.vacuum import plan_vacuum
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
 from warehouse.syntax.modifications_tree import (
@@ -169,6 +170,8 @@ class SqlPlanner:
                 return plan_show(tree, session, latest, queries.observed.get("warehouses", ()))
             case commands.CallNode():
                 return plan_call(tree, queries)
+            case commands.Vacuum():
+                return plan_vacuum(tree, session, latest)
             case Insert() | Update() | Delete() | Merge():
                 return self._modification(tree, queries, latest)
             case Truncate():

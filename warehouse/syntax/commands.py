@@ -27,6 +27,7 @@ __all__ = [
     "KeyDef",
     "LaterWrite",
     "Show",
+    "Vacuum",
 ]
 
 
@@ -135,6 +136,15 @@ class AlterTableOptions(Node, frozen=True):
     options: tuple[tuple[str, Any], ...] = ()
     reset: tuple[str, ...] = ()
     exists: bool = False
+
+
+class Vacuum(Node, frozen=True):
+    """VACUUM, or ANALYZE alone, of tables, each with columns; of none: of all. VACUUM ANALYZE is no
+    more than VACUUM."""
+
+    tables: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    vacuum: bool = True
+    full: bool = False
 
 
 class CommentNode(Node, frozen=True):

@@ -23,15 +23,15 @@ from warehouse.syntax.commands import (
     Show,
 )
 from warehouse.syntax.later import NOUNS, QUALIFIED, READS, WRITES, not_yet
-from warehouse.syntax.modifications import ModificationGrammar
 from warehouse.syntax.tree import QueryNode
+from warehouse.syntax.vacuum import VacuumGrammar
 
 __all__ = ["StatementGrammar"]
 
 SHOWN = ("tables", "schemas", "warehouses")
 
 
-class StatementGrammar(ModificationGrammar):
+class StatementGrammar(VacuumGrammar):
     """Parses one statement. `statement()` is the entry."""
 
     def statement(self) -> Any:
@@ -67,6 +67,8 @@ class StatementGrammar(ModificationGrammar):
                 return self._copy()
             case "call":
                 return self._call()
+            case "vacuum" | "analyze" | "analyse":
+                return self.vacuum()
             case "comment":
                 return self._comment()
             case "alter" if (found := self.alter_table()) is not None:
