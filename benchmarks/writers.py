@@ -121,6 +121,7 @@ class WriterProcess:
     def close(self) -> None:
         """Let it close what it holds, then end it. Does nothing for one that has ended."""
         if self._process.poll() is None:
+            self.resume()  # one that is stopped hears nothing
             try:
                 self.ask(CLOSE_SECONDS, close=0)
             except WriterFailedError:

@@ -123,6 +123,7 @@ class Maintainer:
         self._sequencer.refuse_away()  # what it would upload could not be committed
         snapshot = self._sequencer.snapshot
         self._choice.forget(snapshot)
+        self.upkeep.forget(snapshot)
         self._resting = {k: v for k, v in self._resting.items() if k.table_id in snapshot.tables}
         tables = list(snapshot.tables.values())
         for table in self._waiting.due(snapshot):
@@ -227,7 +228,8 @@ class Maintainer:
         count = 0
         for wanted in self._tables(table_id):
             flushed, compacted = Lane("flush", wanted), Lane("compact", wanted)
-            async with self._held(flushed), self._held(compacted):  # they may leave holes
+            # Both may leave holes; no flush is kept waiting for a compaction.
+            async with self._held(compacted), self._held(flushed):
                 known = self._sequencer.snapshot.tables.get(wanted)
             left = set() if known is None else set(files_due(ALL_HOLES, known))
             while left:

@@ -44,6 +44,7 @@ class Upkeep:
         self.rewriter = rewriter
         self._log = log
         self._info = table_info
+        self._calm: dict[int, tuple[TableIndex, TableState]] = {}  # in which nothing was due
 
     def rows_max(self, table: TableState) -> int:
         """Of a file of the table."""
@@ -92,7 +93,17 @@ class Upkeep:
             return False
         if table_id in self._indexes.rebuilt:
             return True
-        return any(any(_due(index, table, key.id)) for key in table.keys)
+        calm = self._calm.get(table_id)
+        if calm is not None and calm[0] is index and calm[1] is table:
+            return False  # as it was
+        due = any(any(_due(index, table, key.id)) for key in table.keys)
+        if not due:
+            self._calm[table_id] = (index, table)
+        return due
+
+    def forget(self, snapshot: Snapshot) -> None:
+        """Forget tables that are not there any more."""
+        self._calm = {i: found for i, found in self._calm.items() if i in snapshot.tables}
 
     async def merge_runs(self, table: TableState) -> None:
         """Those of a durable table that are due, once. Raises Conflict: it was dropped."""
