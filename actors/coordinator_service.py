@@ -128,8 +128,7 @@ class CoordinatorService:
         runner = QueryRunner(
             planner=planner,
             reader=reader,
-            latest=follower.latest,
-            newest=follower.advance,
+            snapshots=follower,
             pool=workers,
             share=share,
             clock=clock,
@@ -139,8 +138,7 @@ class CoordinatorService:
             observe=observe,
         )
         coordinator = Coordinator(found, follower, runner, workers, queries)
-        holder = f"virtual warehouse {found.name}, process {os.getpid()}"
-        claim = Claim(store, clock=clock, ids=ids, holder=holder, oldest=queries.oldest_lsn)
+        claim = Claim(store, clock=clock, ids=ids, holder=found.name, oldest=queries.oldest_lsn)
         return cls(coordinator, follower, store, clock, meter=meter, claim=claim)
 
     # --- clients ----------------------------------------------------------------------------------

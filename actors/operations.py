@@ -41,6 +41,7 @@ __all__ = [
     "NewType",
     "NewWarehouse",
     "Operation",
+    "SetTableOptions",
     "TruncateTable",
     "WriteMode",
     "WriteOperation",
@@ -172,6 +173,18 @@ class ClusterTable:
     name: str
     cluster_by: tuple[str, ...]
     order: str = "lexical"
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTableOptions:
+    """ALTER TABLE … SET (…) and RESET (…): options that get a value, and those that get the
+    database's again."""
+
+    schema: str
+    name: str
+    options: Mapping[str, int | str] = field(default_factory=dict)
+    reset: tuple[str, ...] = ()
     if_exists: bool = False
 
 
@@ -323,6 +336,7 @@ class LoadFiles:
         left_out: rows of the files that are not written; locations in file 0 and on.
         checked_lsn: of what they were compared with.
         read_lsn: see `WriteRows`.
+        stored_bytes: of the files, and of all runs that were written for them.
         written, late: keys written since `checked_lsn` and since `read_lsn`, by key id; filled in
             when its turn has come.
     """
@@ -334,6 +348,7 @@ class LoadFiles:
     gone: Words
     left_out: Words
     checked_lsn: int
+    stored_bytes: int = 0
     read_lsn: int | None = None
     written: Mapping[int, Keys] = field(default_factory=dict)
     late: Mapping[int, Keys] = field(default_factory=dict)
@@ -375,6 +390,7 @@ Operation = (
     | NewType
     | DropType
     | ClusterTable
+    | SetTableOptions
     | CommentOnTable
     | AdvanceSequence
     | AppendRows

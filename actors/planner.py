@@ -51,6 +51,7 @@ __all__ = [
     "RowLayout",
     "RowsPlan",
     "SourcePlan",
+    "VacuumPlan",
     "Verb",
     "Version",
     "WritePlan",
@@ -339,6 +340,15 @@ class CallPlan:
     arguments: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VacuumPlan:
+    """VACUUM, or ANALYZE alone, of tables; `full`: also in their order."""
+
+    table_ids: tuple[int, ...]
+    vacuum: bool
+    full: bool
+
+
 Plan = (
     QueryPlan
     | ExplainPlan
@@ -350,6 +360,7 @@ Plan = (
     | CopyFromPlan
     | CopyToPlan
     | CallPlan
+    | VacuumPlan
 )
 
 

@@ -1,5 +1,5 @@
-"""What CALL may ask of the primary: checkpoints, flushes, compactions, indexes made anew, tables
-left behind.
+"""What CALL, VACUUM and ANALYZE may ask of the primary: checkpoints, flushes, compactions, indexes
+made anew, tables left behind.
 
 None of them is a transaction of the caller's: their receipt says how far the log is.
 """
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from actors.messages import CommitReply, Session
-from actors.planner import CallPlan
+from actors.planner import CallPlan, VacuumPlan
 from actors.primary.primary import Primary
 from actors.temporary import SILENT_MS
 from storage.errors import InvalidRequest, UnknownObject
@@ -64,6 +64,17 @@ class Procedures:
             raise InvalidRequest(f"it is called as {_PROCEDURES[plan.procedure]}", "42883")
         hint = nearest(plan.procedure, _PROCEDURES)
         raise UnknownObject(f"procedure {plan.procedure} does not exist{hint}", "42883")
+
+    async def vacuum(self, plan: VacuumPlan) -> CommitReply:
+        """VACUUM and ANALYZE. Statistics of files are exact and always there; deltas have none, so
+        to analyze a table is to flush it."""
+        for table_id in plan.table_ids:
+            if plan.vacuum:
+                await self._primary.vacuum(table_id, full=plan.full)
+            else:
+                await self._primary.flush(table_id)
+        receipt = self._receipt(self._primary.snapshot.lsn)
+        return CommitReply(receipt=receipt, tag="VACUUM" if plan.vacuum else "ANALYZE")
 
     def _done(self, what: str, count: int) -> CommitReply:
         receipt = self._receipt(self._primary.snapshot.lsn)

@@ -26,6 +26,7 @@ from actors.primary.publishable import refuse_collected
 from actors.primary.resolved import Resolved
 from actors.primary.rows import file_changes
 from actors.primary.state import WriterState
+from actors.primary.traffic import files_bytes
 from storage.errors import Conflict, InvalidRequest
 from storage.key_rows import key_text
 from storage.micropartition.physical import to_logical
@@ -109,6 +110,7 @@ class Bulk:
             gone=_joined(found.gone),
             left_out=_joined(found.left_out),
             checked_lsn=lsn,
+            stored_bytes=files_bytes(operation) + _merged_bytes(runs, opened),
             read_lsn=operation.read_lsn,
         )
 
@@ -141,6 +143,11 @@ class Bulk:
             f"{table.name}: {text} {taken.why}",
             "23505",
         )
+
+
+def _merged_bytes(runs: Mapping[int, OpenRun], opened: Mapping[int, Sequence[OpenRun]]) -> int:
+    """Of runs that were made of several."""
+    return sum(run.size_bytes for key_id, (run, _) in runs.items() if len(opened[key_id]) > 1)
 
 
 def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves) -> Resolved:

@@ -73,7 +73,9 @@ class Collector:
         *,
         clock: Clock,
         policy: RetentionPolicy,
+        packed: Callable[[int], None] = lambda size_bytes: None,
     ) -> None:
+        """Args: packed: called with the bytes of each pack that is written."""
         self._store = store
         self._sequencer = sequencer
         self._checkpoints = checkpoints
@@ -84,7 +86,7 @@ class Collector:
         self._roots = Roots(store)
         snapshot = sequencer.snapshot
         self._old_log = OldLog(
-            store, snapshot.database_id, snapshot.branch_id, policy, sequencer.confirm
+            store, snapshot.database_id, snapshot.branch_id, policy, sequencer.confirm, packed
         )
         self._busy = asyncio.Lock()
         self._uploads_ms = clock.monotonic_ms()  # when uploads were looked at

@@ -45,7 +45,9 @@ from actors.primary.settler import Settler
 from actors.primary.state import WriterState
 from actors.primary.tables import cluster_by, first_schema
 from actors.primary.task_log import TaskLog
+from actors.primary.traffic import Traffic
 from actors.primary.transactions import Transactions, files_with
+from actors.primary.vacuum import vacuum
 from storage.clock import Clock
 from storage.collection.policy import RetentionPolicy
 from storage.errors import (
@@ -72,6 +74,7 @@ from storage.snapshot.model import (
     Snapshot,
     TableState,
 )
+from storage.table_health import amplification
 from storage.target import IngestTarget, to_number
 
 __all__ = ["Primary"]
@@ -117,15 +120,14 @@ class Primary:
             open_index=self._indexes.open,
             settle=self._settler.settle,
         )
-        self.maintenance = TaskLog(clock)
+        self.maintenance = TaskLog(clock, self.traffic.count)
         self._maintainer = Maintainer(
             self._sequencer,
             self._indexes,
-            rewriter=rewriter or OwnRewriter(store, ids),
+            rewriter=rewriter or OwnRewriter(store, ids, self._keyed.tasks_max),
             log=self.maintenance,
             clock=clock,
-            policy=self._keyed.flush,
-            compaction=self._keyed.compaction,
+            limits=self._keyed,
             table_info=self._info,
         )
         self._bulk = Bulk(store, self._indexes)
@@ -139,10 +141,7 @@ class Primary:
             room=self._room,
         )
         self._reservations = Reservations(lambda: self._sequencer.working, self._sequencer.submit)
-        tail_groups = reign.snapshot.lsn - reign.checkpoint_lsn
-        self._checkpoints = Checkpoints(
-            store, ids, policy or CheckpointPolicy(), lambda: self.snapshot, tail_groups
-        )
+        self._checkpoints = self._made_checkpoints(policy or CheckpointPolicy())
         self._retention = retention or RetentionPolicy()
         self._listeners: dict[str, Callable[[int], None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -156,6 +155,17 @@ class Primary:
             self._checkpoints,
             clock=self._clock,
             policy=self._retention,
+            packed=lambda size_bytes: self.traffic.count("pack", 0, size_bytes),
+        )
+
+    def _made_checkpoints(self, policy: CheckpointPolicy) -> Checkpoints:
+        return Checkpoints(
+            self._store,
+            self._ids,
+            policy,
+            lambda: self.snapshot,
+            self._reign.snapshot.lsn - self._reign.checkpoint_lsn,
+            written=lambda size_bytes: self.traffic.count("checkpoint", 0, size_bytes),
         )
 
     def start(self) -> None:
@@ -173,6 +183,11 @@ class Primary:
     def snapshot(self) -> Snapshot:
         """The newest durable snapshot."""
         return self._sequencer.snapshot
+
+    @property
+    def traffic(self) -> Traffic:
+        """Bytes written since it began."""
+        return self._sequencer.traffic
 
     @property
     def stopped(self) -> MobulaError | None:
@@ -399,6 +414,10 @@ class Primary:
         """See `Maintainer.recluster_now`."""
         return await self._maintainer.recluster_now(table_id)
 
+    async def vacuum(self, table_id: int, *, full: bool = False) -> int:
+        """See `vacuum.vacuum`."""
+        return await vacuum(self._maintainer, table_id, full=full)
+
     @functools.cached_property
     def _repair(self) -> IndexRepair:
         return IndexRepair(self._sequencer, self._indexes, self._maintainer)
@@ -423,6 +442,7 @@ class Primary:
         """What `mobula status` shows of the primary."""
         parts = (self._checkpoints, self._maintainer, self.collector)
         error = next((part.last_error for part in parts if part.last_error), None)
+        written, now = self.traffic.written(), amplification(self.snapshot.tables.values())
         return {
             "owner": self._reign.owner.id,
             "address": self._reign.owner.address,
@@ -438,6 +458,13 @@ class Primary:
             "flushed_bytes": self.maintenance.written_bytes.get("flush", 0),
             "compacted_bytes": self.maintenance.written_bytes.get("compact", 0),
             **self.collector.status(),
+            "foreground_bytes": written.foreground,
+            "background_bytes": written.background,
+            "written": self.traffic.status(),
+            "written_by_table": self.traffic.by_table(),
+            "write_amplification": written.amplification,
+            "read_amplification": now.read,
+            "space_amplification": now.space,
             "open_transactions": len(self.transactions),
             "store_away": self._sequencer.away,
             "stopped": str(self.stopped) if self.stopped else None,
@@ -470,7 +497,7 @@ class Primary:
 
     def _committed(self, snapshot: Snapshot, group: Group) -> None:
         self._checkpoints.committed(group.size_bytes)
-        if group.tables:
+        if group.tables or group.catalogue:
             self._maintainer.wake()
         for listener in list(self._listeners.values()):
             listener(snapshot.lsn)

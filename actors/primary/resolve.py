@@ -28,6 +28,7 @@ from actors.operations import (
     NewType,
     NewWarehouse,
     Operation,
+    SetTableOptions,
     TruncateTable,
     WriteRows,
 )
@@ -83,6 +84,7 @@ def resolve(operation: Operation, snapshot: Snapshot, lsn: int) -> Resolved:
 resolve.register(NewTable, tables.create_table)
 resolve.register(DropTable, tables.drop_table)
 resolve.register(ClusterTable, tables.cluster_table)
+resolve.register(SetTableOptions, tables.set_table_options)
 resolve.register(CommentOnTable, tables.comment_on_table)
 resolve.register(NewSchema, namespaces.create_schema)
 resolve.register(DropSchema, namespaces.drop_schema)

@@ -42,6 +42,7 @@ from actors.primary.resolve import resolve_in
 from actors.primary.resolved import Resolved
 from actors.primary.settler import settle_now
 from actors.primary.state import WriterState
+from actors.primary.traffic import Traffic
 from actors.primary.written import WrittenKeys
 from storage.clock import Clock
 from storage.errors import (
@@ -102,6 +103,7 @@ class Sequencer:
         self._working = WriterState(snapshot=reign.snapshot)
         self._written = WrittenKeys()
         self.moves = Moves()
+        self.traffic = Traffic()
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._groups: deque[OpenGroup] = deque()  # leftmost in flight; new ones at the right
         self._tokens: dict[IngestToken, tuple[OpenGroup, Entry]] = {}
@@ -339,6 +341,8 @@ class Sequencer:
         _refuse_others(transaction, resolved)
         entry = Entry(record_of(transaction, resolved))
         group.add(entry, resolved, size)
+        for operation, one in zip(transaction.operations, resolved, strict=True):
+            group.tally.add(carried(operation), one)
         self._working = working
         for one in resolved:
             self._settle(one.indexes.values())
@@ -460,6 +464,7 @@ class Sequencer:
                 if not waiter.done():
                     waiter.set_result(receipt)
         self._tokens = {k: v for k, v in self._tokens.items() if v[0] is not open_group}
+        self.traffic.committed(written, open_group.tally)
         self._on_commit(self._durable, written)
 
 

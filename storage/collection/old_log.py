@@ -32,14 +32,19 @@ def is_fence(header: GroupHeader) -> bool:
 
 @dataclass(slots=True)
 class OldLog:
-    """Of one primary. `allowed` is awaited before objects are deleted: it raises where somebody
-    else reigns."""
+    """Of one primary.
+
+    Attributes:
+        allowed: is awaited before objects are deleted: it raises where somebody else reigns.
+        packed: is called with the bytes of each pack that was written.
+    """
 
     store: ObjectStore
     database_id: str
     branch_id: str
     policy: RetentionPolicy
     allowed: Callable[[], Awaitable[None]]
+    packed: Callable[[int], None]
     _fences: set[int] = field(default_factory=set)
 
     async def due(self, bounds: Boundaries) -> AsyncIterator[Doomed]:
@@ -82,6 +87,7 @@ class OldLog:
                 if len(objects) >= self.policy.pack_groups or size >= self.policy.pack_bytes:
                     ids = (self.database_id, self.branch_id)
                     packs.append(await write_pack(self.store, *ids, objects))
+                    self.packed(packs[-1].size_bytes)
                     objects, size = [], 0
         return Packs(self.store, packs)
 

@@ -249,6 +249,12 @@ def _(change: c.ClusterTable, snapshot: Snapshot) -> Snapshot:
 
 
 @_catalogue.register
+def _(change: c.SetTableOptions, snapshot: Snapshot) -> Snapshot:
+    state = snapshot.tables[change.table_id]
+    return _replace_table(snapshot, dataclasses.replace(state, options=dict(change.options)))
+
+
+@_catalogue.register
 def _(change: c.CommentOn, snapshot: Snapshot) -> Snapshot:
     state = snapshot.tables[change.table_id]
     if change.column_id is None:

@@ -55,6 +55,7 @@ __all__ = [
     "RemoveRows",
     "RenameColumn",
     "RenameTable",
+    "SetTableOptions",
     "TableChange",
     "TableDefinition",
     "UnpinBranch",
@@ -221,6 +222,13 @@ class ClusterTable(_Value, frozen=True, tag="cluster_table.1"):
     cluster_by: ClusterBy | None
 
 
+class SetTableOptions(_Value, frozen=True, tag="set_table_options.1"):
+    """All options that a table has from now on."""
+
+    table_id: int
+    options: dict[str, int | str]
+
+
 class CreateType(_Value, frozen=True, tag="create_type.2"):
     """A user-defined type: an ENUM or a composite."""
 
@@ -326,6 +334,7 @@ CatalogueChange = (
     | DropColumn
     | RenameColumn
     | ClusterTable
+    | SetTableOptions
     | CommentOn
     | CreateType
     | DropType

@@ -129,11 +129,13 @@ Parts = Mapping[int, tuple[TableState, PartReference]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointInfo:
-    """A checkpoint that was written: its root's name, its LSN, bytes in all objects, and parts."""
+    """A checkpoint that was written: its root's name, its LSN, bytes in all objects and in those
+    that are new, and parts."""
 
     name: str
     lsn: int
     size_bytes: int
+    written_bytes: int
     parts: Parts
 
 
@@ -144,8 +146,11 @@ async def write_checkpoint(
     not the very one of `known`, parts of an earlier checkpoint."""
     directory = checkpoint_directory(snapshot.lsn, ids.new())
 
+    used: list[PartReference] = []
+
     async def part_of(table: TableState) -> PartReference:
         if known is not None and (found := known.get(table.id)) and found[0] is table:
+            used.append(found[1])
             return found[1]
         return await _write_part(store, f"{directory}/part-{table.id}", table, snapshot.lsn)
 
@@ -170,7 +175,13 @@ async def write_checkpoint(
     await store.put(name, data)
     size = len(data) + sum(part.size_bytes for part in references)
     parts = {table.id: (table, part) for table, part in pairs}
-    return CheckpointInfo(name=name, lsn=snapshot.lsn, size_bytes=size, parts=parts)
+    return CheckpointInfo(
+        name=name,
+        lsn=snapshot.lsn,
+        size_bytes=size,
+        written_bytes=size - sum(part.size_bytes for part in used),
+        parts=parts,
+    )
 
 
 async def newest_roots(store: ObjectStore, *, at_most_lsn: int | None = None) -> list[str]:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from storage.errors import MobulaError
+from storage.errors import MobulaError, Unavailable
 from storage.snapshot.model import TableState
 from storage.table_health import TableHealth, table_health
 from warehouse.cli.arguments import FormatOption, Quiet, Root
@@ -68,14 +68,33 @@ def stats(
     tables: Tables = None,
     output: FormatOption = Format.table,
 ) -> None:
-    """Show how tables lie in their files: levels, overlap, deleted rows, deltas, indexes."""
+    """Show how tables lie in their files: levels, overlap, deleted rows, deltas, indexes,
+    and what they cost: bytes written, read and stored for each that is wanted."""
     with Session.of(context).open(root) as db:
         found = _named(db, tables)
-    rows = [(name, *_values(table_health(table), output)) for name, table in found.items()]
-    columns = ["table", *(field.name for field in dataclasses.fields(TableHealth))]
+        written = _written(db)
+    rows = [
+        (name, *_values(table_health(table), output), written.get(table.id))
+        for name, table in found.items()
+    ]
+    columns = [
+        "table",
+        *(field.name for field in dataclasses.fields(TableHealth)),
+        "write_amplification",
+    ]
     if output is Format.table:
         columns = [column.replace("_", " ") for column in columns]
     show(columns, rows, output, expanded=len(rows) == 1)
+
+
+def _written(db: Database) -> dict[int, float | None]:
+    """By table, bytes written for each that clients wrote; nothing where no primary runs."""
+    try:
+        by_table = db.status().get("written_by_table", {})
+    except Unavailable:
+        return {}
+    found = {table_id: written.amplification for table_id, written in by_table.items()}
+    return {table_id: None if x is None else round(x, 3) for table_id, x in found.items()}
 
 
 def _named(db: Database, tables: list[str] | None) -> dict[str, TableState]:
@@ -86,7 +105,7 @@ def _values(health: TableHealth, output: Format) -> Iterator[object]:
     for name, value in dataclasses.asdict(health).items():
         if output is Format.table and name.endswith("_bytes"):
             yield size_text(value)
-        elif name == "space_amplification":
+        elif name.endswith("_amplification"):
             yield round(value, 3)
         else:
             yield value

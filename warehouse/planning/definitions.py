@@ -12,6 +12,7 @@ from actors.operations import (
     NewSchema,
     NewType,
     Operation,
+    SetTableOptions,
     TruncateTable,
 )
 from actors.planner import Latest, WritePlan
@@ -21,6 +22,7 @@ from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from storage.schema import EnumType, StructType, named_types
 from storage.snapshot.model import PUBLIC, Snapshot
+from storage.table_options import check_names
 from warehouse.planning.catalogue import (
     SnapshotCatalogue,
     find_table,
@@ -28,6 +30,7 @@ from warehouse.planning.catalogue import (
     target_schema,
 )
 from warehouse.planning.create_table import stored_type
+from warehouse.planning.table_options import table_options
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
 from warehouse.syntax.modifications_tree import Truncate
@@ -38,6 +41,7 @@ __all__ = [
     "plan_create_schema",
     "plan_create_type",
     "plan_drop",
+    "plan_table_options",
     "plan_truncate",
 ]
 
@@ -157,12 +161,7 @@ def plan_cluster(
     tree: commands.AlterTableCluster, session: Session, snapshot: Snapshot
 ) -> WritePlan:
     """ALTER TABLE … CLUSTER BY."""
-    try:
-        schema = snapshot.schemas[find_table(snapshot, tree.name, session).schema_id]
-    except UnknownObject:
-        if not tree.exists:
-            raise
-        schema = tree.name[0] if len(tree.name) == 2 else _default(session)
+    schema = _altered(tree, session, snapshot)
     order, columns = tree.cluster or ("lexical", ())
     operation = ClusterTable(
         schema=schema,
@@ -172,6 +171,36 @@ def plan_cluster(
         if_exists=tree.exists,
     )
     return WritePlan(operations=(operation,), tag="ALTER TABLE")
+
+
+def plan_table_options(
+    tree: commands.AlterTableOptions, session: Session, snapshot: Snapshot
+) -> WritePlan:
+    """ALTER TABLE … SET (…) and RESET (…)."""
+    schema, name = _altered(tree, session, snapshot), tree.name[-1]
+    check_names(name, tree.reset)
+    operation = SetTableOptions(
+        schema=schema,
+        name=name,
+        options=table_options(name, tree.options),
+        reset=tree.reset,
+        if_exists=tree.exists,
+    )
+    return WritePlan(operations=(operation,), tag="ALTER TABLE")
+
+
+def _altered(
+    tree: commands.AlterTableCluster | commands.AlterTableOptions,
+    session: Session,
+    snapshot: Snapshot,
+) -> str:
+    """The schema of a table that is to be changed, or the one it would be in."""
+    try:
+        return snapshot.schemas[find_table(snapshot, tree.name, session).schema_id]
+    except UnknownObject:
+        if not tree.exists:
+            raise
+    return tree.name[0] if len(tree.name) == 2 else _default(session)
 
 
 def plan_comment(tree: commands.CommentNode, session: Session, snapshot: Snapshot) -> WritePlan:

@@ -35,6 +35,7 @@ CACHED_CHARACTERS_MAX = 64 * 1024  # longer texts (bulk INSERTs) are not worth k
 
 _WRITES = (
     commands.AlterTableCluster,
+    commands.AlterTableOptions,
     commands.CallNode,
     commands.CommentNode,
     commands.CreateSchema,
@@ -43,6 +44,7 @@ _WRITES = (
     commands.CreateType,
     commands.Drop,
     commands.LaterWrite,
+    commands.Vacuum,
     Insert,
     Update,
     Delete,
@@ -124,7 +126,7 @@ def _verb(tree: Any) -> Verb | None:
             return Verb(tag="CREATE SCHEMA")
         case commands.CreateType():
             return Verb(tag="CREATE TYPE")
-        case commands.AlterTableCluster():
+        case commands.AlterTableCluster() | commands.AlterTableOptions():
             return Verb(tag="ALTER TABLE")
         case commands.CommentNode():
             return Verb(tag="COMMENT")

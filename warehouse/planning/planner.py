@@ -45,6 +45,7 @@ from warehouse.planning.definitions import (
     plan_create_schema,
     plan_create_type,
     plan_drop,
+    plan_table_options,
     plan_truncate,
 )
 from warehouse.planning.explain import explain, explained
@@ -61,6 +62,7 @@ from warehouse.planning.shows import (
     plan_describe_warehouse,
     plan_show,
 )
+from warehouse.planning.vacuum import plan_vacuum
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
 from warehouse.syntax.modifications_tree import (
@@ -168,6 +170,8 @@ class SqlPlanner:
                 return plan_show(tree, session, latest, queries.observed.get("warehouses", ()))
             case commands.CallNode():
                 return plan_call(tree, queries)
+            case commands.Vacuum():
+                return plan_vacuum(tree, session, latest)
             case Insert() | Update() | Delete() | Merge():
                 return self._modification(tree, queries, latest)
             case Truncate():
@@ -271,6 +275,8 @@ def _definition(tree: Any, queries: QueryPlanner, latest: Snapshot) -> Plan:
             return plan_drop(tree, session, latest)
         case commands.AlterTableCluster():
             return plan_cluster(tree, session, latest)
+        case commands.AlterTableOptions():
+            return plan_table_options(tree, session, latest)
         case commands.CommentNode():
             return plan_comment(tree, session, latest)
         case commands.LaterWrite():

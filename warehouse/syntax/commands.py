@@ -9,6 +9,7 @@ from warehouse.syntax.tree import Node, QueryNode, TypeName
 
 __all__ = [
     "AlterTableCluster",
+    "AlterTableOptions",
     "CallNode",
     "CheckDef",
     "ColumnDef",
@@ -26,6 +27,7 @@ __all__ = [
     "KeyDef",
     "LaterWrite",
     "Show",
+    "Vacuum",
 ]
 
 
@@ -125,6 +127,24 @@ class AlterTableCluster(Node, frozen=True):
     name: tuple[str, ...]
     cluster: tuple[str, tuple[str, ...]] | None
     exists: bool = False
+
+
+class AlterTableOptions(Node, frozen=True):
+    """ALTER TABLE [IF EXISTS] name SET (options) or RESET (names)."""
+
+    name: tuple[str, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+    reset: tuple[str, ...] = ()
+    exists: bool = False
+
+
+class Vacuum(Node, frozen=True):
+    """VACUUM, or ANALYZE alone, of tables, each with columns; of none: of all. VACUUM ANALYZE is no
+    more than VACUUM."""
+
+    tables: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    vacuum: bool = True
+    full: bool = False
 
 
 class CommentNode(Node, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any
 from storage.errors import InvalidRequest, NotYet
 from warehouse.syntax.commands import (
     AlterTableCluster,
+    AlterTableOptions,
     CheckDef,
     ColumnDef,
     CreateTable,
@@ -325,9 +326,9 @@ class DefinitionGrammar(QueryGrammar):
         order = "zorder" if self.take_word("zorder") else "lexical"
         return order, self.names_in_parentheses()
 
-    def alter_table(self) -> AlterTableCluster | None:
-        """ALTER TABLE … CLUSTER BY, from ALTER on; None: it is another one, and all is as it
-        was."""
+    def alter_table(self) -> AlterTableCluster | AlterTableOptions | None:
+        """ALTER TABLE … CLUSTER BY, SET (…) or RESET (…), from ALTER on; None: it is another one,
+        and all is as it was."""
         index, at = self.index, self.advance().start
         if not self.take_word("table"):
             self.back_to(index)
@@ -336,6 +337,12 @@ class DefinitionGrammar(QueryGrammar):
         name = self.dotted_name("a table's name")
         if self.take_words("drop", "clustering", "key"):
             return AlterTableCluster(at, name, None, exists)
+        if self.at_word("set", "reset") and self.peek().value == "(":
+            if self.advance().value == "reset":
+                reset = self.in_parentheses(lambda: self.comma_list(self.label))
+                return AlterTableOptions(at, name, (), reset, exists)
+            options = self.in_parentheses(lambda: self.comma_list(self._option))
+            return AlterTableOptions(at, name, options, (), exists)
         if not self.take_words("cluster", "by"):
             self.back_to(index)
             return None
@@ -345,4 +352,17 @@ class DefinitionGrammar(QueryGrammar):
     def _option(self) -> tuple[str, Any]:
         name = self.label("an option")
         self.expect_operator("=")
-        return name, self.expression()
+        return name, self.option_value(name)
+
+    def option_value(self, name: str) -> str | int | float | bool:
+        """A number, a text, or a word: true, on, false and off are Booleans."""
+        sign = -1 if self.take_operator("-") else 1
+        token = self.token
+        if token.kind not in (("number",) if sign < 0 else ("word", "name", "string", "number")):
+            self.fail(f"expected the value of {name}")
+        self.advance()
+        if token.kind == "number":
+            return sign * (int(token.value) if token.value.isdigit() else float(token.value))
+        if token.kind == "word" and token.value in ("true", "false", "on", "off"):
+            return token.value in ("true", "on")
+        return token.value

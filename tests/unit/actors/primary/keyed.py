@@ -167,7 +167,14 @@ class Keyed:
 
     async def flush(self) -> None:
         if self.table.deltas:
-            await self.primary._maintainer.flush(self.table, self.snapshot)
+            await self.primary._maintainer.upkeep.flush(self.table, self.snapshot)
+
+    async def settled(self) -> None:
+        """Return once maintenance has done what there is to do; what waits for time may wait."""
+        found = self.primary._maintainer
+        async with asyncio.timeout(10):
+            while found._due.is_set() or found._lanes.busy():  # noqa: ASYNC110 (threads go on)
+                await asyncio.sleep(0.001)
 
     async def begin(self, isolation: str = "repeatable read") -> OpenTransaction:
         return await self.primary.transactions.begin(isolation)
