@@ -6,6 +6,7 @@ Assembled from the plain parts, the same for every engine; `service.py` does so 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Collection
 from typing import Any
@@ -23,12 +24,13 @@ from actors.observed import Observe, nothing_observed
 from actors.planner import Planner
 from actors.primary.warehouses import find_warehouse
 from actors.settings import NodeSettings
+from actors.virtual_warehouse.claim import Claim
 from actors.virtual_warehouse.coordinator import Coordinator
 from actors.virtual_warehouse.elastic import ElasticWorkers
 from actors.virtual_warehouse.follower import Follower
 from actors.virtual_warehouse.metrics import Meter, NoMetrics
 from storage.clock import Clock
-from storage.errors import InvalidRequest
+from storage.errors import InvalidRequest, MobulaError
 from storage.ids import Ids
 from storage.log.reader import LogReader
 from storage.nearest import nearest
@@ -56,7 +58,9 @@ class CoordinatorService:
         follower: Follower,
         store: CountingStore,
         clock: Clock,
+        *,
         meter: Meter,
+        claim: Claim,
     ) -> None:
         self._coordinator = coordinator
         self._workers = coordinator.workers
@@ -65,9 +69,11 @@ class CoordinatorService:
         self._store = store
         self._clock = clock
         self._meter = meter
+        self._claim = claim
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(follower.run()),
+            loop.create_task(claim.run()),
             loop.create_task(self._workers.run_scaling()),
             loop.create_task(self._measure()),
         ]
@@ -123,6 +129,7 @@ class CoordinatorService:
             planner=planner,
             reader=reader,
             latest=follower.latest,
+            newest=follower.advance,
             pool=workers,
             share=share,
             clock=clock,
@@ -132,7 +139,9 @@ class CoordinatorService:
             observe=observe,
         )
         coordinator = Coordinator(found, follower, runner, workers, queries)
-        return cls(coordinator, follower, store, clock, meter)
+        holder = f"virtual warehouse {found.name}, process {os.getpid()}"
+        claim = Claim(store, clock=clock, ids=ids, holder=holder, oldest=queries.oldest_lsn)
+        return cls(coordinator, follower, store, clock, meter=meter, claim=claim)
 
     # --- clients ----------------------------------------------------------------------------------
 
@@ -227,6 +236,8 @@ class CoordinatorService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(MobulaError):
+            await self._claim.release()
         self._meter.dropped(self._coordinator.settings.name)
         await self._store.close()
 

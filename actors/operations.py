@@ -23,6 +23,7 @@ __all__ = [
     "AppendFiles",
     "AppendRows",
     "ClusterTable",
+    "Collect",
     "CommentOnTable",
     "DeleteRows",
     "DropSchema",
@@ -308,6 +309,23 @@ class ExchangeRuns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collect:
+    """What the collector logs before and after it deletes. The primary's own.
+
+    Attributes:
+        horizon: the oldest version that can be opened; None: as it is.
+        planned: objects that it is about to delete.
+        upload_floor: uploads that began before this LSN are over; None: as it is.
+        ended: planned objects that are deleted.
+    """
+
+    horizon: int | None = None
+    planned: tuple[str, ...] = ()
+    upload_floor: int | None = None
+    ended: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadFiles:
     """`AppendFiles` for a table with keys, checked against what was there at an LSN. The primary's
     own (`actors.primary.bulk`).
@@ -383,6 +401,7 @@ Operation = (
     | ExchangeRows
     | ExchangeRuns
     | LoadFiles
+    | Collect
     | NewWarehouse
     | AlterWarehouse
     | DropWarehouse

@@ -150,11 +150,13 @@ class PrimaryService:
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids, force=force)
         primary = _primary(node, reign, store, clock=clock, ids=ids, make_rewriter=make_rewriter)
+        primary.collector.oldest_query = queries.oldest_lsn
         pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
             planner=planner,
             reader=reader,
             latest=_latest(primary),
+            newest=_newest(primary),
             pool=pool,
             share=share,
             clock=clock,
@@ -450,6 +452,7 @@ def _primary(
         limits=settings.sequencer,
         keyed=settings.keyed,
         rewriter=make_rewriter(OwnRewriter(store, ids, node.settings.keyed.tasks_max)),
+        retention=settings.retention,
     )
 
 
@@ -460,6 +463,15 @@ def _with_own_tasks(primary: Primary, observe: Observe) -> Observe:
         return primary.maintenance.records() if kind == "tasks" else await observe(kind)
 
     return seen
+
+
+def _newest(primary: Primary) -> Callable[[], Awaitable[Snapshot]]:
+    """The same, asked for without an LSN."""
+
+    async def newest() -> Snapshot:
+        return primary.snapshot
+
+    return newest
 
 
 def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
+from storage.collection.policy import RetentionPolicy
 from storage.objects import StoreOptions
 
 __all__ = ["NodeSettings", "NodeType", "RaySettings", "Settings"]
@@ -91,6 +92,7 @@ class Settings:
     sequencer: SequencerLimits = field(default_factory=SequencerLimits)
     checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
     keyed: KeyedLimits = field(default_factory=KeyedLimits)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     ray: RaySettings = field(default_factory=RaySettings)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -36,7 +36,7 @@ from actors.planner import (
     Version,
 )
 from storage.clock import Clock
-from storage.errors import Cancelled, InternalError, InvalidRequest
+from storage.errors import Cancelled, CorruptData, InternalError, InvalidRequest, Unavailable
 from storage.ids import Ids
 from storage.log.reader import LogReader
 from storage.micropartition.inputs import Chosen
@@ -70,12 +70,14 @@ class QueryRunner:
         clock: Clock,
         ids: Ids,
         queries: QueryLog,
+        newest: Callable[[], Awaitable[Snapshot]],
         memory_bytes: Callable[[], int | None] = lambda: None,
         observe: Observe = nothing_observed,
     ) -> None:
         """Args:
         latest: (min_lsn, timeout_ms) -> snapshot; raises Unavailable when the LSN is not
             reached in time.
+        newest: looks for the newest snapshot now.
         share: see `DeltaStage`.
         queries: hears when a plan is made.
         memory_bytes: what a worker's process may take; None: it is not limited.
@@ -90,6 +92,7 @@ class QueryRunner:
         self._clock = clock
         self._ids = ids
         self._queries = queries
+        self._newest = newest
         self._memory_bytes = memory_bytes
         self._observe = observe
         self._history: dict[int, Snapshot] = {}
@@ -108,6 +111,7 @@ class QueryRunner:
             newest = await self._latest(statement.min_lsn, statement.timeout_ms)
         snapshots = {v: await self._snapshot(v, newest) for v in parsed.versions}
         snapshots[Latest()] = newest
+        self._queries.reads(statement.query_id, min(found.lsn for found in snapshots.values()))
         observed = {name: await self._observe(name) for name in sorted(parsed.observes)}
         if parsed.opens_files:
             plan = await asyncio.to_thread(self._planner.plan, parsed, snapshots, observed)
@@ -153,9 +157,14 @@ class QueryRunner:
         """
         started_ms = self._clock.monotonic_ms()
         async with _in_time(parsed.statement):
-            plan, snapshot = await self.plan(parsed, newest)
-            plan_ms = self._clock.monotonic_ms() - started_ms
-            return await self.run(plan, snapshot, plan_ms, asked=parsed.statement)
+            while True:
+                plan, snapshot = await self.plan(parsed, newest)
+                plan_ms = self._clock.monotonic_ms() - started_ms
+                try:
+                    return await self.run(plan, snapshot, plan_ms, asked=parsed.statement)
+                except CorruptData:
+                    if newest is not None or not await self._is_past(snapshot):
+                        raise
 
     async def get(
         self,
@@ -194,10 +203,23 @@ class QueryRunner:
             plan, snapshot = await self.plan(parsed, newest)
             if isinstance(plan, QueryPlan):
                 self._queries.planned(parsed.statement.query_id, snapshot.lsn)
-                batches = self._pool.stream(self._fragment(plan, parsed.statement))
+                batches = self._streamed(self._fragment(plan, parsed.statement), snapshot)
                 return BatchStream(plan.program.schema(), batches, timeout_ms)
             rows = (await self.run(plan, snapshot, 0.0)).rows
         return BatchStream(rows.schema, listed(rows.to_batches()), timeout_ms)
+
+    async def _streamed(self, fragment: Fragment, snapshot: Snapshot) -> AsyncGenerator[Any, None]:
+        async with aclosing(self._pool.stream(fragment)) as batches:
+            try:
+                async for batch in batches:
+                    yield batch
+            except CorruptData as error:
+                if not await self._is_past(snapshot):
+                    raise
+                raise Unavailable(
+                    f"the query read version {snapshot.lsn}, which was collected meanwhile; repeat "
+                    "it, or keep versions for longer"
+                ) from error
 
     async def _copy_to(self, plan: CopyToPlan, base: QueryStats, asked: Asked | None) -> QueryReply:
         output = Output(kind="export", export=plan.target)
@@ -284,7 +306,17 @@ class QueryRunner:
                     )
                 return await self._at(lsn, newest)
 
+    async def _is_past(self, snapshot: Snapshot) -> bool:
+        """Whether what a version reads may have been deleted meanwhile: the horizon has gone past
+        it, and so past all that a statement reads that was planned against it."""
+        newest = await self._newest()
+        return snapshot.horizon < newest.horizon
+
     async def _at(self, lsn: int, newest: Snapshot) -> Snapshot:
+        if lsn < newest.horizon:
+            raise InvalidRequest(
+                f"AS OF LSN {lsn} is past the retention: the oldest version is LSN {newest.horizon}"
+            )
         if lsn == newest.lsn:
             return newest
         if lsn > newest.lsn:

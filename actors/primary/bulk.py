@@ -22,6 +22,7 @@ from actors.primary.delete_rows import bitmaps_at
 from actors.primary.indexes import Indexes
 from actors.primary.maintenance import placed
 from actors.primary.moves import Moves
+from actors.primary.publishable import refuse_collected
 from actors.primary.resolved import Resolved
 from actors.primary.rows import file_changes
 from actors.primary.state import WriterState
@@ -174,6 +175,7 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
         changes.append(c.AddBitmaps(bitmaps=bitmaps_at(own)))
     runs = {key_id: (placed(run, lsn, first),) for key_id, run in operation.runs.items()}
     if runs:
+        refuse_collected((run[0][0].name for run in runs.values()), state.snapshot)
         changes.append(c.AddIndexRuns(runs=tuple(run[0][0] for run in runs.values())))
     index = state.indexes[table.id].exchanged(
         runs, added=range(first, first + len(operation.files))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from actors.primary.limits import CheckpointPolicy
@@ -73,6 +74,15 @@ class Checkpoints:
             self._last = made
             self._written(made.written_bytes)
             return made
+
+    def none_is_written(self) -> AbstractAsyncContextManager[None]:
+        """Around the deletion of others: none is written meanwhile."""
+        return self._busy
+
+    def parts_to_reuse(self) -> frozenset[str]:
+        """Names of the parts that the next checkpoints may name."""
+        last = {} if self._last is None else self._last.parts
+        return frozenset(part.name for _, part in (*last.values(), *self._before.values()))
 
     async def run(self) -> None:
         """Until cancelled. What fails is tried again after the next commit: readers replay a longer

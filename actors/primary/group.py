@@ -14,6 +14,7 @@ from actors.messages import Transaction
 from actors.operations import (
     AppendFiles,
     AppendRows,
+    Collect,
     DeleteRows,
     NewTable,
     Operation,
@@ -111,6 +112,8 @@ def size_bytes_of(transaction: Transaction) -> int:
                 size += sum(len(positions) for positions in operation.positions.values())
             case AppendFiles():
                 size += sum(512 * (1 + len(row.statistics)) for row in operation.files)
+            case Collect():
+                size += sum(map(len, (*operation.planned, *operation.ended)))
             case _:
                 size += 1024
     return size

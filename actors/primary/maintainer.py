@@ -200,7 +200,7 @@ class Maintainer:
 
         Args: table_id: of one table; None: all.
         """
-        async with self.until_stopped():
+        async with self._sequencer.until_stopped():
             return await self._flush_now(table_id)
 
     async def _flush_now(self, table_id: int | None) -> int:
@@ -221,7 +221,7 @@ class Maintainer:
 
         Args: table_id: of one table; None: all.
         """
-        async with self.until_stopped():
+        async with self._sequencer.until_stopped():
             return await self._compact_now(table_id)
 
     async def _compact_now(self, table_id: int | None) -> int:
@@ -254,7 +254,7 @@ class Maintainer:
         Args: table_id: of one table; None: all.
         """
         count = 0
-        async with self.until_stopped():
+        async with self._sequencer.until_stopped():
             for wanted in self._tables(table_id):
                 while found := await self._recluster_step(wanted):
                     count += found
@@ -274,16 +274,6 @@ class Maintainer:
 
     def _tables(self, table_id: int | None) -> list[int]:
         return list(self._sequencer.snapshot.tables) if table_id is None else [table_id]
-
-    @contextlib.asynccontextmanager
-    async def until_stopped(self) -> AsyncIterator[None]:
-        """Whatever goes wrong once the primary has stopped: the caller hears that it has."""
-        try:
-            yield
-        except MobulaError as error:
-            if (stopped := self._sequencer.stopped) is not None:
-                raise stopped from error
-            raise
 
     def without_merges(self, table_id: int) -> contextlib.AbstractAsyncContextManager[None]:
         """No runs of the table are merged or published meanwhile; deltas are flushed as ever."""

@@ -13,6 +13,7 @@ from actors.operations import (
     AppendFiles,
     AppendRows,
     ClusterTable,
+    Collect,
     CommentOnTable,
     DeleteRows,
     DropSchema,
@@ -33,6 +34,7 @@ from actors.operations import (
 )
 from actors.primary import namespaces, rows, sequences, tables, warehouses
 from actors.primary.bulk import load_files
+from actors.primary.collection import collect
 from actors.primary.delete_rows import delete_rows
 from actors.primary.maintenance import exchange_rows, exchange_runs
 from actors.primary.moves import Moves
@@ -91,6 +93,7 @@ resolve.register(DropType, namespaces.drop_type)
 resolve.register(AdvanceSequence, sequences.advance)
 resolve.register(AppendRows, rows.append_rows)
 resolve.register(AppendFiles, rows.append_files)
+resolve.register(Collect, collect)
 resolve.register(NewWarehouse, warehouses.create)
 resolve.register(AlterWarehouse, warehouses.alter)
 resolve.register(DropWarehouse, warehouses.drop)

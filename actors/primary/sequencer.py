@@ -21,10 +21,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
 from actors.messages import Transaction
 from actors.operations import (
@@ -159,6 +160,10 @@ class Sequencer:
         self._written.release(lsn)
         self.moves.forget(self._written.oldest(self._durable.lsn))
 
+    def oldest_read(self) -> int:
+        """The least LSN that a transaction or statement of ours reads at, or may begin to."""
+        return self._written.oldest(self._durable.lsn)
+
     def refuse_late(self, operation: Operation, snapshot: Snapshot) -> None:
         """Raises Conflict if one of its keys was written after the LSN that it read at."""
         if isinstance(operation, WriteRows):
@@ -262,6 +267,16 @@ class Sequencer:
                 self._wake.clear()
                 continue
             await self._commit(self._groups[0])
+
+    @contextlib.asynccontextmanager
+    async def until_stopped(self) -> AsyncIterator[None]:
+        """Whatever goes wrong in it once we have stopped: the caller hears that we have."""
+        try:
+            yield
+        except MobulaError as error:
+            if (stopped := self.stopped) is not None:
+                raise stopped from error
+            raise
 
     def leave(self) -> None:
         """Take no new transactions: what is queued shall come to an end."""

@@ -44,6 +44,7 @@ __all__ = [
     "DropTag",
     "DropType",
     "DropVirtualWarehouse",
+    "EndCollection",
     "IndexRun",
     "MoveHorizon",
     "PinBranch",
@@ -289,8 +290,16 @@ class MoveHorizon(_Value, frozen=True, tag="move_horizon.1"):
     lsn: int
 
 
-class PlanCollection(_Value, frozen=True, tag="plan_collection.1"):
-    """Objects that the collector is about to delete; no later commit may name them."""
+class PlanCollection(_Value, frozen=True, tag="plan_collection.2"):
+    """Objects that the collector is about to delete; no later commit may name them. Nor may it name
+    one whose upload began before `upload_floor`, an LSN (`names.begun_lsn`)."""
+
+    names: tuple[str, ...]
+    upload_floor: int
+
+
+class EndCollection(_Value, frozen=True, tag="end_collection.1"):
+    """Planned objects that are deleted."""
 
     names: tuple[str, ...]
 
@@ -338,6 +347,7 @@ CatalogueChange = (
     | ChangeSetting
     | MoveHorizon
     | PlanCollection
+    | EndCollection
     | PinBranch
     | UnpinBranch
     | CreateTag

@@ -6,7 +6,7 @@ against the checksum in the root. A reader that meets a bad checkpoint takes the
 (`log/reader.py`). `docs/formats/checkpoint.md` has the bytes.
 
 A part holds segments (files, deltas, bitmaps, index runs), so that a reader may fetch only what it
-needs. The root has room for a graveyard, which collection will fill.
+needs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from storage.objects.base import ObjectStore
 from storage.schema import Check, Key, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet
+from storage.snapshot.graveyard import Grave
 from storage.snapshot.model import Delta, Receipt, Sequence, Snapshot, TableState, UserType
 
 __all__ = [
@@ -82,14 +83,6 @@ class TableEntry(_Value, frozen=True):
     keys: tuple[Key, ...] = ()
 
 
-class GraveyardEntry(_Value, frozen=True):
-    """A file that some retained snapshot still reads."""
-
-    name: str
-    lsn_added: int
-    lsn_removed: int
-
-
 class Catalogue(_Value, frozen=True):
     """The content of the root's one section."""
 
@@ -105,7 +98,9 @@ class Catalogue(_Value, frozen=True):
     planned: tuple[str, ...]
     branch_pins: dict[str, int]
     tags: dict[str, int]
-    graveyard: tuple[GraveyardEntry, ...] = ()
+    graveyard: tuple[Grave, ...]
+    collected: tuple[str, ...]
+    upload_floor: int  # roots of versions before collection lack it: they do not decode
 
 
 class RootHeader(_Value, frozen=True):
@@ -235,7 +230,10 @@ def snapshot_of(header: RootHeader, catalogue: Catalogue, tables: Iterable[Table
         settings=catalogue.settings,
         tokens=catalogue.tokens,
         horizon=catalogue.horizon,
+        graveyard=catalogue.graveyard,
         planned=frozenset(catalogue.planned),
+        collected=frozenset(catalogue.collected),
+        upload_floor=catalogue.upload_floor,
         branch_pins=catalogue.branch_pins,
         tags=catalogue.tags,
     )
@@ -269,7 +267,10 @@ def _catalogue(snapshot: Snapshot, tables: tuple[TableEntry, ...]) -> Catalogue:
         settings=dict(snapshot.settings),
         tokens={writer: dict(receipts) for writer, receipts in snapshot.tokens.items()},
         horizon=snapshot.horizon,
+        graveyard=snapshot.graveyard,
         planned=tuple(sorted(snapshot.planned)),
+        collected=tuple(sorted(snapshot.collected)),
+        upload_floor=snapshot.upload_floor,
         branch_pins=dict(snapshot.branch_pins),
         tags=dict(snapshot.tags),
     )

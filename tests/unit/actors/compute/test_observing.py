@@ -58,11 +58,15 @@ def answered(planner: WantingPlanner, sql: str, observe: Observe, **fields: Any)
     async def latest(min_lsn: int | None, timeout_ms: int) -> Snapshot:
         return SNAPSHOT
 
+    async def newest() -> Snapshot:
+        return SNAPSHOT
+
     nobody: Any = None
     runner = QueryRunner(
         planner=planner,  # type: ignore[arg-type]
         reader=reader_of(MemoryStore()),
         latest=latest,
+        newest=newest,
         pool=nobody,
         share=lambda rows: rows,
         clock=FakeClock(),

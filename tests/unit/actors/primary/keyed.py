@@ -212,7 +212,7 @@ class Keyed:
             await self._check(index, table, found)
 
     async def opened(self, table: TableState) -> TableIndex:
-        prefix = index_prefix("main", 99)
+        prefix = lambda: index_prefix("main", 99, 0)  # noqa: E731
         indexes = Indexes(self.store, ids=CountedIds("o"), name_prefix=prefix, budget_bytes=1 << 20)
         try:
             return await indexes.open(table)

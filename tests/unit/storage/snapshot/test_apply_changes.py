@@ -236,7 +236,7 @@ def test_catalogue_objects_come_and_go() -> None:
         c.PinBranch(branch_id="b", lsn=1),
         c.MoveHorizon(lsn=5),
         c.MoveHorizon(lsn=3),
-        c.PlanCollection(names=("data/x",)),
+        c.PlanCollection(names=("data/x",), upload_floor=4),
     )
     assert made.schemas == {1: "public", 3: "s"}
     assert made.types[4].definition == MOOD
