@@ -107,10 +107,7 @@ class CoordinatorService:
         store, reader = open_branch(node, clock)
         try:
             snapshot = await reader.open()
-            found = warehouse
-            if isinstance(found, str):
-                found = find_warehouse(found, snapshot)
-                _check_node_type(found, node_types)
+            found = _settings(warehouse, snapshot, node_types)
         except BaseException:
             await store.close()
             raise
@@ -238,6 +235,16 @@ class CoordinatorService:
             await self._claim.release()
         self._meter.dropped(self._coordinator.settings.name)
         await self._store.close()
+
+
+def _settings(
+    warehouse: str | VirtualWarehouse, snapshot: Snapshot, node_types: Collection[str] | None
+) -> VirtualWarehouse:
+    if not isinstance(warehouse, str):
+        return warehouse
+    found = find_warehouse(warehouse, snapshot)
+    _check_node_type(found, node_types)
+    return found
 
 
 def _check_node_type(warehouse: VirtualWarehouse, types: Collection[str] | None) -> None:

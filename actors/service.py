@@ -115,6 +115,7 @@ class PrimaryService:
             node, planner, primary, runner, ingest, commit=self._commit, fetch_rows=fetch_rows
         )
         self._procedures = Procedures(primary, self.drop_left_behind)
+        primary.collector.oldest_query = queries.oldest_lsn
         self._letting_go = asyncio.get_running_loop().create_task(self._let_go())
 
     @classmethod
@@ -150,7 +151,6 @@ class PrimaryService:
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids, force=force)
         primary = _primary(node, reign, store, clock=clock, ids=ids, make_rewriter=make_rewriter)
-        primary.collector.oldest_query = queries.oldest_lsn
         pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
             planner=planner,

@@ -79,9 +79,11 @@ def check_names(table: str, names: Iterable[str]) -> None:
     """Raises InvalidRequest for what is no option, with those that there are."""
     for name in names:
         if name not in TABLE_OPTIONS:
+            hint = nearest(name, TABLE_OPTIONS)
+            meant = f"{hint} " if hint.endswith("?") else "; "
             raise InvalidRequest(
-                f"table {table}: unknown table option {name}{nearest(name, TABLE_OPTIONS)}; "
-                f"there are {', '.join(TABLE_OPTIONS)}",
+                f"table {table}: unknown table option {name}{meant}"
+                f"options are {', '.join(TABLE_OPTIONS)}",
                 "22023",
             )
 

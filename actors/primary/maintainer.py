@@ -119,7 +119,7 @@ class Maintainer:
                     self._due.set()
 
     def _pass(self) -> Iterator[tuple[Lane, Job]]:
-        """What is due in lanes that are free; what is not begun at once is closed."""
+        """What is due in lanes that are free; who asks takes a lane before asking for the next."""
         self._sequencer.refuse_away()  # what it would upload could not be committed
         snapshot = self._sequencer.snapshot
         self._choice.forget(snapshot)

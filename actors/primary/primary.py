@@ -43,7 +43,7 @@ from actors.primary.sequencer import Sequencer
 from actors.primary.sequences import Reservations
 from actors.primary.settler import Settler
 from actors.primary.state import WriterState
-from actors.primary.tables import cluster_by, first_schema
+from actors.primary.targets import Targets
 from actors.primary.task_log import TaskLog
 from actors.primary.traffic import Traffic
 from actors.primary.transactions import Transactions, files_with
@@ -63,7 +63,6 @@ from storage.ids import Ids
 from storage.log.record import Group
 from storage.log.takeover import Reign
 from storage.micropartition.inputs import Chosen
-from storage.names import data_prefix, index_prefix
 from storage.nearest import nearest
 from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import CheckpointInfo
@@ -74,8 +73,7 @@ from storage.snapshot.model import (
     Snapshot,
     TableState,
 )
-from storage.table_health import amplification
-from storage.target import IngestTarget, to_number
+from storage.target import to_number
 
 __all__ = ["Primary"]
 
@@ -103,10 +101,11 @@ class Primary:
         self._clock = clock
         self._ids = ids
         self._keyed = keyed or KeyedLimits()
+        self._targets = Targets(lambda: self.snapshot, reign.epoch)
         self._indexes = Indexes(
             store,
             ids=ids,
-            name_prefix=lambda: self._prefix(index_prefix),
+            name_prefix=self._targets.run_prefix,
             budget_bytes=self._keyed.index_bytes,
         )
         self.attempts = Attempts()
@@ -128,9 +127,8 @@ class Primary:
             log=self.maintenance,
             clock=clock,
             limits=self._keyed,
-            table_info=self._info,
+            table_info=self._targets.of,
         )
-        self._bulk = Bulk(store, self._indexes)
         self.transactions = Transactions(
             self._sequencer,
             self._indexes.open,
@@ -147,16 +145,8 @@ class Primary:
         self._tasks: list[asyncio.Task[None]] = []
 
     @functools.cached_property
-    def collector(self) -> Collector:
-        """What deletes the past."""
-        return Collector(
-            self._store,
-            self._sequencer,
-            self._checkpoints,
-            clock=self._clock,
-            policy=self._retention,
-            packed=lambda size_bytes: self.traffic.count("pack", 0, size_bytes),
-        )
+    def _bulk(self) -> Bulk:
+        return Bulk(self._store, self._indexes)
 
     def _made_checkpoints(self, policy: CheckpointPolicy) -> Checkpoints:
         return Checkpoints(
@@ -166,6 +156,18 @@ class Primary:
             lambda: self.snapshot,
             self._reign.snapshot.lsn - self._reign.checkpoint_lsn,
             written=lambda size_bytes: self.traffic.count("checkpoint", 0, size_bytes),
+        )
+
+    @functools.cached_property
+    def collector(self) -> Collector:
+        """What deletes the past."""
+        return Collector(
+            self._store,
+            self._sequencer,
+            self._checkpoints,
+            clock=self._clock,
+            policy=self._retention,
+            written=lambda size_bytes: self.traffic.count("collect", 0, size_bytes),
         )
 
     def start(self) -> None:
@@ -352,40 +354,16 @@ class Primary:
         if table is None:
             hint = nearest(name, [t.name for t in snapshot.tables.values()])
             raise UnknownObject(f"table {schema}.{name} does not exist{hint}", "42P01")
-        return self._info(table)
+        return self._targets.of(table)
 
     async def find_table(self, schema: str, name: str) -> TableInfo:
         """The same, and that it does not exist is true: nobody has made it elsewhere."""
         async with self._refusing():
             return self.table(schema, name)
 
-    def _info(self, table: TableState) -> TableInfo:
-        target = IngestTarget(
-            table_name=table.name,
-            schema=table.schema,
-            name_prefix=self._prefix(data_prefix),
-            cluster_by=table.sort_order,
-            options=table.options,
-            checks=table.checks,
-            keys=table.keys,
-        )
-        return TableInfo(table_id=table.id, target=target)
-
-    def _prefix(self, kind: Callable[[str, int, int], str]) -> str:
-        """What the name of an object begins with that is written from now on."""
-        return kind(self.snapshot.branch_id, self._reign.epoch, self.snapshot.lsn)
-
     def new_table(self, operation: NewTable) -> TableInfo:
-        """Where the first rows of a table go that does not exist yet; its id is not known."""
-        schema = first_schema(operation)
-        target = IngestTarget(
-            table_name=operation.name,
-            schema=schema,
-            name_prefix=self._prefix(data_prefix),
-            cluster_by=cluster_by(operation, schema),
-            options=operation.options,
-        )
-        return TableInfo(table_id=0, target=target)
+        """See `Targets.of_new`."""
+        return self._targets.of_new(operation)
 
     async def numbered(self, info: TableInfo, names: Iterable[str], row_count: int) -> TableInfo:
         """With values reserved for the identity columns that rows of such columns leave out."""
@@ -442,7 +420,6 @@ class Primary:
         """What `mobula status` shows of the primary."""
         parts = (self._checkpoints, self._maintainer, self.collector)
         error = next((part.last_error for part in parts if part.last_error), None)
-        written, now = self.traffic.written(), amplification(self.snapshot.tables.values())
         return {
             "owner": self._reign.owner.id,
             "address": self._reign.owner.address,
@@ -457,14 +434,8 @@ class Primary:
             "compactions": self.maintenance.counts.get("compact", 0),
             "flushed_bytes": self.maintenance.written_bytes.get("flush", 0),
             "compacted_bytes": self.maintenance.written_bytes.get("compact", 0),
+            **self.traffic.status(self.snapshot),
             **self.collector.status(),
-            "foreground_bytes": written.foreground,
-            "background_bytes": written.background,
-            "written": self.traffic.status(),
-            "written_by_table": self.traffic.by_table(),
-            "write_amplification": written.amplification,
-            "read_amplification": now.read,
-            "space_amplification": now.space,
             "open_transactions": len(self.transactions),
             "store_away": self._sequencer.away,
             "stopped": str(self.stopped) if self.stopped else None,

@@ -2,8 +2,8 @@
 
 Foreground is what clients wrote: their part of log objects, and the files and runs of large writes.
 Background is what the database wrote again by itself: files and runs of flushes and compactions,
-runs that were merged or made anew, checkpoints, packs of the log, and what all of that took in the
-log. What was written in vain counts, as far as it was finished. Who wrote it does not matter:
+runs that were merged or made anew, checkpoints, packs of old groups, and what all of that took in
+the log. What was written in vain counts, as far as it was finished. Who wrote it does not matter:
 clients, this process, or a task of the cluster; sizes come with the names of the objects.
 """
 
@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
-from actors.operations import AppendFiles, Collect, ExchangeRuns, LoadFiles, Operation
+from actors.operations import AppendFiles, ExchangeRuns, LoadFiles, Operation
 from actors.primary.resolved import Resolved
-from storage.log.record import Group
+from storage.log.record import CATALOGUE_KEY, Group
 from storage.snapshot.changes import encode_changes
+from storage.snapshot.model import Snapshot
+from storage.table_health import amplification
 
 __all__ = ["Tally", "Traffic", "Written", "files_bytes"]
 
 FOREGROUND = ("log", "load")
-BACKGROUND = ("flush", "compact", "index", "checkpoint", "pack", "upkeep_log")
+BACKGROUND = ("flush", "compact", "index", "checkpoint", "collect", "upkeep_log")
 UPKEEP = ("flush", "compact", "index", "collect")  # kinds of the primary's own operations
 
 
@@ -67,8 +70,8 @@ class Tally:
         if resolved.kind in UPKEEP:
             for number, changes in resolved.tables.items():
                 self.upkeep[number] += len(encode_changes(changes))
-        if isinstance(operation, Collect):
-            self.upkeep[0] += len(encode_changes(resolved.catalogue))
+            if resolved.catalogue:
+                self.upkeep[CATALOGUE_KEY] += len(encode_changes(resolved.catalogue))
 
 
 class Traffic:
@@ -107,12 +110,25 @@ class Traffic:
             found[table_id] = found.get(table_id, Written()) + more
         return found
 
-    def status(self) -> dict[str, int]:
-        """By what was written, for the status of the primary."""
+    def by_kind(self) -> dict[str, int]:
+        """By what was written."""
         totals: Counter[str] = Counter()
         for (what, _), size in self._bytes.items():
             totals[what] += size
-        return {f"{what}_bytes": totals[what] for what in (*FOREGROUND, *BACKGROUND)}
+        return {what: totals[what] for what in (*FOREGROUND, *BACKGROUND)}
+
+    def status(self, snapshot: Snapshot) -> dict[str, Any]:
+        """For that of the primary: what was written, and how its tables lie."""
+        written, now = self.written(), amplification(snapshot.tables.values())
+        return {
+            "foreground_bytes": written.foreground,
+            "background_bytes": written.background,
+            "written": self.by_kind(),
+            "written_by_table": self.by_table(),
+            "write_amplification": written.amplification,
+            "read_amplification": now.read,
+            "space_amplification": now.space,
+        }
 
 
 def files_bytes(operation: AppendFiles) -> int:

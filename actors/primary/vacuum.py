@@ -14,7 +14,7 @@ async def vacuum(maintainer: Maintainer, table_id: int, *, full: bool = False) -
     2. Every file of which rows are gone is written anew.
     3. With `full`, files are also sorted together until none overlap.
 
-    Objects that no snapshot refers to any more are not looked for.
+    What only the past refers to is kept as long as it is to be read (`collector.py`).
     """
     await maintainer.flush_now(table_id)
     count = await maintainer.compact_now(table_id)

@@ -32,19 +32,15 @@ def is_fence(header: GroupHeader) -> bool:
 
 @dataclass(slots=True)
 class OldLog:
-    """Of one primary.
-
-    Attributes:
-        allowed: is awaited before objects are deleted: it raises where somebody else reigns.
-        packed: is called with the bytes of each pack that was written.
-    """
+    """Of one primary. `allowed` is awaited before objects are deleted: it raises where somebody
+    else reigns; `written` hears of the bytes of packs."""
 
     store: ObjectStore
     database_id: str
     branch_id: str
     policy: RetentionPolicy
     allowed: Callable[[], Awaitable[None]]
-    packed: Callable[[int], None]
+    written: Callable[[int], None] = lambda size_bytes: None
     _fences: set[int] = field(default_factory=set)
 
     async def due(self, bounds: Boundaries) -> AsyncIterator[Doomed]:
@@ -87,7 +83,7 @@ class OldLog:
                 if len(objects) >= self.policy.pack_groups or size >= self.policy.pack_bytes:
                     ids = (self.database_id, self.branch_id)
                     packs.append(await write_pack(self.store, *ids, objects))
-                    self.packed(packs[-1].size_bytes)
+                    self.written(packs[-1].size_bytes)
                     objects, size = [], 0
         return Packs(self.store, packs)
 

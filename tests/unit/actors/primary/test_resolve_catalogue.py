@@ -338,7 +338,7 @@ def test_options_are_set_and_reset() -> None:
 
 def test_options_that_are_refused() -> None:
     made = after(table_of(BIGINT))
-    refused(options(set_to={"flush_row": 5}), made, "22023", "there are micropartition_rows, auto_")
+    refused(options(set_to={"flush_row": 5}), made, "22023", "options are micropartition_rows, a")
     refused(options(set_to={}, reset=("x",)), made, "22023", "unknown table option x")
     refused(options(set_to={"flush_rows": 0}), made, "22023", "flush_rows = 0: expected 1 to ")
     missing = SetTableOptions(schema="public", name="u", options={})

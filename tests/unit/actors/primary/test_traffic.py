@@ -25,7 +25,7 @@ async def stored(db: Keyed, *prefixes: str) -> dict[str, int]:
 
 
 def counted(db: Keyed) -> dict[str, int]:
-    return {k.removesuffix("_bytes"): v for k, v in db.primary.traffic.status().items() if v}
+    return {what: size for what, size in db.primary.traffic.by_kind().items() if size}
 
 
 async def since(db: Keyed, before: dict[str, int], *prefixes: str) -> int:
