@@ -107,10 +107,7 @@ class CoordinatorService:
         store, reader = open_branch(node, clock)
         try:
             snapshot = await reader.open()
-            found = warehouse
-            if isinstance(found, str):
-                found = find_warehouse(found, snapshot)
-                _check_node_type(found, node_types)
+            found = _settings(warehouse, snapshot, node_types)
         except BaseException:
             await store.close()
             raise
@@ -128,8 +125,7 @@ class CoordinatorService:
         runner = QueryRunner(
             planner=planner,
             reader=reader,
-            latest=follower.latest,
-            newest=follower.advance,
+            snapshots=follower,
             pool=workers,
             share=share,
             clock=clock,
@@ -139,8 +135,7 @@ class CoordinatorService:
             observe=observe,
         )
         coordinator = Coordinator(found, follower, runner, workers, queries)
-        holder = f"virtual warehouse {found.name}, process {os.getpid()}"
-        claim = Claim(store, clock=clock, ids=ids, holder=holder, oldest=queries.oldest_lsn)
+        claim = Claim(store, clock=clock, ids=ids, holder=found.name, oldest=queries.oldest_lsn)
         return cls(coordinator, follower, store, clock, meter=meter, claim=claim)
 
     # --- clients ----------------------------------------------------------------------------------
@@ -240,6 +235,16 @@ class CoordinatorService:
             await self._claim.release()
         self._meter.dropped(self._coordinator.settings.name)
         await self._store.close()
+
+
+def _settings(
+    warehouse: str | VirtualWarehouse, snapshot: Snapshot, node_types: Collection[str] | None
+) -> VirtualWarehouse:
+    if not isinstance(warehouse, str):
+        return warehouse
+    found = find_warehouse(warehouse, snapshot)
+    _check_node_type(found, node_types)
+    return found
 
 
 def _check_node_type(warehouse: VirtualWarehouse, types: Collection[str] | None) -> None:

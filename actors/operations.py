@@ -22,6 +22,7 @@ __all__ = [
     "AlterWarehouse",
     "AppendFiles",
     "AppendRows",
+    "ChangeSetting",
     "ClusterTable",
     "Collect",
     "CommentOnTable",
@@ -186,6 +187,14 @@ class SetTableOptions:
     options: Mapping[str, int | str] = field(default_factory=dict)
     reset: tuple[str, ...] = ()
     if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSetting:
+    """A setting of the database. `value` None: as the processes' settings have it."""
+
+    name: str
+    value: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,6 +401,7 @@ Operation = (
     | ClusterTable
     | SetTableOptions
     | CommentOnTable
+    | ChangeSetting
     | AdvanceSequence
     | AppendRows
     | AppendFiles

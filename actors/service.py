@@ -115,6 +115,7 @@ class PrimaryService:
             node, planner, primary, runner, ingest, commit=self._commit, fetch_rows=fetch_rows
         )
         self._procedures = Procedures(primary, self.drop_left_behind)
+        primary.collector.oldest_query = queries.oldest_lsn
         self._letting_go = asyncio.get_running_loop().create_task(self._let_go())
 
     @classmethod
@@ -150,13 +151,11 @@ class PrimaryService:
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids, force=force)
         primary = _primary(node, reign, store, clock=clock, ids=ids, make_rewriter=make_rewriter)
-        primary.collector.oldest_query = queries.oldest_lsn
         pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
             planner=planner,
             reader=reader,
-            latest=_latest(primary),
-            newest=_newest(primary),
+            snapshots=_Durable(primary),
             pool=pool,
             share=share,
             clock=clock,
@@ -465,21 +464,18 @@ def _with_own_tasks(primary: Primary, observe: Observe) -> Observe:
     return seen
 
 
-def _newest(primary: Primary) -> Callable[[], Awaitable[Snapshot]]:
-    """The same, asked for without an LSN."""
-
-    async def newest() -> Snapshot:
-        return primary.snapshot
-
-    return newest
-
-
-def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]]:
+class _Durable:
     """The primary's own snapshot is the newest there is."""
 
-    async def latest(min_lsn: int | None, timeout_ms: int) -> Snapshot:
-        if min_lsn is not None and min_lsn > primary.snapshot.lsn:
-            raise Unavailable(f"LSN {min_lsn} is not committed; is it of this database?")
-        return primary.snapshot
+    def __init__(self, primary: Primary) -> None:
+        self._primary = primary
 
-    return latest
+    async def latest(self, min_lsn: int | None, timeout_ms: int) -> Snapshot:
+        """See `Snapshots.latest`."""
+        if min_lsn is not None and min_lsn > self._primary.snapshot.lsn:
+            raise Unavailable(f"LSN {min_lsn} is not committed; is it of this database?")
+        return self._primary.snapshot
+
+    async def advance(self) -> Snapshot:
+        """See `Snapshots.advance`."""
+        return self._primary.snapshot

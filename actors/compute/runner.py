@@ -42,7 +42,7 @@ from storage.log.reader import LogReader
 from storage.micropartition.inputs import Chosen
 from storage.snapshot.model import Snapshot, TableState
 
-__all__ = ["QueryRunner"]
+__all__ = ["QueryRunner", "Snapshots"]
 
 GATHER = Output()
 HISTORY_MAX = 16  # snapshots of earlier LSNs kept for AS OF
@@ -56,28 +56,37 @@ class FragmentPool(Protocol):
     def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]: ...
 
 
+class Snapshots(Protocol):
+    """Where versions come from; see `Follower`."""
+
+    async def latest(self, min_lsn: int | None, timeout_ms: int) -> Snapshot:
+        """The newest one that is known, at least at `min_lsn`. Raises Unavailable: it is not
+        reached in time."""
+        ...
+
+    async def advance(self) -> Snapshot:
+        """The newest one, looked for now."""
+        ...
+
+
 class QueryRunner:
-    """Plans and runs reads. `latest` gives the newest snapshot, at least at a given LSN."""
+    """Plans and runs reads."""
 
     def __init__(
         self,
         *,
         planner: Planner,
         reader: LogReader,
-        latest: Callable[[int | None, int], Awaitable[Snapshot]],
+        snapshots: Snapshots,
         pool: FragmentPool,
         share: Callable[[pa.Table], object],
         clock: Clock,
         ids: Ids,
         queries: QueryLog,
-        newest: Callable[[], Awaitable[Snapshot]],
         memory_bytes: Callable[[], int | None] = lambda: None,
         observe: Observe = nothing_observed,
     ) -> None:
         """Args:
-        latest: (min_lsn, timeout_ms) -> snapshot; raises Unavailable when the LSN is not
-            reached in time.
-        newest: looks for the newest snapshot now.
         share: see `DeltaStage`.
         queries: hears when a plan is made.
         memory_bytes: what a worker's process may take; None: it is not limited.
@@ -85,14 +94,13 @@ class QueryRunner:
         """
         self._planner = planner
         self._reader = reader
-        self._latest = latest
+        self._snapshots = snapshots
         self._pool = pool
         self._stage = DeltaStage(share)
         self._share = share
         self._clock = clock
         self._ids = ids
         self._queries = queries
-        self._newest = newest
         self._memory_bytes = memory_bytes
         self._observe = observe
         self._history: dict[int, Snapshot] = {}
@@ -108,7 +116,7 @@ class QueryRunner:
         """
         statement = parsed.statement
         if newest is None:
-            newest = await self._latest(statement.min_lsn, statement.timeout_ms)
+            newest = await self._snapshots.latest(statement.min_lsn, statement.timeout_ms)
         snapshots = {v: await self._snapshot(v, newest) for v in parsed.versions}
         snapshots[Latest()] = newest
         self._queries.reads(statement.query_id, min(found.lsn for found in snapshots.values()))
@@ -309,7 +317,7 @@ class QueryRunner:
     async def _is_past(self, snapshot: Snapshot) -> bool:
         """Whether what a version reads may have been deleted meanwhile: the horizon has gone past
         it, and so past all that a statement reads that was planned against it."""
-        newest = await self._newest()
+        newest = await self._snapshots.advance()
         return snapshot.horizon < newest.horizon
 
     async def _at(self, lsn: int, newest: Snapshot) -> Snapshot:

@@ -17,6 +17,7 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from actors.messages import Transaction
 from actors.operations import Collect
@@ -92,6 +93,7 @@ class Collector:
         self._uploads_ms = clock.monotonic_ms()  # when uploads were looked at
         self.deleted_objects = 0
         self.deleted_bytes = 0
+        self._pinned: tuple[str, ...] = ()  # when it looked last
         self.last_error: MobulaError | None = None
 
     async def run(self) -> None:
@@ -99,17 +101,18 @@ class Collector:
         while self._policy.every_ms:
             await self._clock.sleep_ms(self._policy.every_ms)
             try:
-                await self._checkpoint_if_idle()
+                policy = self._own_policy()
+                await self._checkpoint_if_idle(policy)
                 now_ms = self._clock.monotonic_ms()
                 uploads = now_ms - self._uploads_ms >= self._policy.uploads_every_ms
-                await self.collect(self._policy, uploads=uploads)
+                await self.collect(policy, uploads=uploads)
                 if uploads:
                     self._uploads_ms = now_ms
                 self.last_error = None
             except MobulaError as error:
                 self.last_error = error
 
-    def status(self) -> dict[str, int]:
+    def status(self) -> dict[str, Any]:
         """For that of the primary."""
         snapshot = self._sequencer.snapshot
         objects = [one for grave in snapshot.graveyard for one in grave.objects]
@@ -119,6 +122,7 @@ class Collector:
             "past_bytes": sum(one.size_bytes for one in objects),
             "deleted_objects": self.deleted_objects,
             "deleted_bytes": self.deleted_bytes,
+            "pinned": list(self._pinned),
         }
 
     async def vacuum(
@@ -138,7 +142,8 @@ class Collector:
     ) -> Collected:
         changed = {"retention_ms": retention_ms, "uploads_ms": uploads_ms}
         policy = dataclasses.replace(
-            self._policy, **{name: value for name, value in changed.items() if value is not None}
+            self._own_policy(),
+            **{name: value for name, value in changed.items() if value is not None},
         )
         if dry_run:
             return await self._looked(policy)
@@ -172,7 +177,7 @@ class Collector:
 
     async def _looked(self, policy: RetentionPolicy) -> Collected:
         """What `vacuum` would delete."""
-        bounds, listed = await self._bounds(policy)
+        bounds, listed = await self._bounds(policy, with_next=True)
         snapshot, pins = self._sequencer.snapshot, await list_pins(self._store)
         found = Collected(horizon=bounds.horizon, pinned=self._holders(pins))
         planned = sorted(snapshot.planned)
@@ -186,13 +191,26 @@ class Collector:
         found.doomed += _needless(listed, bounds)
         return found
 
+    def _own_policy(self) -> RetentionPolicy:
+        return self._policy.with_settings(self._sequencer.snapshot.settings)
+
     # --- how far ----------------------------------------------------------------------------------
 
-    async def _bounds(self, policy: RetentionPolicy) -> tuple[Boundaries, Listed]:
-        """And the checkpoints: those that are relied on have been read back."""
+    async def _bounds(
+        self, policy: RetentionPolicy, *, with_next: bool = False
+    ) -> tuple[Boundaries, Listed]:
+        """And the checkpoints: those that are relied on have been read back.
+
+        Args: with_next: as if a checkpoint were written now.
+        """
         snapshot = self._sequencer.snapshot
         listed = await self._roots.listed()
         roots, whole = list(listed.roots), set[Root]()
+        if with_next and (not roots or roots[-1].lsn < snapshot.lsn):
+            now_ms = tso_ms(snapshot.tso)
+            following = Root(name="", lsn=snapshot.lsn, written_ms=now_ms, parts=frozenset())
+            roots.append(following)
+            whole.add(following)
         while True:
             bounds = boundaries(
                 roots,
@@ -225,13 +243,14 @@ class Collector:
 
     def _holders(self, pins: Iterable[ListedPin]) -> tuple[str, ...]:
         now_ms = self._clock.now_ms()
-        return tuple(
+        self._pinned = tuple(
             f"{pin.name}: LSN {pin.lsn}, {pin.pin.holder}"
             if pin.pin is not None
             else f"{pin.name}: it does not decode; delete it if no reader uses it"
             for pin in pins
             if not pin.is_over(now_ms)
         )
+        return self._pinned
 
     def _over(self, pins: Iterable[ListedPin]) -> list[Doomed]:
         now_ms = self._clock.now_ms()
@@ -247,12 +266,12 @@ class Collector:
         if not roots or roots[-1].lsn < self._sequencer.snapshot.lsn:
             await self._checkpoints.write()
 
-    async def _checkpoint_if_idle(self) -> None:
+    async def _checkpoint_if_idle(self, policy: RetentionPolicy) -> None:
         """The same where nothing was written for so long that nothing of the past is to be kept,
         but something would go."""
         snapshot = self._sequencer.snapshot
         quiet_ms = self._clock.now_ms() - tso_ms(snapshot.tso)
-        if snapshot.graveyard and quiet_ms >= self._policy.retention_ms:
+        if snapshot.graveyard and quiet_ms >= policy.retention_ms:
             await self._checkpoint_if_behind()
 
     # --- what goes --------------------------------------------------------------------------------

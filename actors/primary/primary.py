@@ -129,7 +129,6 @@ class Primary:
             limits=self._keyed,
             table_info=self._targets.of,
         )
-        self._bulk = Bulk(store, self._indexes)
         self.transactions = Transactions(
             self._sequencer,
             self._indexes.open,
@@ -144,6 +143,10 @@ class Primary:
         self._retention = retention or RetentionPolicy()
         self._listeners: dict[str, Callable[[int], None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+
+    @functools.cached_property
+    def _bulk(self) -> Bulk:
+        return Bulk(self._store, self._indexes)
 
     def _made_checkpoints(self, policy: CheckpointPolicy) -> Checkpoints:
         return Checkpoints(

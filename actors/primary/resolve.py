@@ -12,6 +12,7 @@ from actors.operations import (
     AlterWarehouse,
     AppendFiles,
     AppendRows,
+    ChangeSetting,
     ClusterTable,
     Collect,
     CommentOnTable,
@@ -34,7 +35,7 @@ from actors.operations import (
 )
 from actors.primary import namespaces, rows, sequences, tables, warehouses
 from actors.primary.bulk import load_files
-from actors.primary.collection import collect
+from actors.primary.collection import change_setting, collect
 from actors.primary.delete_rows import delete_rows
 from actors.primary.maintenance import exchange_rows, exchange_runs
 from actors.primary.moves import Moves
@@ -94,6 +95,7 @@ resolve.register(AdvanceSequence, sequences.advance)
 resolve.register(AppendRows, rows.append_rows)
 resolve.register(AppendFiles, rows.append_files)
 resolve.register(Collect, collect)
+resolve.register(ChangeSetting, change_setting)
 resolve.register(NewWarehouse, warehouses.create)
 resolve.register(AlterWarehouse, warehouses.alter)
 resolve.register(DropWarehouse, warehouses.drop)

@@ -3,9 +3,8 @@
 Foreground is what clients wrote: their part of log objects, and the files and runs of large writes.
 Background is what the database wrote again by itself: files and runs of flushes and compactions,
 runs that were merged or made anew, checkpoints, packs of old groups, and what all of that took in
-the log. What was
-written in vain counts, as far as it was finished. Who wrote it does not matter: clients, this
-process, or a task of the cluster; sizes come with the names of the objects.
+the log. What was written in vain counts, as far as it was finished. Who wrote it does not matter:
+clients, this process, or a task of the cluster; sizes come with the names of the objects.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ them reads. Who may not write to the store reads without a pin.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from storage.clock import Clock
@@ -41,14 +42,14 @@ class Claim:
         oldest: Callable[[float], int | None],
     ) -> None:
         """Args:
-        holder: who reads, for people.
+        holder: the name of the virtual warehouse.
         oldest: the oldest version that queries read which have run for so many ms; None: there is
             none.
         """
         self._store = store
         self._clock = clock
         self._name = pin_name(ids.new())
-        self._holder = holder
+        self._holder = f"virtual warehouse {holder}, process {os.getpid()}"
         self._oldest = oldest
         self._lsn: int | None = None  # that is pinned
         self._written_ms = 0.0

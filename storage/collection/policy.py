@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["DAY_MS", "HOUR_MS", "RetentionPolicy"]
+__all__ = ["DAY_MS", "HOUR_MS", "RETENTION", "RetentionPolicy"]
 
+RETENTION = "retention"  # the setting of a database that goes before `retention_ms`; in ms, digits
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
@@ -36,3 +39,8 @@ class RetentionPolicy:
     checkpoint_groups_max: int = 10_000
     every_ms: int = 10 * MINUTE_MS
     uploads_every_ms: int = 6 * HOUR_MS
+
+    def with_settings(self, settings: Mapping[str, str]) -> RetentionPolicy:
+        """As the settings of a database have it."""
+        text = settings.get(RETENTION)
+        return self if text is None else dataclasses.replace(self, retention_ms=int(text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.messages import Session
 from actors.operations import (
+    ChangeSetting,
     ClusterTable,
     CommentOnTable,
     DropSchema,
@@ -18,6 +19,7 @@ from actors.operations import (
 from actors.planner import Latest, WritePlan
 from actors.primary.namespaces import drop_type
 from actors.temporary import is_foreign
+from storage.collection.policy import RETENTION
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from storage.schema import EnumType, StructType, named_types
@@ -30,6 +32,7 @@ from warehouse.planning.catalogue import (
     target_schema,
 )
 from warehouse.planning.create_table import stored_type
+from warehouse.planning.durations import duration_ms
 from warehouse.planning.table_options import table_options
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
@@ -187,6 +190,19 @@ def plan_table_options(
         if_exists=tree.exists,
     )
     return WritePlan(operations=(operation,), tag="ALTER TABLE")
+
+
+def plan_alter_system(tree: commands.AlterSystem) -> WritePlan:
+    """ALTER SYSTEM SET and RESET: settings of the database."""
+    if tree.name != RETENTION:
+        raise UnknownObject(
+            f'unrecognized configuration parameter "{tree.name}"{nearest(tree.name, [RETENTION])}; '
+            f"ALTER SYSTEM knows {RETENTION}",
+            "42704",
+        )
+    value = None if tree.value is None else str(duration_ms(tree.value, RETENTION))
+    operation = ChangeSetting(name=RETENTION, value=value)
+    return WritePlan(operations=(operation,), tag="ALTER SYSTEM")
 
 
 def _altered(

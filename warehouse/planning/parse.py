@@ -35,6 +35,7 @@ CACHED_CHARACTERS_MAX = 64 * 1024  # longer texts (bulk INSERTs) are not worth k
 
 _WRITES = (
     commands.AlterTableCluster,
+    commands.AlterSystem,
     commands.AlterTableOptions,
     commands.CallNode,
     commands.CommentNode,
@@ -128,6 +129,8 @@ def _verb(tree: Any) -> Verb | None:
             return Verb(tag="CREATE TYPE")
         case commands.AlterTableCluster() | commands.AlterTableOptions():
             return Verb(tag="ALTER TABLE")
+        case commands.AlterSystem():
+            return Verb(tag="ALTER SYSTEM")
         case commands.CommentNode():
             return Verb(tag="COMMENT")
         case commands.Drop():

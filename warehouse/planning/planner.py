@@ -40,6 +40,7 @@ from warehouse.planning.catalogue import find_table, table_path
 from warehouse.planning.copy import plan_copy
 from warehouse.planning.create_table import plan_create_table, plan_create_table_as
 from warehouse.planning.definitions import (
+    plan_alter_system,
     plan_cluster,
     plan_comment,
     plan_create_schema,
@@ -277,6 +278,8 @@ def _definition(tree: Any, queries: QueryPlanner, latest: Snapshot) -> Plan:
             return plan_cluster(tree, session, latest)
         case commands.AlterTableOptions():
             return plan_table_options(tree, session, latest)
+        case commands.AlterSystem():
+            return plan_alter_system(tree)
         case commands.CommentNode():
             return plan_comment(tree, session, latest)
         case commands.LaterWrite():

@@ -8,6 +8,7 @@ from typing import Any
 from warehouse.syntax.tree import Node, QueryNode, TypeName
 
 __all__ = [
+    "AlterSystem",
     "AlterTableCluster",
     "AlterTableOptions",
     "CallNode",
@@ -127,6 +128,13 @@ class AlterTableCluster(Node, frozen=True):
     name: tuple[str, ...]
     cluster: tuple[str, tuple[str, ...]] | None
     exists: bool = False
+
+
+class AlterSystem(Node, frozen=True):
+    """ALTER SYSTEM SET name = value, a text; or RESET name: None."""
+
+    name: str
+    value: str | None = None
 
 
 class AlterTableOptions(Node, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 from storage.errors import InvalidRequest, NotYet
 from warehouse.syntax.commands import (
+    AlterSystem,
     AlterTableCluster,
     AlterTableOptions,
     CheckDef,
@@ -325,6 +326,20 @@ class DefinitionGrammar(QueryGrammar):
     def _cluster(self) -> tuple[str, tuple[str, ...]]:
         order = "zorder" if self.take_word("zorder") else "lexical"
         return order, self.names_in_parentheses()
+
+    def alter_system(self) -> AlterSystem | None:
+        """ALTER SYSTEM SET or RESET, from ALTER on; None: it is another one."""
+        if not (self.peek().value == "system" and self.peek(2).value in ("set", "reset")):
+            return None
+        at = self.advance().start
+        self.advance()
+        is_set = self.advance().value == "set"
+        name = self.label("a setting")
+        if not is_set:
+            return AlterSystem(at, name)
+        if not self.take_operator("="):
+            self.expect_word("to")
+        return AlterSystem(at, name, self.string("its value in quotes"))
 
     def alter_table(self) -> AlterTableCluster | AlterTableOptions | None:
         """ALTER TABLE … CLUSTER BY, SET (…) or RESET (…), from ALTER on; None: it is another one,

@@ -71,7 +71,7 @@ class StatementGrammar(VacuumGrammar):
                 return self.vacuum()
             case "comment":
                 return self._comment()
-            case "alter" if (found := self.alter_table()) is not None:
+            case "alter" if (found := self.alter_system() or self.alter_table()) is not None:
                 return found
         if word in WRITES:
             return self._later_write()
