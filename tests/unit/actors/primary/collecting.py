@@ -221,10 +221,11 @@ class Crashing:
         dies = self.calls == self.dies_at
         if self.dead.is_set() or (dies and not self.afterwards):
             await self._die()
-        found = await call()
-        if dies:
-            await self._die()
-        return found
+        try:
+            return await call()
+        finally:
+            if dies:
+                await self._die()
 
     async def _die(self) -> None:
         self.dead.set()
