@@ -128,7 +128,14 @@ class LogReader:
         return Packs(self._store, await list_packs(self._store, first_lsn))
 
     async def _header(self, lsn: int, packs: Packs) -> GroupHeader:
-        return await packs.header(lsn) if packs.covers(lsn) else await self.header(lsn)
+        if not packs.covers(lsn):
+            try:
+                return await self.header(lsn)
+            except ObjectMissing:  # maybe because it was packed meanwhile
+                packs.packs = await list_packs(self._store)
+                if not packs.covers(lsn):
+                    raise
+        return await packs.header(lsn)
 
     async def header(self, lsn: int) -> GroupHeader:
         """The header of a group that is not packed, without its body. Raises ObjectMissing,

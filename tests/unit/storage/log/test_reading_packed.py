@@ -60,6 +60,10 @@ class Interrupted(MemoryStore):
         await self._due("get", name)
         return await super().get(name)
 
+    async def get_range(self, name: str, start: int, length: int) -> bytes:
+        await self._due("range", name)
+        return await super().get_range(name, start, length)
+
     async def list(
         self, prefix: str, *, start_after: str = "", page_size: int = 1000
     ) -> AsyncIterator[ObjectInfo]:
@@ -350,6 +354,37 @@ def test_packed_between_the_list_of_the_log_and_that_of_packs() -> None:
         store.hooks["list", "logpack/"] = lambda: pack_log(store, 26, 34)
         assert await reader_of(store).open(at_lsn=30) == snapshots[29]
         assert not store.hooks
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("lsn", [10, 21, 25, 35])
+def test_a_header_that_is_packed_while_headers_are_read(lsn: int) -> None:
+    async def run() -> None:
+        store = Interrupted()
+        snapshots = await history(store, COMMITS)  # LSN n + 2 at second n
+        await checkpointed(store, snapshots, 20, 36, 37)
+        store.hooks["range", log_name(lsn)] = lambda: pack_log(store, 1, 35, 10)
+        found = [header.lsn async for header in reader_of(store).headers(5, 42)]
+        assert found == list(range(5, 43))
+        assert not store.hooks
+
+    asyncio.run(run())
+
+
+def test_a_header_that_is_packed_while_a_time_is_looked_for() -> None:
+    async def run() -> None:
+        store = Interrupted()
+        snapshots = await history(store, COMMITS)
+        await checkpointed(store, snapshots, 20, 36, 37)
+        newest = _with_horizon(snapshots[-1], 2)
+        middle = (2 + newest.lsn - 1 + 1) // 2
+        store.hooks["range", log_name(middle)] = lambda: pack_log(store, 1, 35, 10)
+        assert await reader_of(store).lsn_at(11_000, newest) == 13
+        assert not store.hooks
+        await store.delete(log_name(39))
+        with pytest.raises(ObjectMissing, match=log_name(39)):
+            [header async for header in reader_of(store).headers(36, 42)]
 
     asyncio.run(run())
 
