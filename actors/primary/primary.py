@@ -36,6 +36,7 @@ from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from actors.primary.maintainer import Maintainer
+from actors.primary.publishable import names_of, refuse_collected
 from actors.primary.repair import IndexRepair
 from actors.primary.resolve import resolve_in
 from actors.primary.rewriter import OwnRewriter, Rewriter
@@ -56,6 +57,7 @@ from storage.errors import (
     InternalError,
     InvalidRequest,
     MobulaError,
+    ObjectMissing,
     Unavailable,
     UnknownObject,
 )
@@ -323,7 +325,11 @@ class Primary:
             state = state.with_index(table.id, await self._indexes.open(table))
         if not isinstance(operation, AppendFiles):
             return operation, state
-        return await self._bulk.checked(operation, table, state, lsn), state
+        try:
+            return await self._bulk.checked(operation, table, state, lsn), state
+        except ObjectMissing:  # because it was collected: then it is to be loaded again
+            refuse_collected(names_of(operation), self.snapshot)
+            raise
 
     def newest(self) -> WriterState:
         """The newest durable snapshot with the indexes as they are there."""
