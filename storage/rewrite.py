@@ -84,7 +84,8 @@ async def write_again(
 
     Args:
         gone: the files and deltas that they come from.
-        parts: what is sorted and cut together, as `living` gives it; one is in memory at a time.
+        parts: what is sorted and cut together, as `living` gives it, of one partition; one is in
+            memory at a time.
         target: the table's, with the order of its rows.
         progress: called with the rows stored so far.
     Raises: what the store raises, and what `parts` raises.

@@ -173,6 +173,7 @@ def _(change: c.CreateTable, snapshot: Snapshot) -> Snapshot:
         options=dict(table.options),
         checks=table.checks,
         keys=table.keys,
+        partitioning=table.partitioning,
         comment=table.comment,
         column_comments=dict(table.column_comments),
         next_column_id=max((x.id for x in table.schema.columns), default=0) + 1,
@@ -240,6 +241,25 @@ def _(change: c.RenameColumn, snapshot: Snapshot) -> Snapshot:
 def _(change: c.ClusterTable, snapshot: Snapshot) -> Snapshot:
     state = snapshot.tables[change.table_id]
     return _replace_table(snapshot, dataclasses.replace(state, cluster_by=change.cluster_by))
+
+
+@_catalogue.register
+def _(change: c.AddPartition, snapshot: Snapshot) -> Snapshot:
+    state, part = snapshot.tables[change.table_id], change.partition
+    known = state.partitioning
+    if known is None or part.id < known.next_id:
+        raise CorruptData(f"table {state.name}: partition id {part.id} is used twice")
+    return _replace_table(snapshot, dataclasses.replace(state, partitioning=known.with_part(part)))
+
+
+@_catalogue.register
+def _(change: c.DropPartition, snapshot: Snapshot) -> Snapshot:
+    state = snapshot.tables[change.table_id]
+    known = state.partitioning
+    if known is None or known.by_id(change.partition_id) is None:
+        raise KeyError(change.partition_id)
+    kept = known.without((change.partition_id,))
+    return _replace_table(snapshot, dataclasses.replace(state, partitioning=kept))
 
 
 @_catalogue.register
@@ -380,6 +400,7 @@ def _(change: c.AddRows, state: TableState, lsn: int) -> TableState:
         schema_version=change.schema_version,
         row_count=change.row_count,
         rows=change.rows,
+        partitions=change.partitions,
     )
     return dataclasses.replace(
         state, deltas=(*state.deltas, delta), next_file_id=change.delta_id + 1
