@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from storage.partitions.rows import PartitionCounts
 from storage.primary_key import Keys, OpenRun, Words
 from storage.rewrite import Rewritten
 from storage.schema import Check, EnumType, SqlType, StructType
@@ -197,12 +198,16 @@ class AppendRows:
     """A small append: rows in the table's logical Arrow types, as `storage.delta` encodes them.
 
     `table_id` and `schema_version` are those the rows were fitted to.
+    `partitions`, `partitioning`: of a partitioned table, whose rows come in the order of
+    partitions: how many each has (`storage.partitions.rows`), and the version that says so.
     """
 
     table_id: int
     schema_version: int
     row_count: int
     rows: bytes
+    partitions: PartitionCounts = ()
+    partitioning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +219,7 @@ class AppendFiles:
         runs: of each file of a table with keys, the runs of its keys by key id; their locations
             are in file 0.
         read_lsn: see `WriteRows`.
+        partitioning: the version that the rows were divided by; 0: the table has no partitions.
     """
 
     table_id: int
@@ -221,6 +227,7 @@ class AppendFiles:
     mode: WriteMode = WriteMode.INSERT
     runs: tuple[Mapping[int, IndexRun], ...] = ()
     read_lsn: int | None = None
+    partitioning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +241,8 @@ class WriteRows:
             primary key alone.
         read_lsn: the statement read at this LSN: refused (Conflict) if one of the primary keys was
             written since. None: it did not read.
+        partitions, partitioning: see `AppendRows`; keys to delete that are of no partition come
+            first, as of partition 0.
     """
 
     table_id: int
@@ -243,6 +252,8 @@ class WriteRows:
     rows: bytes | None
     keys: Mapping[int, tuple[bytes, bytes | None]]
     read_lsn: int | None = None
+    partitions: PartitionCounts = ()
+    partitioning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +311,7 @@ class LoadFiles:
     own (`actors.primary.bulk`).
 
     Attributes:
-        runs: one for each key, by its id; locations are in file 0 and on.
+        runs: by key id, one for each partition; locations are in file 0 and on.
         gone: locations of the rows that are replaced, as of `checked_lsn`.
         left_out: rows of the files that are not written; locations in file 0 and on.
         checked_lsn: of what they were compared with.
@@ -312,11 +323,12 @@ class LoadFiles:
     table_id: int
     files: tuple[FileRow, ...]
     mode: WriteMode
-    runs: Mapping[int, OpenRun]
+    runs: Mapping[int, tuple[OpenRun, ...]]
     gone: Words
     left_out: Words
     checked_lsn: int
     read_lsn: int | None = None
+    partitioning: int = 0
     written: Mapping[int, Keys] = field(default_factory=dict)
     late: Mapping[int, Keys] = field(default_factory=dict)
 

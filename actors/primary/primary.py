@@ -333,6 +333,7 @@ class Primary:
             options=table.options,
             checks=table.checks,
             keys=table.keys,
+            partitioning=table.partitioning,
         )
         return TableInfo(table_id=table.id, target=target)
 
