@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.partitions.rows import PartitionCounts
+from storage.partitions.scheme import Partition, PartitionKind
 from storage.primary_key import Keys, OpenRun, Words
 from storage.rewrite import Rewritten
 from storage.schema import Check, EnumType, SqlType, StructType
@@ -19,6 +20,7 @@ from storage.snapshot.changes import IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileRow
 
 __all__ = [
+    "AddPartitions",
     "AdvanceSequence",
     "AlterWarehouse",
     "AppendFiles",
@@ -26,16 +28,19 @@ __all__ = [
     "ClusterTable",
     "CommentOnTable",
     "DeleteRows",
+    "DropPartitions",
     "DropSchema",
     "DropTable",
     "DropType",
     "DropWarehouse",
+    "ExchangePartition",
     "ExchangeRows",
     "ExchangeRuns",
     "LoadFiles",
     "NewColumn",
     "NewIdentity",
     "NewKey",
+    "NewPartitioning",
     "NewSchema",
     "NewTable",
     "NewType",
@@ -85,6 +90,16 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewPartitioning:
+    """PARTITION BY of CREATE TABLE, its columns by name; see `scheme.Partitioning`. Partitions have
+    no ids yet."""
+
+    kind: PartitionKind
+    columns: tuple[str, ...]
+    parts: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTable:
     """CREATE TABLE. `cluster_by` holds column names; `order` is "lexical" or "zorder".
 
@@ -105,6 +120,7 @@ class NewTable:
     keys: tuple[NewKey, ...] = ()
     comment: str | None = None
     if_not_exists: bool = False
+    partitioning: NewPartitioning | None = None
     rows: AppendRows | AppendFiles | None = None
 
 
@@ -173,6 +189,55 @@ class ClusterTable:
     cluster_by: tuple[str, ...]
     order: str = "lexical"
     if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddPartitions:
+    """ALTER TABLE … ADD PARTITION, and the first half of ATTACH.
+
+    Attributes:
+        parts: without ids.
+        version: of the partitioning that they were made for: refused (Conflict) if it is another.
+        read_lsn: of the snapshot in which the default partition had none of their rows: refused if
+            it has got rows since.
+    """
+
+    table_id: int
+    parts: tuple[Partition, ...]
+    version: int
+    read_lsn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropPartitions:
+    """ALTER TABLE … DROP PARTITION: partitions go with their rows. `if_exists`: those that are
+    there."""
+
+    table_id: int
+    names: tuple[str, ...]
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangePartition:
+    """ALTER TABLE … EXCHANGE PARTITION: what a partition holds and what another table holds change
+    places.
+
+    Attributes:
+        partition: its name; version: see `AddPartitions`.
+        files, other_files: ids of what each of them holds: refused (Conflict) if they have changed,
+            or if there are rows that are not flushed.
+        runs, other_runs: by key id, one run of each key for them, opened.
+    """
+
+    table_id: int
+    other_id: int
+    partition: str
+    version: int
+    files: tuple[int, ...]
+    other_files: tuple[int, ...]
+    runs: Mapping[int, OpenRun]
+    other_runs: Mapping[int, OpenRun]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,6 +441,9 @@ Operation = (
     | WriteRows
     | DeleteRows
     | TruncateTable
+    | AddPartitions
+    | DropPartitions
+    | ExchangePartition
     | ExchangeRows
     | ExchangeRuns
     | LoadFiles

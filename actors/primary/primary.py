@@ -35,6 +35,8 @@ from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from actors.primary.maintainer import Maintainer
+from actors.primary.partition_exchange import PartitionExchange
+from actors.primary.partitions import new_partitioning
 from actors.primary.repair import IndexRepair
 from actors.primary.resolve import resolve_in
 from actors.primary.rewriter import OwnRewriter, Rewriter
@@ -346,6 +348,7 @@ class Primary:
             name_prefix=data_prefix(self.snapshot.branch_id, self._reign.epoch),
             cluster_by=cluster_by(operation, schema),
             options=operation.options,
+            partitioning=new_partitioning(operation, schema, ()),
         )
         return TableInfo(table_id=0, target=target)
 
@@ -379,6 +382,11 @@ class Primary:
     @functools.cached_property
     def _repair(self) -> IndexRepair:
         return IndexRepair(self._sequencer, self._indexes, self._maintainer)
+
+    @functools.cached_property
+    def exchange(self) -> PartitionExchange:
+        """What EXCHANGE PARTITION needs."""
+        return PartitionExchange(self._sequencer, self._indexes, self._maintainer)
 
     async def repair_index(self, table_id: int | None = None) -> int:
         """Make the runs of a table's indexes anew from its files, or of all tables'.
