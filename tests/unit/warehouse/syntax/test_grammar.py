@@ -344,6 +344,8 @@ def is_ours(sql: str) -> bool:
         "explain of",
         "respect nulls",
     )
+    if sql.startswith(("create", "alter")) and " partition " in sql:  # MySQL's words
+        return True
     return sql.startswith(words) or any(
         word in sql for word in (*extended, "cluster by", "clustering")
     )
