@@ -133,6 +133,7 @@ class PlannedScan:
 
     Attributes:
         predicate: the conditions that pruned it, as text for EXPLAIN, or None.
+        partitions: of the table, ids of those that may have rows that are wanted; None: any.
         location, chosen: see `fragments.ScanInput`.
     """
 
@@ -143,6 +144,7 @@ class PlannedScan:
     predicate: str | None = None
     location: str | None = None
     chosen: Chosen | None = None
+    partitions: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

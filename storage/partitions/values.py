@@ -37,11 +37,13 @@ from storage.schema import (
 __all__ = [
     "NULL_CODE",
     "Codes",
+    "Sortable",
     "bound_value",
     "check_types",
     "code_of",
     "codes",
     "ordered",
+    "sortable",
     "text_of",
     "value_text",
 ]
@@ -99,7 +101,7 @@ def bound_value(values: pa.Array, sql_type: SqlType) -> BoundValue:
 
 def ordered(values: Sequence[BoundValue], sql_type: SqlType) -> list[Sortable]:
     """Those that are not NULL, once each, ascending, as Python compares them."""
-    return sorted({_sortable(value, sql_type) for value in values if value is not None})
+    return sorted({sortable(value, sql_type) for value in values if value is not None})
 
 
 def code_of(bound: Bound, sql_type: SqlType, known: Sequence[Sortable]) -> int:
@@ -108,7 +110,7 @@ def code_of(bound: Bound, sql_type: SqlType, known: Sequence[Sortable]) -> int:
         return 1 if bound.side < 0 else 2 * len(known) + 3
     if bound.value is None:
         return NULL_CODE
-    return 2 * bisect_left(known, _sortable(bound.value, sql_type)) + 3
+    return 2 * bisect_left(known, sortable(bound.value, sql_type)) + 3
 
 
 def codes(values: pa.ChunkedArray, sql_type: SqlType, known: Sequence[Sortable]) -> Codes:
@@ -151,7 +153,8 @@ def _numbers(array: pa.Array, sql_type: SqlType) -> npt.NDArray[np.int64] | None
     return None
 
 
-def _sortable(value: BoundValue, sql_type: SqlType) -> Sortable:
+def sortable(value: BoundValue, sql_type: SqlType) -> Sortable:
+    """A value that is not NULL, as Python compares it."""
     match value:
         case float():
             plain = math.nan if math.isnan(value) else value + 0.0
