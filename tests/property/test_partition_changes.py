@@ -1,5 +1,5 @@
 """Random lives of a partitioned table beside a plain one that is told the same: rows that come, go
-and move, partitions that are added, dropped, attached and exchanged, flushes, compactions, reopening.
+and move, partitions that are added, dropped, attached and exchanged, flushes, compactions.
 
 Rows have `i`, a number that the column `p` which decides is made of, so that the plain table can be
 told what is in a partition.
