@@ -65,7 +65,8 @@ def next_task(
         rows_max: of a file of the table.
         avoid: ids of files that cannot be rewritten.
     """
-    parts = [_Files(part, rows_max, avoid) for part in _parts(table)]
+    few = min(policy.depth_max + 1, max(policy.small_files_max, 2))
+    parts = [_Files(part, rows_max, avoid) for part in _parts(table) if len(part.files) >= few]
     for files in parts:
         if (task := _order(policy, files)) is not None:
             return task

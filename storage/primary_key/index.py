@@ -75,11 +75,33 @@ class KeyIndex:
         if partitions is None:
             self._search([p.run for p in self.runs], left, keys, rows, result)
             return result
-        runs = self._by_partition()
-        for number in np.unique(partitions[left]).tolist():
-            own = [p.run for p in runs.get(number, ())]
-            self._search(own, left[partitions[left] == number], keys, rows, result)
+        self._search_partitions(left, keys, partitions, rows, result)
         return result
+
+    def _search_partitions(
+        self, left: Positions, keys: Keys, partitions: Positions, rows: LiveRows, result: Words
+    ) -> None:
+        """The same in the runs of each key's partition: the newest of all of them, then the next of
+        all. Whether rows are there is asked once a round: there may be many partitions."""
+        runs = self._by_partition()
+        depth = 0
+        while len(left):
+            found = np.full(len(left), MISSING)
+            order = np.argsort(partitions[left], kind="stable")
+            numbers, starts = np.unique(partitions[left[order]], return_index=True)
+            searched = False
+            for number, at in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+                own = runs.get(number, ())
+                if depth < len(own):
+                    found[at] = self._located(own[depth].run, keys.take(left[at]))
+                    searched = True
+            if not searched:
+                return
+            hit = np.flatnonzero(found != MISSING)
+            hit = hit[rows.contains(found[hit])]
+            result[left[hit]] = found[hit]
+            left = np.delete(left, hit)
+            depth += 1
 
     def _search(
         self,
@@ -167,13 +189,17 @@ class KeyIndex:
 
     def _probe(self, part: Entries | Run, keys: Keys, rows: LiveRows) -> Words:
         """Locations that a part has for keys and whose rows are there, else MISSING."""
-        found = part.find(keys)
-        if self.pages is not None and isinstance(part, Run):
-            self.pages.probed(part, len(keys))
+        found = self._located(part, keys)
         at = np.flatnonzero(found != MISSING)
         gone = at[~rows.contains(found.take(at), part.file_ids)]
         found[gone] = MISSING
         return found
+
+    def _located(self, part: Entries | Run, keys: Keys) -> Words:
+        """Locations that a part has for keys, else MISSING."""
+        if self.pages is not None and isinstance(part, Run):
+            self.pages.probed(part, len(keys))
+        return part.find(keys)
 
     def _check(self, keys: Keys) -> None:
         if keys.exact != self.exact:
