@@ -3,7 +3,7 @@
 # make must be there. PYTHON=/path/to/python picks the interpreter, ARGS='-k name' goes to pytest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all sim check format bench bench-upsert bench-freshness bench-elasticity bench-isolation bench-concurrency notebooks clean
+.PHONY: help demo test test-all sim check format bench bench-upsert bench-sustained bench-freshness bench-elasticity bench-isolation bench-concurrency notebooks clean
 
 # Every process of Ray loads the package. From bytecode that takes half as long.
 unexport PYTHONDONTWRITEBYTECODE
@@ -55,6 +55,10 @@ bench: $(STAMPS)/bench ## Measure the 22 TPC-H queries against DuckDB and Polars
 bench-upsert: $(STAMPS)/bench ## Measure upserts into 2, 20 and 100 million rows beside DuckDB, Lance, delta-rs, PyIceberg.
 	$(BIN)/python -m benchmarks.upsert --json benchmarks/results/upsert.json \
 	  --plot benchmarks/results/upsert.svg $(ARGS)
+
+bench-sustained: $(STAMPS)/bench ## Measure ten minutes of upserts at full speed, with maintenance and queries, beside Lance.
+	$(BIN)/python -m benchmarks.sustained --json benchmarks/results/sustained.json \
+	  --plot benchmarks/results/sustained.svg $(ARGS)
 
 bench-freshness: $(STAMPS)/bench ## Measure how soon a virtual warehouse sees commits, with pushes and without.
 	$(BIN)/python -m benchmarks.freshness --json benchmarks/results/freshness.json \

@@ -6,6 +6,7 @@ Assembled from the plain parts, the same for every engine; `service.py` does so 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Collection
 from typing import Any
@@ -23,12 +24,13 @@ from actors.observed import Observe, nothing_observed
 from actors.planner import Planner
 from actors.primary.warehouses import find_warehouse
 from actors.settings import NodeSettings
+from actors.virtual_warehouse.claim import Claim
 from actors.virtual_warehouse.coordinator import Coordinator
 from actors.virtual_warehouse.elastic import ElasticWorkers
 from actors.virtual_warehouse.follower import Follower
 from actors.virtual_warehouse.metrics import Meter, NoMetrics
 from storage.clock import Clock
-from storage.errors import InvalidRequest
+from storage.errors import InvalidRequest, MobulaError
 from storage.ids import Ids
 from storage.log.reader import LogReader
 from storage.nearest import nearest
@@ -56,7 +58,9 @@ class CoordinatorService:
         follower: Follower,
         store: CountingStore,
         clock: Clock,
+        *,
         meter: Meter,
+        claim: Claim,
     ) -> None:
         self._coordinator = coordinator
         self._workers = coordinator.workers
@@ -65,9 +69,11 @@ class CoordinatorService:
         self._store = store
         self._clock = clock
         self._meter = meter
+        self._claim = claim
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(follower.run()),
+            loop.create_task(claim.run()),
             loop.create_task(self._workers.run_scaling()),
             loop.create_task(self._measure()),
         ]
@@ -101,10 +107,7 @@ class CoordinatorService:
         store, reader = open_branch(node, clock)
         try:
             snapshot = await reader.open()
-            found = warehouse
-            if isinstance(found, str):
-                found = find_warehouse(found, snapshot)
-                _check_node_type(found, node_types)
+            found = _settings(warehouse, snapshot, node_types)
         except BaseException:
             await store.close()
             raise
@@ -122,7 +125,7 @@ class CoordinatorService:
         runner = QueryRunner(
             planner=planner,
             reader=reader,
-            latest=follower.latest,
+            snapshots=follower,
             pool=workers,
             share=share,
             clock=clock,
@@ -132,7 +135,8 @@ class CoordinatorService:
             observe=observe,
         )
         coordinator = Coordinator(found, follower, runner, workers, queries)
-        return cls(coordinator, follower, store, clock, meter)
+        claim = Claim(store, clock=clock, ids=ids, holder=found.name, oldest=queries.oldest_lsn)
+        return cls(coordinator, follower, store, clock, meter=meter, claim=claim)
 
     # --- clients ----------------------------------------------------------------------------------
 
@@ -227,8 +231,20 @@ class CoordinatorService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(MobulaError):
+            await self._claim.release()
         self._meter.dropped(self._coordinator.settings.name)
         await self._store.close()
+
+
+def _settings(
+    warehouse: str | VirtualWarehouse, snapshot: Snapshot, node_types: Collection[str] | None
+) -> VirtualWarehouse:
+    if not isinstance(warehouse, str):
+        return warehouse
+    found = find_warehouse(warehouse, snapshot)
+    _check_node_type(found, node_types)
+    return found
 
 
 def _check_node_type(warehouse: VirtualWarehouse, types: Collection[str] | None) -> None:

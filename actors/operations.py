@@ -25,7 +25,9 @@ __all__ = [
     "AlterWarehouse",
     "AppendFiles",
     "AppendRows",
+    "ChangeSetting",
     "ClusterTable",
+    "Collect",
     "CommentOnTable",
     "DeleteRows",
     "DropPartitions",
@@ -46,6 +48,7 @@ __all__ = [
     "NewType",
     "NewWarehouse",
     "Operation",
+    "SetTableOptions",
     "TruncateTable",
     "WriteMode",
     "WriteOperation",
@@ -219,6 +222,18 @@ class DropPartitions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetTableOptions:
+    """ALTER TABLE … SET (…) and RESET (…): options that get a value, and those that get the
+    database's again."""
+
+    schema: str
+    name: str
+    options: Mapping[str, int | str] = field(default_factory=dict)
+    reset: tuple[str, ...] = ()
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangePartition:
     """ALTER TABLE … EXCHANGE PARTITION: what a partition holds and what another table holds change
     places.
@@ -238,6 +253,14 @@ class ExchangePartition:
     other_files: tuple[int, ...]
     runs: Mapping[int, OpenRun]
     other_runs: Mapping[int, OpenRun]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSetting:
+    """A setting of the database. `value` None: as the processes' settings have it."""
+
+    name: str
+    value: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,6 +394,23 @@ class ExchangeRuns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collect:
+    """What the collector logs before and after it deletes. The primary's own.
+
+    Attributes:
+        horizon: the oldest version that can be opened; None: as it is.
+        planned: objects that it is about to delete.
+        upload_floor: uploads that began before this LSN are over; None: as it is.
+        ended: planned objects that are deleted.
+    """
+
+    horizon: int | None = None
+    planned: tuple[str, ...] = ()
+    upload_floor: int | None = None
+    ended: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadFiles:
     """`AppendFiles` for a table with keys, checked against what was there at an LSN. The primary's
     own (`actors.primary.bulk`).
@@ -381,6 +421,7 @@ class LoadFiles:
         left_out: rows of the files that are not written; locations in file 0 and on.
         checked_lsn: of what they were compared with.
         read_lsn: see `WriteRows`.
+        stored_bytes: of the files, and of all runs that were written for them.
         written, late: keys written since `checked_lsn` and since `read_lsn`, by key id; filled in
             when its turn has come.
     """
@@ -392,6 +433,7 @@ class LoadFiles:
     gone: Words
     left_out: Words
     checked_lsn: int
+    stored_bytes: int = 0
     read_lsn: int | None = None
     partitioning: int = 0
     written: Mapping[int, Keys] = field(default_factory=dict)
@@ -434,7 +476,9 @@ Operation = (
     | NewType
     | DropType
     | ClusterTable
+    | SetTableOptions
     | CommentOnTable
+    | ChangeSetting
     | AdvanceSequence
     | AppendRows
     | AppendFiles
@@ -447,6 +491,7 @@ Operation = (
     | ExchangeRows
     | ExchangeRuns
     | LoadFiles
+    | Collect
     | NewWarehouse
     | AlterWarehouse
     | DropWarehouse

@@ -54,6 +54,7 @@ __all__ = [
     "RowLayout",
     "RowsPlan",
     "SourcePlan",
+    "VacuumPlan",
     "Verb",
     "Version",
     "WritePlan",
@@ -374,6 +375,15 @@ class CallPlan:
     arguments: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VacuumPlan:
+    """VACUUM, or ANALYZE alone, of tables; `full`: also in their order."""
+
+    table_ids: tuple[int, ...]
+    vacuum: bool
+    full: bool
+
+
 Plan = (
     QueryPlan
     | ExplainPlan
@@ -387,6 +397,7 @@ Plan = (
     | ExchangePartitionPlan
     | CopyToPlan
     | CallPlan
+    | VacuumPlan
 )
 
 

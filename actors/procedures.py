@@ -1,5 +1,5 @@
-"""What CALL may ask of the primary: checkpoints, flushes, compactions, indexes made anew, tables
-left behind.
+"""What CALL, VACUUM and ANALYZE may ask of the primary: checkpoints, flushes, compactions, indexes
+made anew, tables left behind.
 
 None of them is a transaction of the caller's: their receipt says how far the log is.
 """
@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
-from actors.messages import CommitReply, Session
-from actors.planner import CallPlan
+import pyarrow as pa
+
+from actors.fragments import QueryStats
+from actors.messages import CommitReply, QueryReply, Session
+from actors.planner import CallPlan, VacuumPlan
 from actors.primary.primary import Primary
 from actors.temporary import SILENT_MS
 from storage.errors import InvalidRequest, UnknownObject
@@ -25,6 +28,7 @@ _PROCEDURES = {
     "mobula.compact": "mobula.compact() or mobula.compact('table')",
     "mobula.recluster": "mobula.recluster() or mobula.recluster('table')",
     "mobula.repair_index": "mobula.repair_index() or mobula.repair_index('table')",
+    "mobula.vacuum": "mobula.vacuum([retention [, age of uploads [, dry run]]])",
     "mobula.drop_temporary": "mobula.drop_temporary() or mobula.drop_temporary(seconds of silence)",
 }
 
@@ -39,7 +43,7 @@ class Procedures:
         self._primary = primary
         self._drop_left_behind = drop_left_behind
 
-    async def call(self, plan: CallPlan, session: Session) -> CommitReply:
+    async def call(self, plan: CallPlan, session: Session) -> CommitReply | QueryReply:
         """Raises UnknownObject (42883) for a procedure that does not exist."""
         match plan.procedure, plan.arguments:
             case "mobula.checkpoint", ():
@@ -53,6 +57,8 @@ class Procedures:
                 return self._done("RECLUSTER", await self._primary.recluster(*plan.arguments))
             case "mobula.repair_index", () | (int(),):
                 return self._done("REPAIR INDEX", await self._primary.repair_index(*plan.arguments))
+            case "mobula.vacuum", (*durations,) if _are_durations(durations):
+                return await self._collect(*durations)
             case "mobula.drop_temporary", ():
                 return self._done(
                     "DROP TEMPORARY", await self._drop_left_behind(SILENT_MS, session)
@@ -65,9 +71,53 @@ class Procedures:
         hint = nearest(plan.procedure, _PROCEDURES)
         raise UnknownObject(f"procedure {plan.procedure} does not exist{hint}", "42883")
 
+    async def _collect(
+        self,
+        retention_ms: int | None = None,
+        uploads_ms: int | None = None,
+        dry_run: bool | None = None,
+    ) -> QueryReply:
+        """One row for each object that is deleted, or would be, and for each pin."""
+        found = await self._primary.collector.vacuum(
+            retention_ms=retention_ms, uploads_ms=uploads_ms, dry_run=bool(dry_run)
+        )
+        rows = pa.table(
+            {
+                "object": pa.array([one.name for one in found.doomed], pa.large_string()),
+                "size_bytes": pa.array([one.size_bytes for one in found.doomed], pa.int64()),
+                "reason": pa.array([one.why.value for one in found.doomed], pa.large_string()),
+            }
+        )
+        lsn = self._primary.snapshot.lsn
+        return QueryReply(
+            rows=rows,
+            stats=QueryStats(snapshot_lsn=lsn),
+            tag=f"VACUUM {len(found.doomed)}",
+            receipt=self._receipt(lsn),
+        )
+
+    async def vacuum(self, plan: VacuumPlan) -> CommitReply:
+        """VACUUM and ANALYZE. Statistics of files are exact and always there; deltas have none, so
+        to analyze a table is to flush it."""
+        for table_id in plan.table_ids:
+            if plan.vacuum:
+                await self._primary.vacuum(table_id, full=plan.full)
+            else:
+                await self._primary.flush(table_id)
+        receipt = self._receipt(self._primary.snapshot.lsn)
+        return CommitReply(receipt=receipt, tag="VACUUM" if plan.vacuum else "ANALYZE")
+
     def _done(self, what: str, count: int) -> CommitReply:
         receipt = self._receipt(self._primary.snapshot.lsn)
         return CommitReply(receipt=receipt, tag=f"{what} {count}")
 
     def _receipt(self, lsn: int) -> Receipt:
         return Receipt(lsn=lsn, tso=self._primary.snapshot.tso, row_counts=())
+
+
+def _are_durations(values: list[object]) -> bool:
+    """Two durations in ms and a Boolean, any of them NULL or left out."""
+    kinds = (int, int, bool)
+    return len(values) <= len(kinds) and all(
+        value is None or type(value) is kind for value, kind in zip(values, kinds, strict=False)
+    )

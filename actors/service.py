@@ -48,6 +48,7 @@ from actors.planner import (
     ModifyPlan,
     Parsed,
     Planner,
+    VacuumPlan,
     Verb,
     WritePlan,
 )
@@ -120,6 +121,7 @@ class PrimaryService:
             primary, runner, self._additions, commit=self._commit, fetch_rows=fetch_rows
         )
         self._procedures = Procedures(primary, self.drop_left_behind)
+        primary.collector.oldest_query = queries.oldest_lsn
         self._letting_go = asyncio.get_running_loop().create_task(self._let_go())
 
     @classmethod
@@ -159,7 +161,7 @@ class PrimaryService:
         runner = QueryRunner(
             planner=planner,
             reader=reader,
-            latest=_latest(primary),
+            snapshots=_Durable(primary),
             pool=pool,
             share=share,
             clock=clock,
@@ -351,6 +353,8 @@ class PrimaryService:
                 return await self._partitions.carry_out(plan, snapshot, parsed)
             case CallPlan():
                 return await self._procedures.call(plan, statement.session)
+            case VacuumPlan():
+                return await self._procedures.vacuum(plan)
             case _:
                 return await self._runner.run(plan, snapshot, 0.0)
 
@@ -454,7 +458,8 @@ def _primary(
         policy=settings.checkpoints,
         limits=settings.sequencer,
         keyed=settings.keyed,
-        rewriter=make_rewriter(OwnRewriter(store, ids)),
+        rewriter=make_rewriter(OwnRewriter(store, ids, node.settings.keyed.tasks_max)),
+        retention=settings.retention,
     )
 
 
@@ -467,12 +472,18 @@ def _with_own_tasks(primary: Primary, observe: Observe) -> Observe:
     return seen
 
 
-def _latest(primary: Primary) -> Callable[[int | None, int], Awaitable[Snapshot]]:
+class _Durable:
     """The primary's own snapshot is the newest there is."""
 
-    async def latest(min_lsn: int | None, timeout_ms: int) -> Snapshot:
-        if min_lsn is not None and min_lsn > primary.snapshot.lsn:
-            raise Unavailable(f"LSN {min_lsn} is not committed; is it of this database?")
-        return primary.snapshot
+    def __init__(self, primary: Primary) -> None:
+        self._primary = primary
 
-    return latest
+    async def latest(self, min_lsn: int | None, timeout_ms: int) -> Snapshot:
+        """See `Snapshots.latest`."""
+        if min_lsn is not None and min_lsn > self._primary.snapshot.lsn:
+            raise Unavailable(f"LSN {min_lsn} is not committed; is it of this database?")
+        return self._primary.snapshot
+
+    async def advance(self) -> Snapshot:
+        """See `Snapshots.advance`."""
+        return self._primary.snapshot

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
+from storage.collection.policy import RetentionPolicy
 from storage.objects import StoreOptions
 
 __all__ = ["NodeSettings", "NodeType", "RaySettings", "Settings"]
@@ -41,6 +42,8 @@ class RaySettings:
             memory is Ray's to place tasks by, and one file or a few are in it at a time.
         maintenance_start_s: how long such a task may wait for a node before the primary does it,
             and all others of the next minutes.
+        maintenance_tasks_max: flushes that run as such tasks at a time, and as many compactions;
+            fewer where both would take more than half of the cluster's CPUs.
         maintenance_bytes_min: of deltas and files, compressed; the primary itself rewrites fewer.
         primary_resources: custom resources that pin the primary to a node type, as `cluster.yaml`
             defines them; empty runs anywhere.
@@ -59,6 +62,7 @@ class RaySettings:
     maintenance_cpus: float = 0.5
     maintenance_memory_bytes: int = 1 << 30
     maintenance_start_s: float = 10.0
+    maintenance_tasks_max: int = 8
     maintenance_bytes_min: int = 8 << 20
     primary_resources: dict[str, float] = field(default_factory=dict)
     coordinator_resources: dict[str, float] = field(default_factory=dict)
@@ -88,6 +92,7 @@ class Settings:
     sequencer: SequencerLimits = field(default_factory=SequencerLimits)
     checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
     keyed: KeyedLimits = field(default_factory=KeyedLimits)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     ray: RaySettings = field(default_factory=RaySettings)
 
 

@@ -320,5 +320,13 @@ def start_rewriting(node: NodeSettings, work: Rewriting) -> Any:
     )
 
 
+def cluster_cpus() -> float:
+    """All CPUs of the cluster at this moment, taken or not."""
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return resources.get("CPU", 0.0)
+
+
 INGEST_TASKS = IngestTasks(load=start_load, slice=start_slice)
-PRIMARY_TASKS = PrimaryTasks(ingest=INGEST_TASKS, rewriting=start_rewriting)
+PRIMARY_TASKS = PrimaryTasks(
+    ingest=INGEST_TASKS, rewriting=start_rewriting, cluster_cpus=cluster_cpus
+)

@@ -27,6 +27,7 @@ from storage.log.epoch import Owner
 from storage.log.reader import LogReader
 from storage.log.record import GroupHeader
 from storage.log.standing import Standing, standing
+from storage.log.tail import Tail
 from storage.objects import ObjectStore, open_store
 from storage.snapshot.model import Snapshot
 from storage.sources_format import PARQUET_READING, SourceReading
@@ -46,7 +47,7 @@ class StoreClient(ABC):
         self.store: ObjectStore = open_store(node.root, node.store, clock=self._clock)
         self._ingest: Ingest = OwnIngest(self.store, node, self._ids)
         self._reader = LogReader(self.store, node.database_id, node.branch)
-        self._newest: Snapshot | None = None
+        self._tail: Tail | None = None
 
     @property
     def database_id(self) -> str:
@@ -127,11 +128,13 @@ class StoreClient(ABC):
 
     async def _look(self) -> Snapshot:
         """The newest snapshot; after the first call only what is new is read."""
-        known = self._newest
-        self._newest = await (self._reader.follow(known) if known else self._reader.open())
-        return self._newest
+        if self._tail is not None:
+            return await self._tail.advance()
+        snapshot = await self._reader.open()
+        self._tail = Tail(self._reader, snapshot, self._clock)
+        return snapshot
 
     async def _headers(self, last: int) -> list[GroupHeader]:
-        newest = (await self._look()).lsn
-        first = max(1, newest - last + 1)
-        return [header async for header in self._reader.headers(first, newest)]
+        newest = await self._look()
+        first = max(1, newest.horizon, newest.lsn - last + 1)
+        return [header async for header in self._reader.headers(first, newest.lsn)]

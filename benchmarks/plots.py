@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.freshness_report import FreshnessReport
+from benchmarks.sustained_report import SustainedReport, summary
 from benchmarks.upsert_report import UpsertReport
 
-__all__ = ["panels", "plot_freshness", "plot_upserts", "save"]
+__all__ = ["panels", "plot_freshness", "plot_sustained", "plot_upserts", "save"]
 
 PANEL_INCHES = (4.6, 3.8)
 
@@ -50,6 +51,34 @@ def plot_freshness(report: FreshnessReport, path: Path) -> None:
     panel.set(xscale="log", xlabel="ms after the receipt", ylabel="visible commits, %")
     panel.set_title("Freshness of a virtual warehouse")
     panel.legend(fontsize="small")
+    save(figure, path)
+
+
+def plot_sustained(report: SustainedReport, path: Path) -> None:
+    """Over the minutes: rows/s, commits, queries, bytes written, memory, and what waits."""
+    shown = {
+        "Upserts, rows/s": ("rows_per_second",),
+        "Commits, ms": ("p50_ms", "p99_ms"),
+        "Queries, ms": ("query_p50_ms",),
+        "Written in a minute, MB": ("foreground_mb", "background_mb"),
+        "Memory, MB": ("rss_mb",),
+        "Level-0 files and files": ("level_0", "files"),
+        "Delta rows": ("delta_rows",),
+    }
+    figure, axes = panels(len(shown))
+    found = summary(report)
+    for panel, (title, fields) in zip(axes, shown.items(), strict=True):
+        for number, name in enumerate(report.runs):
+            turns = [one for one in found if one["system"] == name]
+            for field, style in zip(fields, ("-", "--"), strict=False):
+                values = [(one["minute"], one[field]) for one in turns if one[field] is not None]
+                if values:
+                    label = name if len(fields) == 1 else f"{name}, {field}"
+                    panel.plot(*zip(*values, strict=True), style, label=label, color=f"C{number}")
+        panel.set(xlabel="minute", ylim=(0, None))
+        panel.set_title(title)
+        if panel.get_legend_handles_labels()[0]:
+            panel.legend(fontsize="small")
     save(figure, path)
 
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -19,7 +20,14 @@ from typing import Any
 
 from benchmarks.environment import peer_python
 
-__all__ = ["NAMES", "SYSTEMS", "WriterFailedError", "WriterProcess", "WriterSystem"]
+__all__ = [
+    "NAMES",
+    "SYSTEMS",
+    "WriterFailedError",
+    "WriterProcess",
+    "WriterSystem",
+    "sustained_systems",
+]
 
 _PEERS = Path(__file__).parent / "peers"
 _ROOT = _PEERS.parent.parent
@@ -102,9 +110,18 @@ class WriterProcess:
             raise WriterFailedError(reply["error"])
         return reply
 
+    def pause(self) -> None:
+        """Stop it where it is, threads and all: another one has its turn."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         """Let it close what it holds, then end it. Does nothing for one that has ended."""
         if self._process.poll() is None:
+            self.resume()  # one that is stopped hears nothing
             try:
                 self.ask(CLOSE_SECONDS, close=0)
             except WriterFailedError:
@@ -149,6 +166,22 @@ _DUCKDB = ("duckdb==2.0.1", _ARROW)
 _LANCE = ("pylance==14.0.2", _ARROW)
 _DELTA = ("deltalake==1.6.6", _ARROW)
 _ICEBERG = ("pyiceberg[sql-sqlite]==0.12.0", _ARROW)
+
+
+def sustained_systems(partitions: int, optimize_batches: int) -> dict[str, WriterSystem]:
+    """The systems of the benchmark of sustained upserts, by name.
+
+    Args:
+        partitions: hash partitions of Mobula's table; 0: none.
+        optimize_batches: after so many batches Lance compacts and renews its index.
+    """
+    mobula = [sys.executable, str(_PEERS / "mobula_sustained.py"), str(partitions)]
+    lance = _peer("lance_sustained.py", "lance", *_LANCE, argument=str(optimize_batches))
+    return {
+        "mobula": WriterSystem(name="mobula", command=lambda: mobula, synced=True),
+        "lance": WriterSystem(name="lance", command=lance, synced=False),
+    }
+
 
 _ALL = [
     WriterSystem(name="mobula", command=_mobula("local"), synced=True),

@@ -20,17 +20,27 @@ from storage.rewrite import Rewritten, living, write_again
 from storage.snapshot.model import Delta, TableState
 from storage.target import IngestTarget
 
-__all__ = ["flush", "flush_is_due"]
+__all__ = ["flush", "flush_is_due", "fullness"]
+
+
+def fullness(policy: FlushPolicy, table: TableState) -> float:
+    """How much of what the policy allows the deltas of a table are: a flush is due from 1 on.
+
+    How old they are, whoever saw them come knows.
+    """
+    deltas = table.deltas
+    if not deltas:
+        return 0.0
+    return max(
+        len(deltas) / policy.deltas_max,
+        sum(d.row_count for d in deltas) / policy.rows_max,
+        sum(len(d.rows) for d in deltas) / policy.bytes_max,
+    )
 
 
 def flush_is_due(policy: FlushPolicy, table: TableState, times: int = 1) -> bool:
     """Whether to flush a table now. Args: times: of the policy's bounds."""
-    deltas = table.deltas
-    return (
-        len(deltas) >= policy.deltas_max * times
-        or sum(d.row_count for d in deltas) >= policy.rows_max * times
-        or sum(len(d.rows) for d in deltas) >= policy.bytes_max * times
-    )
+    return fullness(policy, table) >= times
 
 
 async def flush(

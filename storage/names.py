@@ -17,7 +17,10 @@ __all__ = [
     "FORMAT",
     "INDEX_PREFIX",
     "LOG_PREFIX",
+    "PACK_PREFIX",
+    "PIN_PREFIX",
     "alive_name",
+    "begun_lsn",
     "checkpoint_directory",
     "checkpoint_lsn",
     "data_prefix",
@@ -29,14 +32,19 @@ __all__ = [
     "log_lsn",
     "log_name",
     "owner_name",
+    "pack_lsns",
+    "pack_name",
+    "pin_name",
 ]
 
 FORMAT = "format"
 LOG_PREFIX = "log/"
+PACK_PREFIX = "logpack/"
 EPOCH_PREFIX = "epoch/"
 CHECKPOINT_PREFIX = "checkpoint/"
 DATA_PREFIX = "data/"
 INDEX_PREFIX = "index/"
+PIN_PREFIX = "pin/"
 ALIVE = "alive"
 
 _LSN_LIMIT = 2**63
@@ -94,14 +102,52 @@ def is_checkpoint_directory(name: str) -> bool:
     return _is(name, checkpoint_lsn, lambda lsn: checkpoint_directory(lsn, unique_id))
 
 
-def data_prefix(branch_id: str, epoch: int) -> str:
-    """What the names of a reign's micropartitions start with; a unique id follows."""
-    return f"{DATA_PREFIX}{branch_id}-{epoch}-"
+def data_prefix(branch_id: str, epoch: int, lsn: int) -> str:
+    """What the names of a reign's micropartitions start with; a unique id follows.
+
+    Args: lsn: the newest one when the upload begins, or before; see `begun_lsn`.
+    """
+    return f"{DATA_PREFIX}{branch_id}-{epoch}-{lsn}-"
 
 
-def index_prefix(branch_id: str, epoch: int) -> str:
-    """What the names of a reign's index runs start with; a unique id follows."""
-    return f"{INDEX_PREFIX}{branch_id}-{epoch}-"
+def index_prefix(branch_id: str, epoch: int, lsn: int) -> str:
+    """The same of index runs."""
+    return f"{INDEX_PREFIX}{branch_id}-{epoch}-{lsn}-"
+
+
+def begun_lsn(name: str, branch_id: str) -> int | None:
+    """The LSN in the name of an object under data/ or index/ of that branch: its upload did not
+    begin before. 0 in a name without one, as earlier versions wrote them; None: it is no name of
+    such an object."""
+    kind, _, rest = name.partition("/")
+    own = f"{branch_id}-"
+    if f"{kind}/" not in (DATA_PREFIX, INDEX_PREFIX) or not rest.startswith(own):
+        return None
+    epoch, _, rest = rest.removeprefix(own).partition("-")
+    lsn, dash, unique_id = rest.partition("-")
+    if not (_is_number(epoch) and rest):
+        return None
+    return int(lsn) if dash and unique_id and _is_number(lsn) else 0
+
+
+def pack_name(first_lsn: int, last_lsn: int) -> str:
+    """The object of the groups of [first_lsn, last_lsn]. Names sort by the last one: the first name
+    behind that of an earlier LSN is the pack that has it."""
+    return f"{PACK_PREFIX}{last_lsn:020d}-{first_lsn:020d}"
+
+
+def pack_lsns(name: str) -> tuple[int, int] | None:
+    """The first and last LSN in the name of a pack; None: it is none."""
+    last, _, first = name.removeprefix(PACK_PREFIX).partition("-")
+    if not (_is_number(first) and _is_number(last)):
+        return None
+    found = int(first), int(last)
+    return found if pack_name(*found) == name and 0 < found[0] <= found[1] else None
+
+
+def pin_name(unique_id: str) -> str:
+    """A reader's claim on a version."""
+    return f"{PIN_PREFIX}{unique_id}"
 
 
 def _is(name: str, number_of: Callable[[str], int], name_of: Callable[[int], str]) -> bool:
@@ -113,6 +159,10 @@ def _is(name: str, number_of: Callable[[str], int], name_of: Callable[[int], str
 
 
 def _number(name: str, digits: str) -> int:
-    if not (digits.isascii() and digits.isdigit()):
+    if not _is_number(digits):
         raise CorruptData(f"{name}: not a name that Mobula writes")
     return int(digits)
+
+
+def _is_number(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit()

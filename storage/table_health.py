@@ -1,15 +1,26 @@
-"""How a table lies in its files: what is deleted, what overlaps, what waits to be flushed."""
+"""How a table lies in its files: what is deleted, what overlaps, what waits to be flushed; and what
+that makes queries read and the store keep beyond what is there.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from storage.overlap import Ranks, extents, levels
 from storage.snapshot.model import TableState
+from storage.table_options import options_text
 
-__all__ = ["TableHealth", "table_health"]
+__all__ = [
+    "Amplification",
+    "Space",
+    "TableHealth",
+    "amplification",
+    "space_of",
+    "table_health",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +35,11 @@ class TableHealth:
         order: as in DDL, by column names; None: rows have none.
         depth_max, depth_mean: files of a partition that may have rows between the same two keys: at
             most, and where a row of a file is, on average; None: there is no order to look at.
-        space_amplification: rows stored for each that is there; 1.0 without rows.
+        read_amplification: rows of files and deltas, which a query of everything reads, for each
+            that is there; 1.0 without rows. Where the table is asked by its order, `depth_mean` is
+            how many files are read for one.
+        space_amplification: bytes stored for each byte of what is there, see `Space`.
+        options: those that were given, `name=value`; None: none were.
     """
 
     rows: int
@@ -39,7 +54,73 @@ class TableHealth:
     order: str | None
     depth_max: int | None
     depth_mean: float | None
+    read_amplification: float
     space_amplification: float
+    options: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes that a snapshot refers to: files, deltas and runs of indexes.
+
+    `live`: their share of rows that are there; entries of runs whose rows are not there, or that
+    several runs have, count as dead.
+    """
+
+    stored: float = 0.0
+    live: float = 0.0
+
+    def __add__(self, other: Space) -> Space:
+        return Space(self.stored + other.stored, self.live + other.live)
+
+    @property
+    def amplification(self) -> float:
+        """Bytes stored for each that is live; 1.0 if none is."""
+        return _ratio(self.stored, self.live)
+
+
+@dataclass(frozen=True, slots=True)
+class Amplification:
+    """Of several tables: rows read, and bytes stored, for each that is there."""
+
+    read: float
+    space: float
+
+
+def amplification(tables: Iterable[TableState]) -> Amplification:
+    """Of tables together."""
+    known = list(tables)
+    return Amplification(
+        read=_ratio(sum(t.stored_row_count for t in known), sum(t.row_count for t in known)),
+        space=sum(map(space_of, known), Space()).amplification,
+    )
+
+
+def space_of(table: TableState) -> Space:
+    """Of a table; a pure function of its snapshot."""
+    files = table.files.table
+    sizes = files["size_bytes"].to_numpy()
+    rows = np.maximum(files["row_count"].to_numpy(), 1)
+    deleted = np.array([_deleted(table, i) for i in table.files.ids], np.float64)
+    stored, live = float(sizes.sum()), float((sizes * (1 - deleted / rows)).sum())
+    for delta in table.deltas:
+        stored += len(delta.rows)
+        live += len(delta.rows) * (1 - _deleted(table, delta.id) / max(delta.row_count, 1))
+    for key in table.keys:
+        runs = [run for run in table.index_runs if run.key_id == key.id]
+        size, keys = sum(run.size_bytes for run in runs), sum(run.key_count for run in runs)
+        stored += size
+        live += size * min(1.0, table.row_count / keys) if keys else 0.0
+    return Space(stored, live)
+
+
+def _deleted(table: TableState, number: int) -> int:
+    found = table.bitmaps.get(number)
+    return found.deleted_count if found is not None else 0
+
+
+def _ratio(found: float, wanted: float) -> float:
+    return found / wanted if wanted else 1.0
 
 
 def table_health(table: TableState) -> TableHealth:
@@ -60,7 +141,9 @@ def table_health(table: TableState) -> TableHealth:
         order=_order_text(table),
         depth_max=depth_max,
         depth_mean=depth_mean,
-        space_amplification=table.stored_row_count / table.row_count if table.row_count else 1.0,
+        read_amplification=_ratio(table.stored_row_count, table.row_count),
+        space_amplification=space_of(table).amplification,
+        options=", ".join(options_text(table.options)) or None,
     )
 
 

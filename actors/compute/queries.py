@@ -57,6 +57,7 @@ class _Query:
     cluster: int | None = None
     attempts: int = 0
     snapshot_lsn: int | None = None
+    reads_lsn: int | None = None  # the oldest version that it reads
     ended_by: str | None = None
     stream: BatchStream | None = None  # that it reads from, if its rows come batch by batch
     over: bool = False
@@ -189,6 +190,23 @@ class QueryLog:
         if (query := self._running.get(query_id)) is not None:
             query.plan_ms = self._clock.monotonic_ms() - query.started_ms
             query.snapshot_lsn = snapshot_lsn
+
+    def reads(self, query_id: str, oldest_lsn: int) -> None:
+        """The oldest version that it reads."""
+        if (query := self._running.get(query_id)) is not None:
+            query.reads_lsn = oldest_lsn
+
+    def oldest_lsn(self, running_ms: float = 0.0) -> int | None:
+        """The oldest version that queries read which have run for so long; None: there is none."""
+        since_ms = self._clock.monotonic_ms() - running_ms
+        return min(
+            (
+                query.reads_lsn
+                for query in self._running.values()
+                if query.reads_lsn is not None and query.started_ms <= since_ms
+            ),
+            default=None,
+        )
 
     def waits(self, fragment: Fragment) -> None:
         """It waits for a worker."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -36,13 +36,13 @@ from actors.planner import (
     Version,
 )
 from storage.clock import Clock
-from storage.errors import Cancelled, InternalError, InvalidRequest
+from storage.errors import Cancelled, CorruptData, InternalError, InvalidRequest, Unavailable
 from storage.ids import Ids
 from storage.log.reader import LogReader
 from storage.micropartition.inputs import Chosen
 from storage.snapshot.model import Snapshot, TableState
 
-__all__ = ["QueryRunner"]
+__all__ = ["QueryRunner", "Snapshots"]
 
 GATHER = Output()
 HISTORY_MAX = 16  # snapshots of earlier LSNs kept for AS OF
@@ -56,15 +56,28 @@ class FragmentPool(Protocol):
     def stream(self, fragment: Fragment) -> AsyncGenerator[Any, None]: ...
 
 
+class Snapshots(Protocol):
+    """Where versions come from; see `Follower`."""
+
+    async def latest(self, min_lsn: int | None, timeout_ms: int) -> Snapshot:
+        """The newest one that is known, at least at `min_lsn`. Raises Unavailable: it is not
+        reached in time."""
+        ...
+
+    async def advance(self) -> Snapshot:
+        """The newest one, looked for now."""
+        ...
+
+
 class QueryRunner:
-    """Plans and runs reads. `latest` gives the newest snapshot, at least at a given LSN."""
+    """Plans and runs reads."""
 
     def __init__(
         self,
         *,
         planner: Planner,
         reader: LogReader,
-        latest: Callable[[int | None, int], Awaitable[Snapshot]],
+        snapshots: Snapshots,
         pool: FragmentPool,
         share: Callable[[pa.Table], object],
         clock: Clock,
@@ -74,8 +87,6 @@ class QueryRunner:
         observe: Observe = nothing_observed,
     ) -> None:
         """Args:
-        latest: (min_lsn, timeout_ms) -> snapshot; raises Unavailable when the LSN is not
-            reached in time.
         share: see `DeltaStage`.
         queries: hears when a plan is made.
         memory_bytes: what a worker's process may take; None: it is not limited.
@@ -83,7 +94,7 @@ class QueryRunner:
         """
         self._planner = planner
         self._reader = reader
-        self._latest = latest
+        self._snapshots = snapshots
         self._pool = pool
         self._stage = DeltaStage(share)
         self._share = share
@@ -105,9 +116,10 @@ class QueryRunner:
         """
         statement = parsed.statement
         if newest is None:
-            newest = await self._latest(statement.min_lsn, statement.timeout_ms)
+            newest = await self._snapshots.latest(statement.min_lsn, statement.timeout_ms)
         snapshots = {v: await self._snapshot(v, newest) for v in parsed.versions}
         snapshots[Latest()] = newest
+        self._queries.reads(statement.query_id, min(found.lsn for found in snapshots.values()))
         observed = {name: await self._observe(name) for name in sorted(parsed.observes)}
         if parsed.opens_files:
             plan = await asyncio.to_thread(self._planner.plan, parsed, snapshots, observed)
@@ -153,9 +165,14 @@ class QueryRunner:
         """
         started_ms = self._clock.monotonic_ms()
         async with _in_time(parsed.statement):
-            plan, snapshot = await self.plan(parsed, newest)
-            plan_ms = self._clock.monotonic_ms() - started_ms
-            return await self.run(plan, snapshot, plan_ms, asked=parsed.statement)
+            while True:
+                plan, snapshot = await self.plan(parsed, newest)
+                plan_ms = self._clock.monotonic_ms() - started_ms
+                try:
+                    return await self.run(plan, snapshot, plan_ms, asked=parsed.statement)
+                except CorruptData:
+                    if newest is not None or not await self._is_past(snapshot):
+                        raise
 
     async def get(
         self,
@@ -194,10 +211,23 @@ class QueryRunner:
             plan, snapshot = await self.plan(parsed, newest)
             if isinstance(plan, QueryPlan):
                 self._queries.planned(parsed.statement.query_id, snapshot.lsn)
-                batches = self._pool.stream(self._fragment(plan, parsed.statement))
+                batches = self._streamed(self._fragment(plan, parsed.statement), snapshot)
                 return BatchStream(plan.program.schema(), batches, timeout_ms)
             rows = (await self.run(plan, snapshot, 0.0)).rows
         return BatchStream(rows.schema, listed(rows.to_batches()), timeout_ms)
+
+    async def _streamed(self, fragment: Fragment, snapshot: Snapshot) -> AsyncGenerator[Any, None]:
+        async with aclosing(self._pool.stream(fragment)) as batches:
+            try:
+                async for batch in batches:
+                    yield batch
+            except CorruptData as error:
+                if not await self._is_past(snapshot):
+                    raise
+                raise Unavailable(
+                    f"the query read version {snapshot.lsn}, which was collected meanwhile; repeat "
+                    "it, or keep versions for longer"
+                ) from error
 
     async def _copy_to(self, plan: CopyToPlan, base: QueryStats, asked: Asked | None) -> QueryReply:
         output = Output(kind="export", export=plan.target)
@@ -284,7 +314,17 @@ class QueryRunner:
                     )
                 return await self._at(lsn, newest)
 
+    async def _is_past(self, snapshot: Snapshot) -> bool:
+        """Whether what a version reads may have been deleted meanwhile: the horizon has gone past
+        it, and so past all that a statement reads that was planned against it."""
+        newest = await self._snapshots.advance()
+        return snapshot.horizon < newest.horizon
+
     async def _at(self, lsn: int, newest: Snapshot) -> Snapshot:
+        if lsn < newest.horizon:
+            raise InvalidRequest(
+                f"AS OF LSN {lsn} is past the retention: the oldest version is LSN {newest.horizon}"
+            )
         if lsn == newest.lsn:
             return newest
         if lsn > newest.lsn:

@@ -22,9 +22,11 @@ from actors.primary.delete_rows import bitmaps_at
 from actors.primary.indexes import Indexes
 from actors.primary.maintenance import placed
 from actors.primary.moves import Moves
+from actors.primary.publishable import refuse_collected
 from actors.primary.resolved import Resolved
 from actors.primary.rows import file_changes
 from actors.primary.state import WriterState
+from actors.primary.traffic import files_bytes
 from storage.errors import Conflict, InvalidRequest
 from storage.key_rows import key_text
 from storage.micropartition.physical import to_logical
@@ -114,6 +116,7 @@ class Bulk:
             gone=_joined(found.gone),
             left_out=_joined(found.left_out),
             checked_lsn=lsn,
+            stored_bytes=files_bytes(operation) + _merged_bytes(runs, opened),
             read_lsn=operation.read_lsn,
             partitioning=operation.partitioning,
         )
@@ -149,6 +152,15 @@ class Bulk:
         )
 
 
+def _merged_bytes(
+    runs: Mapping[int, Sequence[OpenRun]], opened: Mapping[int, Sequence[OpenRun]]
+) -> int:
+    """Of runs that were made of several."""
+    given = {run.name for parts in opened.values() for run, _ in parts}
+    made = [run for parts in runs.values() for run, _ in parts if run.name not in given]
+    return sum(run.size_bytes for run in made)
+
+
 def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves) -> Resolved:
     """See `resolve`.
 
@@ -178,6 +190,7 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
     }
     if runs:
         added = tuple(run for found in runs.values() for run, _ in found)
+        refuse_collected((run.name for run in added), state.snapshot)
         changes.append(c.AddIndexRuns(runs=added))
     index = state.indexes[table.id].exchanged(
         runs, added=range(first, first + len(operation.files))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from actors.primary.limits import CheckpointPolicy
@@ -30,15 +31,19 @@ class Checkpoints:
         policy: CheckpointPolicy,
         newest: Callable[[], Snapshot],
         tail_groups: int,
+        *,
+        written: Callable[[int], None] = lambda size_bytes: None,
     ) -> None:
         """Args:
         newest: the newest durable snapshot.
         tail_groups: behind the newest checkpoint when we began; their bytes are not known.
+        written: hears of bytes that were written.
         """
         self._store = store
         self._ids = ids
         self._policy = policy
         self._newest = newest
+        self._written = written
         self._tail_bytes = 0
         self._tail_groups = tail_groups
         self._last: CheckpointInfo | None = None
@@ -67,7 +72,17 @@ class Checkpoints:
             self._tail_groups -= tail_groups
             self._before = {} if self._last is None else self._last.parts
             self._last = made
+            self._written(made.written_bytes)
             return made
+
+    def none_is_written(self) -> AbstractAsyncContextManager[None]:
+        """Around the deletion of others: none is written meanwhile."""
+        return self._busy
+
+    def parts_to_reuse(self) -> frozenset[str]:
+        """Names of the parts that the next checkpoints may name."""
+        last = {} if self._last is None else self._last.parts
+        return frozenset(part.name for _, part in (*last.values(), *self._before.values()))
 
     async def run(self) -> None:
         """Until cancelled. What fails is tried again after the next commit: readers replay a longer

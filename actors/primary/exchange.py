@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from actors.operations import ExchangePartition
 from actors.primary.maintenance import placed
+from actors.primary.publishable import refuse_collected
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState
 from storage.errors import Conflict, InvalidRequest
@@ -82,6 +83,8 @@ def exchange_partition(operation: ExchangePartition, state: WriterState, lsn: in
     for side, prepared in ((own, operation.files), (its, operation.other_files)):
         if side.files.ids != prepared or side.unflushed or known.version != operation.version:
             raise Conflict(f"table {side.table.name} was written while it was exchanged; retry")
+    opened = (*operation.runs.values(), *operation.other_runs.values())
+    refuse_collected((run.name for run, _ in opened), state.snapshot)
     changes, indexes = {}, {}
     for to, source, runs in ((own, its, operation.other_runs), (its, own, operation.runs)):
         made = _Move(to, source, runs, lsn)

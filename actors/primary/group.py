@@ -14,6 +14,7 @@ from actors.messages import Transaction
 from actors.operations import (
     AppendFiles,
     AppendRows,
+    Collect,
     DeleteRows,
     NewTable,
     Operation,
@@ -22,6 +23,7 @@ from actors.operations import (
 from actors.primary.merge import merged
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState
+from actors.primary.traffic import Tally
 from storage.errors import MobulaError
 from storage.key_rows import RowKeys
 from storage.log.record import OperationRecord, TransactionRecord
@@ -48,7 +50,8 @@ class OpenGroup:
     """A group that is not durable yet.
 
     `before`: the state that its first transaction met; `keys`: see `Resolved.deltas`; `written`: by
-    transaction and table, see `Resolved.written`.
+    transaction and table, see `Resolved.written`; `tally`: bytes to be counted
+    when it is durable.
     """
 
     lsn: int
@@ -57,6 +60,7 @@ class OpenGroup:
     catalogue: list[CatalogueChange] = field(default_factory=list)
     tables: dict[int, list[TableChange]] = field(default_factory=dict)
     keys: dict[tuple[int, int], Mapping[int, RowKeys]] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
     size_bytes: int = 0
     sealed: bool = False
 
@@ -108,6 +112,8 @@ def size_bytes_of(transaction: Transaction) -> int:
                 size += sum(len(positions) for positions in operation.positions.values())
             case AppendFiles():
                 size += sum(512 * (1 + len(row.statistics)) for row in operation.files)
+            case Collect():
+                size += sum(map(len, (*operation.planned, *operation.ended)))
             case _:
                 size += 1024
     return size

@@ -15,7 +15,7 @@ import asyncio
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from actors.primary.settler import settle_now
@@ -55,10 +55,10 @@ class Indexes:
     """Of one primary; one event loop."""
 
     def __init__(
-        self, store: ObjectStore, *, ids: Ids, name_prefix: str, budget_bytes: int
+        self, store: ObjectStore, *, ids: Ids, name_prefix: Callable[[], str], budget_bytes: int
     ) -> None:
         """Args:
-        name_prefix: what the names of new runs begin with (`names.index_prefix`).
+        name_prefix: what the name of a new run begins with (`names.index_prefix`).
         budget_bytes: of pages of runs that may be mapped at a time.
         """
         self._store = store
@@ -99,7 +99,7 @@ class Indexes:
     ) -> OpenRun:
         """A run that was written to `path` as an object, opened; the file goes."""
         run = IndexRun(
-            name=f"{self._prefix}{self._ids.new()}.run",
+            name=f"{self._prefix()}{self._ids.new()}.run",
             checksum=written.checksum,
             size_bytes=written.size_bytes,
             key_count=written.key_count,

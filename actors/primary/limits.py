@@ -61,13 +61,16 @@ class KeyedLimits:
         index_bytes: of runs of indexes that may be mapped at a time; the operating system may take
             such memory back whenever it wants, for the files stay.
         flush: when deltas are flushed, and when writers have to wait for it.
-        compaction: when files with holes are written anew.
-        room_timeout_ms: how long they wait.
+        compaction: when files are written anew.
+        tasks_max: flushes that this process does at a time, and as many compactions, and merges of
+            runs; on Ray see `RaySettings.maintenance_tasks_max`, too.
+        room_timeout_ms: how long writers wait for room.
         transactions: of those that are open.
     """
 
     index_bytes: int = 4 << 30
     flush: FlushPolicy = field(default_factory=FlushPolicy)
     compaction: CompactionPolicy = field(default_factory=CompactionPolicy)
+    tasks_max: int = 2
     room_timeout_ms: int = 60_000
     transactions: TransactionLimits = field(default_factory=TransactionLimits)

@@ -1,9 +1,14 @@
 """The primary's own maintenance, in the background: deltas are flushed, runs of indexes are merged,
-files of which many rows are gone are written anew.
+files of which many rows are gone, or that lie above too many others, are written anew.
 
-One task at a time, those that are asked for (`flush_now`, `compact_now`) too. Its commits go
-through the sequencer like all others and wait for nobody; a writer waits for it only when deltas
-have grown to a multiple of what a flush is due at.
+1. Whenever something was committed, a pass over all tables begins what is due in lanes that are
+   free (`lanes.py`): a flush, merges of runs and a compaction of one table run side by side, and so
+   do tasks of different tables, as many of each kind as the rewriter does at a time. So a flush
+   never waits for a compaction, and a large table not for a larger one.
+2. What ends begins the next pass. What fails is tried again, after a second, and holds nobody up.
+3. What is asked for (`flush_now`, `compact_now`, `recluster_now`) waits for its lane.
+
+A writer waits for maintenance only when deltas have grown to a multiple of what a flush is due at.
 """
 
 from __future__ import annotations
@@ -11,42 +16,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
 
-import msgspec
 from polars.exceptions import PanicException
 
-from actors.messages import TableInfo, Transaction
-from actors.operations import ExchangeRows, ExchangeRuns
+from actors.messages import TableInfo
+from actors.primary.choice import Choice
 from actors.primary.indexes import Indexes
+from actors.primary.lanes import Lane, Lanes
+from actors.primary.limits import KeyedLimits
 from actors.primary.rewriter import Rewriter
 from actors.primary.sequencer import Sequencer
 from actors.primary.task_log import TaskLog
+from actors.primary.upkeep import Upkeep
+from actors.primary.waiting import Waiting
 from storage.clock import Clock
-from storage.compaction_plan import RewriteTask, files_due, holes_task, next_task, tidy_task
+from storage.compaction_plan import RewriteTask, files_due, holes_task, tidy_task
 from storage.compaction_policy import CompactionPolicy
-from storage.errors import (
-    Conflict,
-    CorruptData,
-    InternalError,
-    MobulaError,
-    OutOfMemory,
-    Unavailable,
-)
-from storage.flush import flush_is_due
-from storage.flush_policy import FlushPolicy
-from storage.primary_key import LiveRows
-from storage.rewrite import Rewritten
-from storage.rewriting import Rewriting
+from storage.errors import Conflict, InternalError, MobulaError, Unavailable
 from storage.snapshot.model import Snapshot, TableState
 
 __all__ = ["Maintainer"]
 
 RETRY_MS = 1_000
-PARTS_MAX = 1_000  # files and bitmaps of a table that are looked at in a few milliseconds
-LOOK_MS = 1_000
 ALL_HOLES = CompactionPolicy(holes_max=0.0)
 MERGE_ROWS_MAX = 64 << 20  # of a task that is asked for
+
+Job = Coroutine[Any, Any, None]
 
 
 class Maintainer:
@@ -60,50 +57,121 @@ class Maintainer:
         rewriter: Rewriter,
         log: TaskLog,
         clock: Clock,
-        policy: FlushPolicy,
-        compaction: CompactionPolicy,
+        limits: KeyedLimits,
         table_info: Callable[[TableState], TableInfo],
     ) -> None:
         self._sequencer = sequencer
-        self._indexes = indexes
         self.rewriter = rewriter
-        self._log = log
+        self.upkeep = Upkeep(sequencer, indexes, rewriter=rewriter, log=log, table_info=table_info)
         self._clock = clock
-        self._policy = policy
-        self._compaction = compaction
-        self._info = table_info
         self._due = asyncio.Event()
         self._progress = asyncio.Condition()
-        self._busy = asyncio.Lock()
-        self._held: set[int] = set()  # tables whose runs somebody else exchanges
-        # by table and file: why it cannot be written anew
-        self._avoided: dict[tuple[int, int], MobulaError] = {}
-        self._tidy: dict[int, TableState] = {}  # by id, in which nothing was due
-        self._looked_ms: dict[int, float] = {}  # by table, when its files were looked at
-        self.last_error: MobulaError | None = None
+        self._lanes = Lanes(
+            lambda work: limits.tasks_max if work == "index" else rewriter.side_by_side
+        )
+        self._choice = Choice(
+            limits.compaction,
+            rows_max=self.upkeep.rows_max,
+            clock=clock,
+            look_later=self._look_later,
+        )
+        self._waiting = Waiting(limits.flush, clock, self._look_later)
+        self._timer: asyncio.TimerHandle | None = None
+        self._begun: dict[int, int] = {}  # by table, which compaction of all was begun last
+        self._resting: dict[Lane, MobulaError] = {}  # that failed, and are tried again later
+        self._broken: MobulaError | None = None  # why no pass is made
+
+    @property
+    def last_error(self) -> MobulaError | None:
+        """What stands in the way of maintenance at this moment."""
+        return self._broken or next(iter(self._resting.values()), None) or self._choice.error
 
     def wake(self) -> None:
         """Something was committed."""
         self._due.set()
 
+    def _look_later(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        when = loop.time() + seconds
+        if self._timer is not None:
+            if loop.time() < self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(when, self._due.set)
+
+    # --- by itself --------------------------------------------------------------------------------
+
     async def run(self) -> None:
         """Until cancelled. What fails is tried again; nothing but memory suffers meanwhile."""
-        while True:
-            await self._due.wait()
-            self._due.clear()
-            try:
-                while await self._one_step():
-                    pass
-                self.last_error = next(iter(self._avoided.values()), None)
-                await self._tell()
-            except (Exception, PanicException) as error:  # no mistake may end maintenance for good
-                self.last_error = (
-                    error
-                    if isinstance(error, MobulaError)
-                    else InternalError(f"maintenance failed: {type(error).__name__}: {error}")
-                )
-                await self._clock.sleep_ms(RETRY_MS)
-                self._due.set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._due.wait()
+                self._due.clear()
+                try:
+                    await self._tell()  # there may be room: something was flushed, or is gone
+                    for lane, job in self._pass():
+                        self._lanes.begin(lane)
+                        group.create_task(self._done(lane, job))
+                    self._broken = None
+                except (Exception, PanicException) as error:  # no mistake ends maintenance for good
+                    self._broken = _told(error)
+                    await self._clock.sleep_ms(RETRY_MS)
+                    self._due.set()
+
+    def _pass(self) -> Iterator[tuple[Lane, Job]]:
+        """What is due in lanes that are free; who asks takes a lane before asking for the next."""
+        self._sequencer.refuse_away()  # what it would upload could not be committed
+        snapshot = self._sequencer.snapshot
+        self._choice.forget(snapshot)
+        self.upkeep.forget(snapshot)
+        self._resting = {k: v for k, v in self._resting.items() if k.table_id in snapshot.tables}
+        tables = list(snapshot.tables.values())
+        for table in self._waiting.due(snapshot):
+            if self._may_begin(lane := Lane("flush", table.id)):
+                yield lane, self.upkeep.flush(table, snapshot)
+        for table in tables:
+            lane = Lane("index", table.id)
+            if self._may_begin(lane) and self.upkeep.runs_due(table.id):
+                yield lane, self.upkeep.merge_runs(table)
+        self._begun = {i: n for i, n in self._begun.items() if i in snapshot.tables}
+        for table in sorted(tables, key=lambda table: self._begun.get(table.id, 0)):
+            lane = Lane("compact", table.id)
+            if self._may_begin(lane) and (task := self._choice.task(table)) is not None:
+                self._begun[table.id] = 1 + max(self._begun.values(), default=0)
+                yield lane, self._compacted(table, task, snapshot)
+
+    def _may_begin(self, lane: Lane) -> bool:
+        return lane not in self._resting and self._lanes.is_free(lane)
+
+    async def _done(self, lane: Lane, job: Job) -> None:
+        """Carry out what was begun in a lane."""
+        lsn = self._sequencer.snapshot.lsn
+        error: MobulaError | None = None
+        try:
+            await job
+        except Conflict as found:  # the table was dropped or truncated meanwhile
+            if self._sequencer.snapshot.lsn == lsn:
+                error = found  # what stands in the way is not there yet
+        except (Exception, PanicException) as found:
+            error = _told(found)
+        finally:
+            self._lanes.end(lane)
+            self._due.set()
+        if error is not None:
+            self._resting[lane] = error
+            await self._clock.sleep_ms(RETRY_MS)
+            self._resting.pop(lane, None)
+            self._due.set()
+
+    async def _compacted(self, table: TableState, task: RewriteTask, snapshot: Snapshot) -> None:
+        """A file that is damaged stays as it is, and is told of; the others go on without it."""
+        try:
+            await self.upkeep.compact(table, task, snapshot)
+        except MobulaError as error:
+            if not self._choice.failed(table, task, error):
+                raise
+
+    # --- for writers ------------------------------------------------------------------------------
 
     async def room(self, table_ids: set[int], timeout_ms: float) -> None:
         """Wait until the deltas of these tables are few enough to take more.
@@ -125,48 +193,47 @@ class Maintainer:
                 f"{reason}; nothing was written, retry later or in larger batches"
             ) from None
 
+    # --- asked for --------------------------------------------------------------------------------
+
     async def flush_now(self, table_id: int | None = None) -> int:
         """Flush what is durable now, due or not. Returns how many tables had deltas.
 
         Args: table_id: of one table; None: all.
         """
-        async with self.until_stopped():
+        async with self._sequencer.until_stopped():
             return await self._flush_now(table_id)
 
     async def _flush_now(self, table_id: int | None) -> int:
         count = 0
         for wanted in self._tables(table_id):
-            async with self._busy:
+            async with self._held(Lane("flush", wanted)):
                 snapshot = self._sequencer.snapshot
                 table = snapshot.tables.get(wanted)
                 if table is None or not table.deltas:
                     continue
                 with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
-                    await self.flush(table, snapshot)
+                    await self.upkeep.flush(table, snapshot)
                     count += 1
         return count
-
-    async def flush(self, table: TableState, snapshot: Snapshot) -> None:
-        """Flush the deltas of a table as of a durable snapshot."""
-        await self._rewrite(Rewriting.flush(table, self._info(table).target), snapshot)
-        await self._tell()
 
     async def compact_now(self, table_id: int | None = None) -> int:
         """Write anew every file of which rows are gone, many or few. Returns how many files.
 
         Args: table_id: of one table; None: all.
         """
-        async with self.until_stopped():
+        async with self._sequencer.until_stopped():
             return await self._compact_now(table_id)
 
     async def _compact_now(self, table_id: int | None) -> int:
         count = 0
         for wanted in self._tables(table_id):
-            async with self._busy:  # what is under way may leave files with holes
+            flushed, compacted = Lane("flush", wanted), Lane("compact", wanted)
+            # Both may leave holes; no flush is kept waiting for a compaction.
+            async with self._held(compacted), self._held(flushed):
                 known = self._sequencer.snapshot.tables.get(wanted)
             left = set() if known is None else set(files_due(ALL_HOLES, known))
             while left:
-                async with self._busy:
+                async with self._held(compacted):
                     snapshot = self._sequencer.snapshot
                     table = snapshot.tables.get(wanted)
                     due = () if table is None else files_due(ALL_HOLES, table)
@@ -174,9 +241,9 @@ class Maintainer:
                     some = [i for i in due if i in left]
                     if table is None or not some:
                         break
-                    task = holes_task(table, some, self._compaction.task_files_max)
+                    task = holes_task(table, some, self._choice.policy(table).task_files_max)
                     with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
-                        await self.compact(table, task, snapshot)
+                        await self.upkeep.compact(table, task, snapshot)
                         count += len(task.file_ids)
                     left -= set(task.file_ids)
         return count
@@ -186,199 +253,50 @@ class Maintainer:
 
         Args: table_id: of one table; None: all.
         """
-        policy = dataclasses.replace(self._compaction, merge_rows_max=MERGE_ROWS_MAX)
         count = 0
-        async with self.until_stopped():
+        async with self._sequencer.until_stopped():
             for wanted in self._tables(table_id):
-                while found := await self._recluster_step(wanted, policy):
+                while found := await self._recluster_step(wanted):
                     count += found
         return count
 
-    async def _recluster_step(self, table_id: int, policy: CompactionPolicy) -> int:
-        async with self._busy:
+    async def _recluster_step(self, table_id: int) -> int:
+        async with self._held(Lane("compact", table_id)):
             snapshot = self._sequencer.snapshot
             if (table := snapshot.tables.get(table_id)) is None:
                 return 0
-            if (task := tidy_task(policy, table, self._info(table).target.rows_max)) is None:
+            policy = dataclasses.replace(self._choice.policy(table), merge_rows_max=MERGE_ROWS_MAX)
+            if (task := tidy_task(policy, table, self.upkeep.rows_max(table))) is None:
                 return 0
             with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
-                await self.compact(table, task, snapshot)
+                await self.upkeep.compact(table, task, snapshot)
             return len(task.file_ids)
 
     def _tables(self, table_id: int | None) -> list[int]:
         return list(self._sequencer.snapshot.tables) if table_id is None else [table_id]
 
-    async def compact(self, table: TableState, task: RewriteTask, snapshot: Snapshot) -> None:
-        """Write files of a table anew, as of a durable snapshot."""
-        await self._rewrite(Rewriting.compaction(table, self._info(table).target, task), snapshot)
-
-    async def _rewrite(self, work: Rewriting, snapshot: Snapshot) -> None:
-        table = work.table
-        name = f"{snapshot.schemas[table.schema_id]}.{table.name}"
-        with self._log.running(work, name) as task:
-            task.result = await self.rewriter.rewrite(work, task.progress)
-            await self._exchange(work.kind, table, task.result, snapshot)
-
-    async def _exchange(
-        self, kind: str, table: TableState, rewritten: Rewritten, snapshot: Snapshot
-    ) -> None:
-        """Commit what a task has written. Raises Conflict: what it read is gone."""
-        runs = await self._indexes.open_runs(
-            msgspec.structs.replace(run, first_file_id=position)
-            for position, file in enumerate(rewritten.files)
-            for run in file.runs.values()
-        )
-        operation = ExchangeRows(
-            kind=kind,
-            table_id=table.id,
-            read_lsn=snapshot.lsn,
-            rewritten=rewritten,
-            runs={key_id: tuple(found) for key_id, found in runs.items()},
-        )
-        await self._sequencer.submit(Transaction(operations=(operation,)))
-
-    async def merge(self, table_id: int, key_id: int) -> bool:
-        """Merge runs of a key's index that are due. Returns whether there were any.
-
-        Raises Conflict: the table was dropped meanwhile.
-        """
-        state = self._sequencer.state
-        if (index := state.indexes.get(table_id)) is None:
-            raise Conflict(f"the table of id {table_id} was dropped meanwhile")
-        table = state.snapshot.tables[table_id]
-        known = {run.name for run in table.index_runs}  # others wait to be published
-        # Of one state: a run of a load that is not durable yet has keys of rows that were left out.
-        rows = LiveRows(index.live, table.bitmaps)
-        dead = tuple(n for n in index.keys[key_id].dead_runs(index.live) if n in known)
-        if dead:
-            operation = ExchangeRuns(table_id=table_id, key_id=key_id, gone=dead, made=None)
-            await self._sequencer.submit(Transaction(operations=(operation,)))
-            return True
-        due = [
-            group
-            for group in index.keys[key_id].due_merges()
-            if known.issuperset(placed.run.name for placed in group)
-        ]
-        for group in due:
-            made = await self._indexes.merged(key_id, group, rows)
-            operation = ExchangeRuns(
-                table_id=table_id,
-                key_id=key_id,
-                gone=tuple(placed.run.name for placed in group),
-                made=made,
-            )
-            await self._sequencer.submit(Transaction(operations=(operation,)))
-        return bool(due)
-
-    @contextlib.asynccontextmanager
-    async def until_stopped(self) -> AsyncIterator[None]:
-        """Whatever goes wrong once the primary has stopped: the caller hears that it has."""
-        try:
-            yield
-        except MobulaError as error:
-            if (stopped := self._sequencer.stopped) is not None:
-                raise stopped from error
-            raise
-
-    @contextlib.asynccontextmanager
-    async def without_merges(self, table_id: int) -> AsyncIterator[None]:
+    def without_merges(self, table_id: int) -> contextlib.AbstractAsyncContextManager[None]:
         """No runs of the table are merged or published meanwhile; deltas are flushed as ever."""
-        async with self._busy:  # what is under way is done
-            self._held.add(table_id)
+        return self._held(Lane("index", table_id))
+
+    @contextlib.asynccontextmanager
+    async def _held(self, lane: Lane) -> AsyncIterator[None]:
         try:
-            yield
+            async with self._lanes.held(lane):
+                yield
         finally:
-            self._held.discard(table_id)
-            self.wake()
-
-    async def _one_step(self) -> bool:
-        async with self._busy:
-            return await self._step()
-
-    async def _step(self) -> bool:
-        """One task, if one is due."""
-        self._sequencer.refuse_away()  # what it would upload could not be committed
-        snapshot = self._sequencer.snapshot
-        try:
-            for table in snapshot.tables.values():
-                if table.deltas and flush_is_due(self._policy, table):
-                    await self.flush(table, snapshot)
-                    return True
-            return await self._merge_step(snapshot) or await self._compaction_step(snapshot)
-        except Conflict:  # the table was dropped or truncated meanwhile
-            if self._sequencer.snapshot.lsn == snapshot.lsn:
-                raise  # what stands in the way is not there yet: look again later
-            return True
-
-    async def _merge_step(self, snapshot: Snapshot) -> bool:
-        for table_id in list(self._sequencer.state.indexes):
-            table = snapshot.tables.get(table_id)
-            if table is None or table_id in self._held:
-                continue
-            await self._publish_rebuilt(table)
-            for key in table.keys:
-                if await self.merge(table_id, key.id):
-                    return True
-        return False
-
-    async def _compaction_step(self, snapshot: Snapshot) -> bool:
-        self._avoided = {
-            (table_id, file_id): error
-            for (table_id, file_id), error in self._avoided.items()
-            if table_id in snapshot.tables and file_id in snapshot.tables[table_id].files.ids
-        }
-        self._tidy = {i: table for i, table in self._tidy.items() if i in snapshot.tables}
-        for table in snapshot.tables.values():
-            if (task := self._due_task(table)) is not None:
-                await self._compacted(table, task, snapshot)
-                return True
-        return False
-
-    def _due_task(self, table: TableState) -> RewriteTask | None:
-        """A table in which nothing was due is not looked at before it has changed; one of many
-        files not with every commit, but once a while."""
-        if self._tidy.get(table.id) is table:
-            return None
-        if len(table.files) + len(table.bitmaps) > PARTS_MAX:
-            now_ms = self._clock.monotonic_ms()
-            if now_ms - self._looked_ms.get(table.id, -LOOK_MS) < LOOK_MS:
-                asyncio.get_running_loop().call_later(LOOK_MS / 1_000, self._due.set)
-                return None
-            self._looked_ms[table.id] = now_ms
-        avoid = {file_id for table_id, file_id in self._avoided if table_id == table.id}
-        task = next_task(self._compaction, table, self._info(table).target.rows_max, avoid)
-        if task is None:
-            self._tidy[table.id] = table
-        return task
-
-    async def _compacted(self, table: TableState, task: RewriteTask, snapshot: Snapshot) -> None:
-        """A file that is damaged stays as it is, and is told of; the others go on without it."""
-        try:
-            await self.compact(table, task, snapshot)
-        except OutOfMemory as error:  # it would be so again
-            self._avoided |= {(table.id, file_id): error for file_id in task.file_ids}
-        except CorruptData as error:
-            files = table.files.table.select(["file_id", "name"]).to_pylist()
-            damaged = [f["file_id"] for f in files if f["name"] in str(error)]
-            if not set(damaged) & set(task.file_ids):
-                raise
-            self._avoided |= {(table.id, file_id): error for file_id in damaged}
-
-    async def _publish_rebuilt(self, table: TableState) -> None:
-        """Runs that were made anew when the index was opened take the place of the lost ones."""
-        left = self._indexes.rebuilt.get(table.id, {})
-        for (key_id, partition), (gone, made) in list(left.items()):
-            operation = ExchangeRuns(table_id=table.id, key_id=key_id, gone=gone, made=made)
-            with contextlib.suppress(Conflict):  # it was truncated, repaired, or this is done
-                await self._sequencer.submit(Transaction(operations=(operation,)))
-            left.pop((key_id, partition), None)
-        self._indexes.rebuilt.pop(table.id, None)
+            self.wake()  # what was due there meanwhile
 
     async def _tell(self) -> None:
-        """There may be room: a flush is done, or a table was truncated or dropped."""
         async with self._progress:
             self._progress.notify_all()
 
     def _is_full(self, table_id: int) -> bool:
         table = self._sequencer.working.tables.get(table_id)
-        return table is not None and flush_is_due(self._policy, table, self._policy.full)
+        return table is not None and self._waiting.is_full(table)
+
+
+def _told(error: BaseException) -> MobulaError:
+    if isinstance(error, MobulaError):
+        return error
+    return InternalError(f"maintenance failed: {type(error).__name__}: {error}")

@@ -16,6 +16,7 @@ from pyroaring import FrozenBitMap
 
 from actors.operations import ExchangeRows, ExchangeRuns
 from actors.primary.delete_rows import bitmaps_at
+from actors.primary.publishable import refuse_collected
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState
 from storage.errors import Conflict
@@ -38,6 +39,7 @@ def exchange_rows(operation: ExchangeRows, state: WriterState, lsn: int) -> Reso
         raise Conflict(f"table {table.name}: its deltas or files were exchanged already")
     first = table.next_file_id
     rows = [file.row for file in rewritten.files]
+    refuse_collected((row.name for row in rows), state.snapshot)
     changes: list[c.TableChange] = []
     if deltas:
         changes.append(c.RemoveRows(delta_ids=tuple(sorted(deltas))))
@@ -57,6 +59,7 @@ def exchange_rows(operation: ExchangeRows, state: WriterState, lsn: int) -> Reso
         for key_id, runs in operation.runs.items()
     }
     if runs := tuple(run for found in opened.values() for run, _ in found):
+        refuse_collected((run.name for run in runs), state.snapshot)
         changes.append(c.AddIndexRuns(runs=runs))
     if index is not None:
         new = [number for number in range(first, first + len(rows)) if number not in lost]
@@ -79,16 +82,19 @@ def exchange_runs(operation: ExchangeRuns, state: WriterState, lsn: int) -> Reso
         raise Conflict(f"table {table.name}: its index runs were exchanged already")
     changes: list[c.TableChange] = [c.RemoveIndexRuns(names=operation.gone)]
     if operation.made is not None:
+        refuse_collected([operation.made[0].name], state.snapshot)
         changes.append(c.AddIndexRuns(runs=(operation.made[0],)))
     index = state.indexes.get(table.id)
     made = () if operation.made is None else (operation.made,)
+    # An index that was made anew when it was opened has its new runs before they are published.
+    replaced = (*operation.gone, *(run.name for run, _ in made))
     return Resolved(
         kind="index",
         table_id=table.id,
         tables={table.id: tuple(changes)},
         indexes={}
         if index is None
-        else {table.id: index.exchanged({operation.key_id: made}, gone=operation.gone)},
+        else {table.id: index.exchanged({operation.key_id: made}, gone=replaced)},
     )
 
 

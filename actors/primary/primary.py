@@ -31,12 +31,12 @@ from actors.operations import (
 from actors.primary.attempts import Attempts
 from actors.primary.bulk import Bulk
 from actors.primary.checkpoints import Checkpoints
+from actors.primary.collector import Collector
 from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from actors.primary.maintainer import Maintainer
 from actors.primary.partition_exchange import PartitionExchange
-from actors.primary.partitions import new_partitioning
 from actors.primary.repair import IndexRepair
 from actors.primary.resolve import resolve_in
 from actors.primary.rewriter import OwnRewriter, Rewriter
@@ -44,10 +44,13 @@ from actors.primary.sequencer import Sequencer
 from actors.primary.sequences import Reservations
 from actors.primary.settler import Settler
 from actors.primary.state import WriterState
-from actors.primary.tables import cluster_by, first_schema
+from actors.primary.targets import Targets
 from actors.primary.task_log import TaskLog
+from actors.primary.traffic import Traffic
 from actors.primary.transactions import Transactions, files_with
+from actors.primary.vacuum import vacuum
 from storage.clock import Clock
+from storage.collection.policy import RetentionPolicy
 from storage.errors import (
     Conflict,
     Fenced,
@@ -61,7 +64,6 @@ from storage.ids import Ids
 from storage.log.record import Group
 from storage.log.takeover import Reign
 from storage.micropartition.inputs import Chosen
-from storage.names import data_prefix, index_prefix
 from storage.nearest import nearest
 from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import CheckpointInfo
@@ -72,7 +74,7 @@ from storage.snapshot.model import (
     Snapshot,
     TableState,
 )
-from storage.target import IngestTarget, to_number
+from storage.target import to_number
 
 __all__ = ["Primary"]
 
@@ -93,14 +95,20 @@ class Primary:
         limits: SequencerLimits | None = None,
         keyed: KeyedLimits | None = None,
         rewriter: Rewriter | None = None,
+        retention: RetentionPolicy | None = None,
     ) -> None:
         self._reign = reign
         self._store = store
         self._clock = clock
         self._ids = ids
         self._keyed = keyed or KeyedLimits()
-        prefix, room = index_prefix(reign.snapshot.branch_id, reign.epoch), self._keyed.index_bytes
-        self._indexes = Indexes(store, ids=ids, name_prefix=prefix, budget_bytes=room)
+        self._targets = Targets(lambda: self.snapshot, reign.epoch)
+        self._indexes = Indexes(
+            store,
+            ids=ids,
+            name_prefix=self._targets.run_prefix,
+            budget_bytes=self._keyed.index_bytes,
+        )
         self.attempts = Attempts()
         self._settler = Settler()
         self._sequencer = Sequencer(
@@ -112,18 +120,16 @@ class Primary:
             open_index=self._indexes.open,
             settle=self._settler.settle,
         )
-        self.maintenance = TaskLog(clock)
+        self.maintenance = TaskLog(clock, self.traffic.count)
         self._maintainer = Maintainer(
             self._sequencer,
             self._indexes,
-            rewriter=rewriter or OwnRewriter(store, ids),
+            rewriter=rewriter or OwnRewriter(store, ids, self._keyed.tasks_max),
             log=self.maintenance,
             clock=clock,
-            policy=self._keyed.flush,
-            compaction=self._keyed.compaction,
-            table_info=self._info,
+            limits=self._keyed,
+            table_info=self._targets.of,
         )
-        self._bulk = Bulk(store, self._indexes)
         self.transactions = Transactions(
             self._sequencer,
             self._indexes.open,
@@ -134,12 +140,36 @@ class Primary:
             room=self._room,
         )
         self._reservations = Reservations(lambda: self._sequencer.working, self._sequencer.submit)
-        tail_groups = reign.snapshot.lsn - reign.checkpoint_lsn
-        self._checkpoints = Checkpoints(
-            store, ids, policy or CheckpointPolicy(), lambda: self.snapshot, tail_groups
-        )
+        self._checkpoints = self._made_checkpoints(policy or CheckpointPolicy())
+        self._retention = retention or RetentionPolicy()
         self._listeners: dict[str, Callable[[int], None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+
+    @functools.cached_property
+    def _bulk(self) -> Bulk:
+        return Bulk(self._store, self._indexes)
+
+    def _made_checkpoints(self, policy: CheckpointPolicy) -> Checkpoints:
+        return Checkpoints(
+            self._store,
+            self._ids,
+            policy,
+            lambda: self.snapshot,
+            self._reign.snapshot.lsn - self._reign.checkpoint_lsn,
+            written=lambda size_bytes: self.traffic.count("checkpoint", 0, size_bytes),
+        )
+
+    @functools.cached_property
+    def collector(self) -> Collector:
+        """What deletes the past."""
+        return Collector(
+            self._store,
+            self._sequencer,
+            self._checkpoints,
+            clock=self._clock,
+            policy=self._retention,
+            written=lambda size_bytes: self.traffic.count("collect", 0, size_bytes),
+        )
 
     def start(self) -> None:
         """Begin serving; call once, inside the event loop."""
@@ -148,6 +178,7 @@ class Primary:
         self._spawn(self._beat())
         self._spawn(self._checkpoints.run())
         self._spawn(self._maintainer.run())
+        self._spawn(self.collector.run())
         self._maintainer.wake()
         self._checkpoints.wake()
 
@@ -155,6 +186,11 @@ class Primary:
     def snapshot(self) -> Snapshot:
         """The newest durable snapshot."""
         return self._sequencer.snapshot
+
+    @property
+    def traffic(self) -> Traffic:
+        """Bytes written since it began."""
+        return self._sequencer.traffic
 
     @property
     def stopped(self) -> MobulaError | None:
@@ -319,38 +355,16 @@ class Primary:
         if table is None:
             hint = nearest(name, [t.name for t in snapshot.tables.values()])
             raise UnknownObject(f"table {schema}.{name} does not exist{hint}", "42P01")
-        return self._info(table)
+        return self._targets.of(table)
 
     async def find_table(self, schema: str, name: str) -> TableInfo:
         """The same, and that it does not exist is true: nobody has made it elsewhere."""
         async with self._refusing():
             return self.table(schema, name)
 
-    def _info(self, table: TableState) -> TableInfo:
-        target = IngestTarget(
-            table_name=table.name,
-            schema=table.schema,
-            name_prefix=data_prefix(self.snapshot.branch_id, self._reign.epoch),
-            cluster_by=table.sort_order,
-            options=table.options,
-            checks=table.checks,
-            keys=table.keys,
-            partitioning=table.partitioning,
-        )
-        return TableInfo(table_id=table.id, target=target)
-
     def new_table(self, operation: NewTable) -> TableInfo:
-        """Where the first rows of a table go that does not exist yet; its id is not known."""
-        schema = first_schema(operation)
-        target = IngestTarget(
-            table_name=operation.name,
-            schema=schema,
-            name_prefix=data_prefix(self.snapshot.branch_id, self._reign.epoch),
-            cluster_by=cluster_by(operation, schema),
-            options=operation.options,
-            partitioning=new_partitioning(operation, schema, ()),
-        )
-        return TableInfo(table_id=0, target=target)
+        """See `Targets.of_new`."""
+        return self._targets.of_new(operation)
 
     async def numbered(self, info: TableInfo, names: Iterable[str], row_count: int) -> TableInfo:
         """With values reserved for the identity columns that rows of such columns leave out."""
@@ -379,6 +393,10 @@ class Primary:
         """See `Maintainer.recluster_now`."""
         return await self._maintainer.recluster_now(table_id)
 
+    async def vacuum(self, table_id: int, *, full: bool = False) -> int:
+        """See `vacuum.vacuum`."""
+        return await vacuum(self._maintainer, table_id, full=full)
+
     @functools.cached_property
     def _repair(self) -> IndexRepair:
         return IndexRepair(self._sequencer, self._indexes, self._maintainer)
@@ -393,7 +411,7 @@ class Primary:
 
         Returns: how many indexes. Raises: see `IndexRepair.run`.
         """
-        async with self._maintainer.until_stopped():
+        async with self._sequencer.until_stopped():
             return await self._repair.run(table_id)
 
     def listen(self, name: str, listener: Callable[[int], None]) -> None:
@@ -406,7 +424,8 @@ class Primary:
 
     def status(self) -> dict[str, Any]:
         """What `mobula status` shows of the primary."""
-        error = self._checkpoints.last_error or self._maintainer.last_error
+        parts = (self._checkpoints, self._maintainer, self.collector)
+        error = next((part.last_error for part in parts if part.last_error), None)
         return {
             "owner": self._reign.owner.id,
             "address": self._reign.owner.address,
@@ -421,6 +440,8 @@ class Primary:
             "compactions": self.maintenance.counts.get("compact", 0),
             "flushed_bytes": self.maintenance.written_bytes.get("flush", 0),
             "compacted_bytes": self.maintenance.written_bytes.get("compact", 0),
+            **self.traffic.status(self.snapshot),
+            **self.collector.status(),
             "open_transactions": len(self.transactions),
             "store_away": self._sequencer.away,
             "stopped": str(self.stopped) if self.stopped else None,
@@ -453,7 +474,7 @@ class Primary:
 
     def _committed(self, snapshot: Snapshot, group: Group) -> None:
         self._checkpoints.committed(group.size_bytes)
-        if group.tables:
+        if group.tables or group.catalogue:
             self._maintainer.wake()
         for listener in list(self._listeners.values()):
             listener(snapshot.lsn)

@@ -13,7 +13,9 @@ from actors.operations import (
     AlterWarehouse,
     AppendFiles,
     AppendRows,
+    ChangeSetting,
     ClusterTable,
+    Collect,
     CommentOnTable,
     DeleteRows,
     DropPartitions,
@@ -30,11 +32,13 @@ from actors.operations import (
     NewType,
     NewWarehouse,
     Operation,
+    SetTableOptions,
     TruncateTable,
     WriteRows,
 )
 from actors.primary import namespaces, rows, sequences, tables, warehouses
 from actors.primary.bulk import load_files
+from actors.primary.collection import change_setting, collect
 from actors.primary.delete_rows import delete_rows
 from actors.primary.exchange import exchange_partition
 from actors.primary.maintenance import exchange_rows, exchange_runs
@@ -92,6 +96,7 @@ def resolve(operation: Operation, snapshot: Snapshot, lsn: int) -> Resolved:
 resolve.register(NewTable, tables.create_table)
 resolve.register(DropTable, tables.drop_table)
 resolve.register(ClusterTable, tables.cluster_table)
+resolve.register(SetTableOptions, tables.set_table_options)
 resolve.register(CommentOnTable, tables.comment_on_table)
 resolve.register(NewSchema, namespaces.create_schema)
 resolve.register(DropSchema, namespaces.drop_schema)
@@ -100,6 +105,8 @@ resolve.register(DropType, namespaces.drop_type)
 resolve.register(AdvanceSequence, sequences.advance)
 resolve.register(AppendRows, rows.append_rows)
 resolve.register(AppendFiles, rows.append_files)
+resolve.register(Collect, collect)
+resolve.register(ChangeSetting, change_setting)
 resolve.register(NewWarehouse, warehouses.create)
 resolve.register(AlterWarehouse, warehouses.alter)
 resolve.register(DropWarehouse, warehouses.drop)

@@ -6,6 +6,7 @@ between. On Ray large ones are tasks of the cluster (`ray_rewriter.py`).
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from storage.ids import Ids
@@ -19,6 +20,11 @@ __all__ = ["OwnRewriter", "Rewriter"]
 
 class Rewriter(Protocol):
     """Writes rows of a table anew; commits nothing, so that a failure leaves nothing visible."""
+
+    @property
+    def side_by_side(self) -> int:
+        """Flushes that it does at a time, and as many compactions; more wait in it."""
+        ...
 
     async def rewrite(self, work: Rewriting, progress: Progress) -> Rewritten:
         """Args: progress: called with the rows stored so far.
@@ -35,13 +41,21 @@ class Rewriter(Protocol):
 class OwnRewriter:
     """In threads of this process."""
 
-    def __init__(self, store: ObjectStore, ids: Ids) -> None:
+    def __init__(self, store: ObjectStore, ids: Ids, side_by_side: int) -> None:
         self._store = store
         self._ids = ids
+        self._side_by_side = side_by_side
+        self._room = {kind: asyncio.Semaphore(side_by_side) for kind in ("flush", "compact")}
+
+    @property
+    def side_by_side(self) -> int:
+        """See `Rewriter.side_by_side`."""
+        return self._side_by_side
 
     async def rewrite(self, work: Rewriting, progress: Progress) -> Rewritten:
         """See `Rewriter.rewrite`."""
-        return await rewrite(self._store, work, ids=self._ids, progress=progress)
+        async with self._room[work.kind]:
+            return await rewrite(self._store, work, ids=self._ids, progress=progress)
 
     def status(self) -> dict[str, int]:
         """See `Rewriter.status`."""

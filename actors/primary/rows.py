@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from actors.operations import AppendFiles, AppendRows, LoadFiles
+from actors.primary.publishable import refuse_collected
 from actors.primary.resolved import Resolved
 from storage.errors import Conflict, InvalidRequest
 from storage.names import DATA_PREFIX
@@ -71,13 +72,12 @@ def file_changes(
     for row in rows:
         if not row.name.startswith(DATA_PREFIX):
             raise InvalidRequest(f"{row.name} is not an object under {DATA_PREFIX}")
-        if row.name in snapshot.planned:
-            raise Conflict(f"{row.name} is about to be collected; load it again")
         if row.schema_version != table.schema.version:
             raise Conflict(
                 f"table {table.name} has schema version {table.schema.version}, {row.name} has "
                 f"{row.schema_version}; load it again"
             )
+    refuse_collected(names, snapshot)
     if len(set(names)) < len(names) or set(names) & set(table.files.names):
         raise InvalidRequest(f"table {table.name}: a file is added twice")
     if not names:

@@ -21,10 +21,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
 from actors.messages import Transaction
 from actors.operations import (
@@ -41,6 +42,7 @@ from actors.primary.resolve import resolve_in
 from actors.primary.resolved import Resolved
 from actors.primary.settler import settle_now
 from actors.primary.state import WriterState
+from actors.primary.traffic import Traffic
 from actors.primary.written import WrittenKeys
 from storage.clock import Clock
 from storage.errors import (
@@ -101,6 +103,7 @@ class Sequencer:
         self._working = WriterState(snapshot=reign.snapshot)
         self._written = WrittenKeys()
         self.moves = Moves()
+        self.traffic = Traffic()
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._groups: deque[OpenGroup] = deque()  # leftmost in flight; new ones at the right
         self._tokens: dict[IngestToken, tuple[OpenGroup, Entry]] = {}
@@ -156,6 +159,10 @@ class Sequencer:
         """The end of one `hold`."""
         self._written.release(lsn)
         self.moves.forget(self._written.oldest(self._durable.lsn))
+
+    def oldest_read(self) -> int:
+        """The least LSN that a transaction or statement of ours reads at, or may begin to."""
+        return self._written.oldest(self._durable.lsn)
 
     def refuse_late(self, operation: Operation, snapshot: Snapshot) -> None:
         """Raises Conflict if one of its keys was written after the LSN that it read at."""
@@ -261,6 +268,16 @@ class Sequencer:
                 continue
             await self._commit(self._groups[0])
 
+    @contextlib.asynccontextmanager
+    async def until_stopped(self) -> AsyncIterator[None]:
+        """Whatever goes wrong in it once we have stopped: the caller hears that we have."""
+        try:
+            yield
+        except MobulaError as error:
+            if (stopped := self.stopped) is not None:
+                raise stopped from error
+            raise
+
     def leave(self) -> None:
         """Take no new transactions: what is queued shall come to an end."""
         self._leaving = True
@@ -324,6 +341,8 @@ class Sequencer:
         _refuse_others(transaction, resolved)
         entry = Entry(record_of(transaction, resolved))
         group.add(entry, resolved, size)
+        for operation, one in zip(transaction.operations, resolved, strict=True):
+            group.tally.add(carried(operation), one)
         self._working = working
         for one in resolved:
             self._settle(one.indexes.values())
@@ -445,6 +464,7 @@ class Sequencer:
                 if not waiter.done():
                     waiter.set_result(receipt)
         self._tokens = {k: v for k, v in self._tokens.items() if v[0] is not open_group}
+        self.traffic.committed(written, open_group.tally)
         self._on_commit(self._durable, written)
 
 

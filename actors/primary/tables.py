@@ -16,6 +16,7 @@ from actors.operations import (
     NewColumn,
     NewIdentity,
     NewTable,
+    SetTableOptions,
 )
 from actors.primary.keys import keys_of_table, primary_columns
 from actors.primary.partitions import new_partitioning
@@ -37,6 +38,7 @@ from storage.snapshot.apply import apply_changes
 from storage.snapshot.changes import CatalogueChange
 from storage.snapshot.files import has_bounds
 from storage.snapshot.model import Snapshot, TableState
+from storage.table_options import check_names, checked
 
 __all__ = [
     "cluster_by",
@@ -46,9 +48,9 @@ __all__ = [
     "drop_changes",
     "drop_table",
     "first_schema",
+    "set_table_options",
 ]
 
-TABLE_OPTIONS: Mapping[str, tuple[int, int]] = {"micropartition_rows": (1, 1 << 21)}
 # Of BIGINT one value is left out, so that there is a number below the smallest value, too.
 _RANGES = {
     Kind.SMALLINT: (-(1 << 15), (1 << 15) - 1),
@@ -66,7 +68,6 @@ def create_table(operation: NewTable, snapshot: Snapshot, lsn: int) -> Resolved:
         raise InvalidRequest(f"table {operation.schema}.{operation.name} exists already", "42P07")
     if snapshot.find_type(operation.name, operation.schema) is not None:
         raise InvalidRequest(f'type "{operation.name}" already exists', "42710")
-    _check_options(operation)
     _check_columns(operation, snapshot)
     _check_checks(operation)
     sequences = _sequences(operation, snapshot, schema_id)
@@ -83,7 +84,7 @@ def create_table(operation: NewTable, snapshot: Snapshot, lsn: int) -> Resolved:
         name=operation.name,
         schema=schema,
         cluster_by=cluster_by(operation, schema),
-        options=dict(operation.options),
+        options=_checked_options(operation.name, operation.options),
         checks=operation.checks,
         keys=keys,
         partitioning=new_partitioning(operation, schema, keys),
@@ -131,6 +132,18 @@ def cluster_table(operation: ClusterTable, snapshot: Snapshot, lsn: int) -> Reso
     return Resolved(kind="cluster_table", table_id=table.id, catalogue=(change,))
 
 
+def set_table_options(operation: SetTableOptions, snapshot: Snapshot, lsn: int) -> Resolved:
+    """See `resolve`. Files stay as they are."""
+    if operation.if_exists and snapshot.find_table(operation.name, operation.schema) is None:
+        return Resolved(kind="set_table_options")
+    table = known_table(snapshot, operation.schema, operation.name)
+    check_names(table.name, operation.reset)
+    kept = {k: v for k, v in table.options.items() if k not in operation.reset}
+    options = kept | _checked_options(table.name, operation.options)
+    change = c.SetTableOptions(table_id=table.id, options=options)
+    return Resolved(kind="set_table_options", table_id=table.id, catalogue=(change,))
+
+
 def comment_on_table(operation: CommentOnTable, snapshot: Snapshot, lsn: int) -> Resolved:
     """See `resolve`."""
     table = known_table(snapshot, operation.schema, operation.table)
@@ -151,16 +164,8 @@ def comment_on_table(operation: CommentOnTable, snapshot: Snapshot, lsn: int) ->
 # --- parts of CREATE TABLE ------------------------------------------------------------------------
 
 
-def _check_options(operation: NewTable) -> None:
-    for option, value in operation.options.items():
-        if option not in TABLE_OPTIONS:
-            hint = nearest(option, TABLE_OPTIONS)
-            raise InvalidRequest(f"table {operation.name}: unknown option {option}{hint}")
-        low, high = TABLE_OPTIONS[option]
-        if not isinstance(value, int) or not low <= value <= high:
-            raise InvalidRequest(
-                f"table {operation.name}: option {option} is {value!r}, expected {low} to {high}"
-            )
+def _checked_options(table: str, options: Mapping[str, int | str]) -> dict[str, int | str]:
+    return {name: checked(table, name, value) for name, value in options.items()}
 
 
 def _check_columns(operation: NewTable, snapshot: Snapshot) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from actors.observed import TaskRecord
@@ -24,6 +24,7 @@ class RunningTask:
     """One of them. `rows_done`: stored so far."""
 
     record: TaskRecord
+    table_id: int
     began_ms: float  # monotonic
     rows_done: int = 0
     result: Rewritten | None = None
@@ -35,8 +36,14 @@ class RunningTask:
 class TaskLog:
     """Of one primary. `counts` and `written_bytes` are by kind, since it began."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        written: Callable[[str, int, int], None] = lambda kind, table_id, size_bytes: None,
+    ) -> None:
+        """Args: written: hears of bytes that were written: kind of task, table id, how many."""
         self._clock = clock
+        self._written = written
         self._running: list[RunningTask] = []
         self._over: deque[TaskRecord] = deque(maxlen=KEPT)
         self.counts: dict[str, int] = {}
@@ -61,7 +68,7 @@ class TaskLog:
             elapsed_ms=0.0,
             error=None,
         )
-        task = RunningTask(record, self._clock.monotonic_ms())
+        task = RunningTask(record, work.table.id, self._clock.monotonic_ms())
         self._running.append(task)
         error: str | None = "cancelled"
         try:
@@ -79,6 +86,7 @@ class TaskLog:
         kind = task.record.kind
         if error is None:
             self.counts[kind] = self.counts.get(kind, 0) + 1
+        self._written(kind, task.table_id, written)
         self.written_bytes[kind] = self.written_bytes.get(kind, 0) + written
         self._over.append(
             dataclasses.replace(

@@ -49,6 +49,7 @@ from storage.snapshot.model import IngestToken, Receipt
 
 __all__ = ["PrimaryShell", "PrimaryTasks"]
 
+MEASURE_S = 10.0  # as often as Ray hands values on
 LOOKUP_PAUSE_S = 5.0  # how long a virtual warehouse that was not found is not looked for
 
 S = TypeVar("S")
@@ -60,6 +61,7 @@ class PrimaryTasks:
 
     ingest: IngestTasks
     rewriting: StartRewriting
+    cluster_cpus: Callable[[], float]
 
 
 class PrimaryShell(StreamingShell):
@@ -94,6 +96,7 @@ class PrimaryShell(StreamingShell):
         self._listening = Listening(served)
         self._lifelines = Lifelines(node_address(), self._gone)
         self._leaving = False
+        self._measuring = False
         self._promoting = asyncio.Lock()
         self._service = Opening(self._open)
 
@@ -242,12 +245,29 @@ class PrimaryShell(StreamingShell):
             fetch_rows=fetch_rows,
             queries=QueryLog("", SystemClock(), ids, self._meter.query_ended),
             make_ingest=lambda own: RayIngest(own, self._node, self._tasks.ingest),
-            make_rewriter=lambda own: RayRewriter(own, self._node, self._tasks.rewriting),
+            make_rewriter=lambda own: RayRewriter(
+                own, self._node, self._tasks.rewriting, self._tasks.cluster_cpus
+            ),
             observe=self._observe,
             force=force,
         )
         service.listen("warehouses", lambda lsn: self._push(service, lsn))
+        service.listen("metrics", lambda lsn: self._measure_soon(service))
         return service
+
+    def _measure_soon(self, service: PrimaryService) -> None:
+        """Something was written; what it is in all goes to the metrics now and then."""
+        if not self._measuring:
+            self._measuring = True
+            asyncio.get_running_loop().call_later(MEASURE_S, self._measure, service)
+
+    def _measure(self, service: PrimaryService) -> None:
+        self._measuring = False
+        status = service.status()
+        by = {"clients": status["foreground_bytes"], "maintenance": status["background_bytes"]}
+        self._meter.written(
+            by, read=status["read_amplification"], space=status["space_amplification"]
+        )
 
     async def _start_own(self) -> RayWorker:
         actor = self._start(self._node, self._make_planner)

@@ -115,6 +115,7 @@ class Coordinator:
             "queries_total": self.queries.total,
             "last_error": str(error) if error else None,
             "lsn": self._follower.snapshot.lsn,
+            "reopened": self._follower.reopened,
         }
 
     def record(self, *, requests: int, read_bytes: int, pid: int) -> WarehouseRecord:

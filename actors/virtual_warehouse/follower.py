@@ -16,6 +16,7 @@ from collections.abc import Callable
 from storage.clock import Clock
 from storage.errors import MobulaError, Unavailable
 from storage.log.reader import LogReader
+from storage.log.tail import Tail
 from storage.snapshot.model import Snapshot
 
 __all__ = ["Follower"]
@@ -35,8 +36,7 @@ class Follower:
         changed: Callable[[Snapshot], None] = lambda snapshot: None,
     ) -> None:
         """Args: changed: hears of every newer snapshot."""
-        self._reader = reader
-        self._snapshot = snapshot
+        self._tail = Tail(reader, snapshot, clock)
         self._clock = clock
         self._poll_ms = poll_ms
         self._turn = asyncio.Lock()
@@ -49,7 +49,12 @@ class Follower:
     @property
     def snapshot(self) -> Snapshot:
         """What is known now, without looking."""
-        return self._snapshot
+        return self._tail.snapshot
+
+    @property
+    def reopened(self) -> int:
+        """How often it had fallen behind what the log still has, and read a checkpoint instead."""
+        return self._tail.reopened
 
     async def run(self) -> None:
         """Look whenever hinted at or when `poll_ms` have passed, until cancelled. An error is kept
@@ -70,18 +75,18 @@ class Follower:
 
     def hint(self, lsn: int) -> None:
         """Somebody says that `lsn` is committed: look soon."""
-        if lsn > self._snapshot.lsn:
+        if lsn > self.snapshot.lsn:
             self._hint.set()
 
-    async def advance(self) -> Snapshot:
-        """Look now. 1 GET when nothing is new."""
+    async def advance(self, *, surely: bool = False) -> Snapshot:
+        """Look now. See `Tail.advance`."""
         async with self._turn:
-            known = self._snapshot
-            self._snapshot = await self._reader.follow(known)
+            known = self.snapshot
+            found = await self._tail.advance(surely=surely)
             self._looked_ms = self._clock.monotonic_ms()
-            if self._snapshot.lsn != known.lsn:
-                self._changed(self._snapshot)
-            return self._snapshot
+            if found.lsn != known.lsn:
+                self._changed(found)
+            return found
 
     async def _look(self) -> None:
         try:
@@ -109,17 +114,19 @@ class Follower:
         elif self._must_look():
             await self._look()
         if min_lsn is None:
-            return self._snapshot
-        started_ms, step_ms = self._clock.monotonic_ms(), 1
-        while self._snapshot.lsn < min_lsn:
-            await self.advance()
-            if self._snapshot.lsn >= min_lsn:
+            return self.snapshot
+        started_ms, step_ms, sure = self._clock.monotonic_ms(), 1, False
+        while self.snapshot.lsn < min_lsn:
+            waits_long = step_ms == WAIT_STEP_MS_MAX  # the next group may have been collected
+            await self.advance(surely=waits_long and not sure)
+            sure = sure or waits_long
+            if self.snapshot.lsn >= min_lsn:
                 break
             if self._clock.monotonic_ms() - started_ms + step_ms >= timeout_ms:
                 raise Unavailable(
                     f"LSN {min_lsn} is not in the log within {timeout_ms} ms (newest: "
-                    f"{self._snapshot.lsn}); is that commit of this database and branch?"
+                    f"{self.snapshot.lsn}); is that commit of this database and branch?"
                 )
             await self._clock.sleep_ms(step_ms)
             step_ms = min(step_ms * 2, WAIT_STEP_MS_MAX)
-        return self._snapshot
+        return self.snapshot

@@ -126,6 +126,24 @@ POOL_PROCESSES = Metric(
     description="Worker processes for all warehouses of the database, by type of node and state.",
     tags=("database", "node_type", "state"),
 )
+WRITTEN_BYTES = Metric(
+    name="mobula_written_bytes_total",
+    kind="counter",
+    description="Bytes written to the object store, for clients and by maintenance.",
+    tags=("database", "by"),
+)
+READ_AMPLIFICATION = Metric(
+    name="mobula_read_amplification",
+    kind="gauge",
+    description="Rows in files and deltas for each that is there.",
+    tags=("database",),
+)
+SPACE_AMPLIFICATION = Metric(
+    name="mobula_space_amplification",
+    kind="gauge",
+    description="Bytes of files, deltas and indexes for each byte of rows that are there.",
+    tags=("database",),
+)
 METRICS = (
     QUERIES,
     QUERY_SECONDS,
@@ -145,6 +163,9 @@ METRICS = (
     WORKER_LOSSES,
     SCALING_EVENTS,
     POOL_PROCESSES,
+    WRITTEN_BYTES,
+    READ_AMPLIFICATION,
+    SPACE_AMPLIFICATION,
 )
 
 _GAUGES = {
@@ -195,6 +216,7 @@ class Meter:
         self._database = database
         self._totals: dict[tuple[str, str], float] = {}
         self._pool: set[tuple[str, str]] = set()
+        self._written: dict[str, int] = {}
 
     def publish(self, record: WarehouseRecord) -> None:
         """What there is of a warehouse now; to be called again and again, say every second.
@@ -234,6 +256,23 @@ class Meter:
     def worker_lost(self, warehouse: str, why: str) -> None:
         """A worker died. Args: why: in one or two words, of a few that there are."""
         self._count(WORKER_LOSSES, warehouse or PRIMARY, 1, why=why)
+
+    def written(self, by: Mapping[str, int], *, read: float, space: float) -> None:
+        """What a primary has written, and how its tables lie.
+
+        Args:
+            by: bytes for "clients" and by "maintenance" since it began; fewer than before are those
+                of another one.
+            read, space: amplification.
+        """
+        for name, total in by.items():
+            before = self._written.get(name, 0)
+            if (more := total - before if total >= before else total) > 0:
+                tags = {"database": self._database, "by": name}
+                self._metrics.record(WRITTEN_BYTES, more, tags)
+        self._written = dict(by)
+        for metric, value in ((READ_AMPLIFICATION, read), (SPACE_AMPLIFICATION, space)):
+            self._metrics.record(metric, value, {"database": self._database})
 
     def pool(self, processes: Mapping[tuple[str, str], int]) -> None:
         """Processes by (type of node, state): all that there are now."""

@@ -28,8 +28,10 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
+import msgspec
+
+from storage.names import DATA_PREFIX
 from storage.objects import ObjectStore
 from storage.scrub.epochs import check_epochs
 from storage.scrub.files import check_bytes
@@ -39,6 +41,7 @@ from storage.scrub.replay import Replay, Replayed
 from storage.scrub.source import NOT_THERE, Source, side_by_side, windows
 from storage.scrub.survey import survey
 from storage.scrub.tables import RESTORE_FILE, TableCheck
+from storage.snapshot.graveyard import Buried
 from storage.snapshot.model import Snapshot, TableState
 
 __all__ = ["scrub"]
@@ -121,16 +124,19 @@ class _Check:
 
     async def _earlier(self, log: Replayed) -> None:
         """Files that left: whoever asks for an earlier version reads them still."""
-        for earlier in log.earlier:
-            for window in windows(earlier.files.to_pylist(), self._files_at_once):
-                await side_by_side(self._earlier_file(row, earlier.table) for row in window)
+        for grave in log.snapshot.graveyard:
+            if grave.lsn_removed <= log.snapshot.horizon:
+                continue  # no version reads it: it may go any time
+            files = [one for one in grave.objects if one.name.startswith(DATA_PREFIX)]
+            for window in windows(files, self._files_at_once):
+                await side_by_side(self._earlier_file(one, grave.table) for one in window)
 
-    async def _earlier_file(self, row: dict[str, Any], table: str) -> None:
-        path = await self._source.fetch(row["name"])
+    async def _earlier_file(self, file: Buried, table: str) -> None:
+        path = await self._source.fetch(file.name)
         fault: tuple[str, str] | None = ("a file that earlier versions read", NOT_THERE)
         if path is not None:
             try:
-                fault = await asyncio.to_thread(check_bytes, path, row)
+                fault = await asyncio.to_thread(check_bytes, path, msgspec.structs.asdict(file))
             finally:
                 path.unlink()
         if fault is not None:
@@ -138,7 +144,7 @@ class _Check:
                 Finding(
                     severity=Severity.damage,
                     part=Part.data,
-                    object=row["name"],
+                    object=file.name,
                     table=table,
                     expected=fault[0],
                     found=fault[1],

@@ -59,6 +59,8 @@ class Checkpoints:
         self._source = source
         self._teller = teller
         self._ids = (database_id, branch_id)
+        self._named: set[str] = set()  # parts that roots name
+        self._rootless: list[CheckpointNames] = []
 
     async def check(
         self, names: CheckpointNames, link: Link | None, expected: Snapshot | None
@@ -69,13 +71,14 @@ class Checkpoints:
             link: of the log at its LSN, where that is readable.
             expected: the snapshot that the log gives there, if it does.
         """
-        if not names.has_root:
-            await self._without_root(names)
+        if not names.has_root and await self._source.get(names.root) is None:
+            self._rootless.append(names)
             return None
         root = await self._root(names, link)
         if root is None:
             return None
         header, catalogue = root
+        self._named.update(entry.part.name for entry in catalogue.tables)
         tables, bad = await self._tables(catalogue.tables)
         found = snapshot_of(header, catalogue, tables)
         if expected is not None:
@@ -83,20 +86,22 @@ class Checkpoints:
             self._compare(names.root, parts, expected, found, bad)
         return None if bad or expected not in (None, found) else found
 
-    async def _without_root(self, names: CheckpointNames) -> None:
-        """Parts alone: a checkpoint that is being written, was never finished, or lost its root."""
-        if await self._source.get(names.root) is not None:
-            return
-        self._teller.tell(
-            Finding(
-                severity=Severity.note,
-                part=Part.checkpoint,
-                object=names.root,
-                expected="a root behind its parts",
-                found=f"{NOT_THERE}, but {len(names.parts)} parts are: readers do not see them",
-                next_step="none: the log has everything; remove the directory if no primary runs",
-            )
-        )
+    def tell_of_rootless(self) -> None:
+        """Parts alone, which no other root names: a checkpoint that is being written, was never
+        finished, or lost its root. To be called once all others were checked."""
+        for names in self._rootless:
+            if self._named.isdisjoint(names.parts):
+                self._teller.tell(
+                    Finding(
+                        severity=Severity.note,
+                        part=Part.checkpoint,
+                        object=names.root,
+                        expected="a root behind its parts",
+                        found=f"{NOT_THERE}, but {len(names.parts)} parts are: readers do not see "
+                        "them",
+                        next_step="none: the log has everything, and `mobula vacuum` removes them",
+                    )
+                )
 
     async def _root(
         self, names: CheckpointNames, link: Link | None

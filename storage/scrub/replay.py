@@ -7,25 +7,27 @@ way.
 3. It is applied to the snapshot, by the very function that readers use.
 4. Where a checkpoint was written, it is read and must equal that snapshot.
 
+Groups that are packed are read from their pack. The log may begin behind the first of its groups,
+with a checkpoint that the horizon is not before: what is older was collected.
+
 An object that is missing or damaged ends the snapshot, not the check: the next whole checkpoint
 behind it is a snapshot again. What comes out is the newest one that there is, with what the tables'
-check needs besides: who wrote each epoch, which names of objects the log knows, and which files
-only earlier versions read.
+check needs besides: who wrote each epoch, and which names of objects the log knows.
 
-In memory are a snapshot, a few log objects, and 8 bytes for each file that ever was.
+In memory are a snapshot, a pack or a few log objects, and 8 bytes for each file that ever was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
 from storage.container import open_header
 from storage.errors import CorruptData
 from storage.format import MAIN_BRANCH
+from storage.log.packs import Packs, list_packs
 from storage.log.record import MAGIC, Group, GroupHeader, decode
 from storage.names import log_name
 from storage.scrub.checkpoints import Checkpoints, Link, false_counts
@@ -35,23 +37,14 @@ from storage.scrub.survey import CheckpointNames, Names, Survey
 from storage.snapshot import changes as c
 from storage.snapshot.apply import apply
 from storage.snapshot.files import FileSet
-from storage.snapshot.model import Snapshot, TableState
+from storage.snapshot.model import Snapshot
 
-__all__ = ["Earlier", "Replay", "Replayed"]
+__all__ = ["Replay", "Replayed"]
 
 RESTORE = (
     "restore the object from a copy of the bucket (its versions, a replica): nothing else has what "
     "was committed there"
 )
-EARLIER = ["name", "checksum", "size_bytes"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
-    """Files that only earlier versions of a table read; `files` has the columns `EARLIER`."""
-
-    table: str
-    files: pa.Table
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +62,6 @@ class Replayed:
     newest_lsn: int = 0
     writers: dict[int, str] = field(default_factory=dict)
     referenced: Names = field(default_factory=Names)
-    earlier: list[Earlier] = field(default_factory=list)
 
 
 class Replay:
@@ -85,27 +77,61 @@ class Replay:
         self._snapshot: Snapshot | None = empty  # at `_next` - 1; None: not known
         self._next = 1
         self._found = Replayed(snapshot=empty)
+        self._packs = Packs(source.store, ())
+        self._gaps: list[tuple[int, int]] = []  # first and last LSN of what is not there
+        self._whole: list[int] = []  # LSNs of checkpoints that are
 
     async def run(self, found: Survey) -> Replayed:
         """Check log and checkpoints. Raises what the store raises."""
         waiting = list(reversed(found.checkpoints))
-        for lsns in windows(found.lsns):
-            data = await self._source.get_all(map(log_name, lsns))
-            for lsn, one in zip(lsns, data, strict=True):
+        self._packs = Packs(self._source.store, found.packs)
+        packed = (np.arange(p.first_lsn, p.last_lsn + 1, dtype=np.uint64) for p in found.packs)
+        there = np.unique(np.concatenate([np.array(found.lsns, np.uint64), *packed]))
+        for lsns in windows(map(int, there)):
+            for lsn, one in zip(lsns, await self._objects(lsns), strict=True):
                 await self._up_to(lsn - 1, waiting)
                 self._group(lsn, one)
                 await self._checkpoints_at(lsn, waiting)
         if waiting:
             await self._up_to(waiting[0].lsn, waiting)
         self._found.newest_lsn = self._next - 1
+        self._tell_of_gaps()
+        self._checkpoints.tell_of_rootless()
         return self._found
+
+    async def _objects(self, lsns: Sequence[int]) -> list[bytes | None]:
+        """Log objects, from packs where they are packed, or have been meanwhile."""
+        apart = [lsn for lsn in lsns if not self._packs.covers(lsn)]
+        found = dict(zip(apart, await self._source.get_all(map(log_name, apart)), strict=True))
+        if None in found.values():
+            self._packs = Packs(self._source.store, await list_packs(self._source.store))
+        return [
+            found.get(lsn) or (await self._packed(lsn) if self._packs.covers(lsn) else None)
+            for lsn in lsns
+        ]
+
+    async def _packed(self, lsn: int) -> bytes | None:
+        try:
+            return await self._packs.get(lsn)
+        except CorruptData as error:
+            name = self._packs.name_of(lsn)
+            self._damage(lsn, "a pack whose groups can be read", error.message, name)
+            return None
+
+    def _tell_of_gaps(self) -> None:
+        """Of all that no collector has made: behind the newest checkpoint within the horizon."""
+        horizon = self._found.snapshot.horizon
+        base = max((lsn for lsn in self._whole if lsn <= horizon), default=0)
+        for first, last in self._gaps:
+            if last > base:
+                self._damage(max(first, base + 1), "an object for every LSN", _missing(first, last))
 
     async def _up_to(self, last: int, waiting: list[CheckpointNames]) -> None:
         """Nothing is listed from the next LSN up to `last`, but maybe checkpoints."""
         first = self._next
         if last < first:
             return
-        self._damage(first, "an object for every LSN", _missing(first, last))
+        self._gaps.append((first, last))
         self._snapshot = self._link = None
         while waiting and waiting[-1].lsn <= last:
             self._next = waiting[-1].lsn + 1
@@ -119,6 +145,8 @@ class Replay:
         while waiting and waiting[-1].lsn == lsn:
             names = waiting.pop()
             found = await self._checkpoints.check(names, self._link, self._snapshot)
+            if found is not None:
+                self._whole.append(lsn)
             if found is not None and self._snapshot is None:
                 self._resume(found)
 
@@ -127,6 +155,9 @@ class Replay:
         for table in found.tables.values():
             self._found.referenced.add(table.files.names)
             self._found.referenced.add(run.name for run in table.index_runs)
+        for grave in found.graveyard:
+            self._found.referenced.add(one.name for one in grave.objects)
+        self._found.referenced.add(found.planned)
         self._snapshot = self._found.snapshot = found
         self._link = Link(lsn=found.lsn, checksum=found.checksum, tso=found.tso, epoch=found.epoch)
 
@@ -187,7 +218,6 @@ class Replay:
             self._damage(lsn, "changes that fit the version before", applied)
             self._snapshot = None
             return
-        self._found.earlier += _left(before, group)
         self._snapshot = self._found.snapshot = applied
 
     def _note(self, group: Group) -> None:
@@ -204,12 +234,12 @@ class Replay:
                         for fault in false_counts(change.bitmaps, log_name(group.header.lsn)):
                             self._damage(group.header.lsn, *fault)
 
-    def _damage(self, lsn: int, expected: str, found: str) -> None:
+    def _damage(self, lsn: int, expected: str, found: str, name: str | None = None) -> None:
         self._teller.tell(
             Finding(
                 severity=Severity.damage,
                 part=Part.log,
-                object=log_name(lsn),
+                object=name or log_name(lsn),
                 expected=expected,
                 found=found,
                 next_step=RESTORE,
@@ -233,28 +263,3 @@ def _decoded(data: bytes, name: str) -> Group:
     if extra := surplus(data, MAGIC, group.header.sections, name):
         raise CorruptData(f"{name}: {extra} bytes behind the last section")
     return group
-
-
-# --- files of earlier versions --------------------------------------------------------------------
-
-
-def _left(before: Snapshot, group: Group) -> Iterator[Earlier]:
-    """The files that a group takes out of the newest version."""
-    for change in group.catalogue:
-        if isinstance(change, c.DropTable) and change.table_id in before.tables:
-            yield from _of(before.tables[change.table_id], None)
-    for table_id, changes in group.tables.items():
-        table = before.tables.get(table_id)
-        gone = [
-            i for change in changes if isinstance(change, c.RemoveFiles) for i in change.file_ids
-        ]
-        if table is not None and gone:
-            yield from _of(table, gone)
-
-
-def _of(table: TableState, file_ids: Sequence[int] | None) -> Iterator[Earlier]:
-    files = table.files.table
-    if file_ids is not None:
-        files = files.filter(pc.is_in(files["file_id"], value_set=pa.array(file_ids, pa.int64())))
-    if files.num_rows:
-        yield Earlier(table=table.name, files=files.select(EARLIER).combine_chunks())

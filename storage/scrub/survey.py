@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xxhash
 
+from storage.log.packs import Pack
 from storage.names import (
     ALIVE,
     CHECKPOINT_PREFIX,
@@ -23,12 +24,14 @@ from storage.names import (
     EPOCH_PREFIX,
     FORMAT,
     INDEX_PREFIX,
+    PIN_PREFIX,
     checkpoint_lsn,
     epoch_of,
     is_checkpoint_directory,
     is_log_name,
     is_owner_name,
     log_lsn,
+    pack_lsns,
 )
 from storage.objects import ObjectInfo, ObjectStore
 from storage.scrub.findings import Finding, Part, Severity, Teller
@@ -72,6 +75,7 @@ class Survey:
 
     Attributes:
         lsns: of log objects, ascending.
+        packs: of log objects, by their last LSN.
         checkpoints: by their LSN, ascending.
         owners, alive: epochs with such an object.
         stored, stored_bytes: objects under data/ and index/.
@@ -80,6 +84,7 @@ class Survey:
 
     has_format: bool = False
     lsns: array[int] = field(default_factory=lambda: array("Q"))
+    packs: list[Pack] = field(default_factory=list)
     checkpoints: list[CheckpointNames] = field(default_factory=list)
     owners: set[int] = field(default_factory=set)
     alive: set[int] = field(default_factory=set)
@@ -129,6 +134,11 @@ class _Listing:
             found.has_format = True
         elif is_log_name(name):
             found.lsns.append(log_lsn(name))
+        elif (lsns := pack_lsns(name)) is not None:
+            pack = Pack(name=name, first_lsn=lsns[0], last_lsn=lsns[1], size_bytes=entry.size_bytes)
+            found.packs.append(pack)
+        elif name.startswith(PIN_PREFIX):
+            pass  # a reader's, which comes and goes
         elif name.startswith(CHECKPOINT_PREFIX):
             self._checkpoint(name)
         elif name.startswith(EPOCH_PREFIX):

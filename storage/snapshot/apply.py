@@ -16,11 +16,12 @@ import msgspec
 
 from storage.errors import CorruptData, NewerFormat
 from storage.log.record import Group, GroupHeader
-from storage.names import log_name
+from storage.names import begun_lsn, log_name
 from storage.schema import Column, TableSchema
 from storage.snapshot import changes as c
 from storage.snapshot.changes import CatalogueChange, TableChange
 from storage.snapshot.files import FileSet
+from storage.snapshot.graveyard import Grave, graves_of, without
 from storage.snapshot.model import Delta, Receipt, Sequence, Snapshot, TableState, UserType
 
 __all__ = ["TOKENS_PER_WRITER", "TOKEN_LIFETIME_MS", "apply", "apply_changes", "tso_ms"]
@@ -70,17 +71,35 @@ def apply_changes(
     lsn: int,
 ) -> Snapshot:
     """Catalogue changes first, then each table's. Raises KeyError, CorruptData."""
+    graves: list[Grave] = []
     for change in catalogue:
+        if isinstance(change, c.DropTable):
+            graves += graves_of(change, snapshot.tables[change.table_id], lsn)
         snapshot = _catalogue(change, snapshot)
-    if not tables:
-        return snapshot
     states = dict(snapshot.tables)
     for table_id, table_changes in tables.items():
         state = states[table_id]
         for table_change in table_changes:
+            graves += graves_of(table_change, state, lsn)
             state = _table(table_change, state, lsn)
         states[table_id] = state
-    return dataclasses.replace(snapshot, tables=states)
+    if not (tables or graves):
+        return snapshot
+    graves = list(without(tuple(graves), _moved(tables, lsn)))
+    graveyard = (*snapshot.graveyard, *graves) if graves else snapshot.graveyard
+    return dataclasses.replace(snapshot, tables=states, graveyard=graveyard)
+
+
+def _moved(tables: Mapping[int, tuple[TableChange, ...]], lsn: int) -> set[str]:
+    """The files that leave one table and come to another in the same group: they stay alive."""
+    losing = {i for i, made in tables.items() if any(isinstance(x, c.RemoveFiles) for x in made)}
+    return {
+        name
+        for table_id, made in tables.items()
+        for change in made
+        if isinstance(change, c.AddFiles) and losing - {table_id}
+        for name in FileSet.decode(change.files, f"{log_name(lsn)} table {table_id}").names
+    }
 
 
 def _check_chain(snapshot: Snapshot, header: GroupHeader) -> None:
@@ -263,6 +282,12 @@ def _(change: c.DropPartition, snapshot: Snapshot) -> Snapshot:
 
 
 @_catalogue.register
+def _(change: c.SetTableOptions, snapshot: Snapshot) -> Snapshot:
+    state = snapshot.tables[change.table_id]
+    return _replace_table(snapshot, dataclasses.replace(state, options=dict(change.options)))
+
+
+@_catalogue.register
 def _(change: c.CommentOn, snapshot: Snapshot) -> Snapshot:
     state = snapshot.tables[change.table_id]
     if change.column_id is None:
@@ -355,7 +380,29 @@ def _(change: c.MoveHorizon, snapshot: Snapshot) -> Snapshot:
 
 @_catalogue.register
 def _(change: c.PlanCollection, snapshot: Snapshot) -> Snapshot:
-    return dataclasses.replace(snapshot, planned=snapshot.planned | set(change.names))
+    names = frozenset(change.names)
+    floor = max(snapshot.upload_floor, change.upload_floor)
+    return dataclasses.replace(
+        snapshot,
+        graveyard=without(snapshot.graveyard, names),
+        planned=snapshot.planned | names,
+        collected=_still_nameable(snapshot.collected, floor, snapshot.branch_id),
+        upload_floor=floor,
+    )
+
+
+@_catalogue.register
+def _(change: c.EndCollection, snapshot: Snapshot) -> Snapshot:
+    ended = snapshot.planned & set(change.names)
+    nameable = _still_nameable(ended, snapshot.upload_floor, snapshot.branch_id)
+    return dataclasses.replace(
+        snapshot, planned=snapshot.planned - ended, collected=snapshot.collected | nameable
+    )
+
+
+def _still_nameable(names: frozenset[str], floor: int, branch_id: str) -> frozenset[str]:
+    """Those that the floor does not keep out of later commits."""
+    return frozenset(name for name in names if (begun_lsn(name, branch_id) or 0) >= floor)
 
 
 @_catalogue.register

@@ -47,6 +47,7 @@ __all__ = [
     "DropTag",
     "DropType",
     "DropVirtualWarehouse",
+    "EndCollection",
     "IndexRun",
     "MoveHorizon",
     "PinBranch",
@@ -57,6 +58,7 @@ __all__ = [
     "RemoveRows",
     "RenameColumn",
     "RenameTable",
+    "SetTableOptions",
     "TableChange",
     "TableDefinition",
     "UnpinBranch",
@@ -240,6 +242,13 @@ class DropPartition(_Value, frozen=True, tag="drop_partition.1"):
     partition_id: int
 
 
+class SetTableOptions(_Value, frozen=True, tag="set_table_options.1"):
+    """All options that a table has from now on."""
+
+    table_id: int
+    options: dict[str, int | str]
+
+
 class CreateType(_Value, frozen=True, tag="create_type.2"):
     """A user-defined type: an ENUM or a composite."""
 
@@ -301,8 +310,16 @@ class MoveHorizon(_Value, frozen=True, tag="move_horizon.1"):
     lsn: int
 
 
-class PlanCollection(_Value, frozen=True, tag="plan_collection.1"):
-    """Objects that the collector is about to delete; no later commit may name them."""
+class PlanCollection(_Value, frozen=True, tag="plan_collection.2"):
+    """Objects that the collector is about to delete; no later commit may name them. Nor may it name
+    one whose upload began before `upload_floor`, an LSN (`names.begun_lsn`)."""
+
+    names: tuple[str, ...]
+    upload_floor: int
+
+
+class EndCollection(_Value, frozen=True, tag="end_collection.1"):
+    """Planned objects that are deleted."""
 
     names: tuple[str, ...]
 
@@ -339,6 +356,7 @@ CatalogueChange = (
     | ClusterTable
     | AddPartition
     | DropPartition
+    | SetTableOptions
     | CommentOn
     | CreateType
     | DropType
@@ -351,6 +369,7 @@ CatalogueChange = (
     | ChangeSetting
     | MoveHorizon
     | PlanCollection
+    | EndCollection
     | PinBranch
     | UnpinBranch
     | CreateTag

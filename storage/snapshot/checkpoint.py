@@ -6,7 +6,7 @@ against the checksum in the root. A reader that meets a bad checkpoint takes the
 (`log/reader.py`). `docs/formats/checkpoint.md` has the bytes.
 
 A part holds segments (files, deltas, bitmaps, index runs), so that a reader may fetch only what it
-needs. The root has room for a graveyard, which collection will fill.
+needs.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from storage.partitions.scheme import Partitioning
 from storage.schema import Check, Key, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet
+from storage.snapshot.graveyard import Grave
 from storage.snapshot.model import Delta, Receipt, Sequence, Snapshot, TableState, UserType
 
 __all__ = [
@@ -84,14 +85,6 @@ class TableEntry(_Value, frozen=True):
     partitioning: Partitioning | None = None
 
 
-class GraveyardEntry(_Value, frozen=True):
-    """A file that some retained snapshot still reads."""
-
-    name: str
-    lsn_added: int
-    lsn_removed: int
-
-
 class Catalogue(_Value, frozen=True):
     """The content of the root's one section."""
 
@@ -107,7 +100,9 @@ class Catalogue(_Value, frozen=True):
     planned: tuple[str, ...]
     branch_pins: dict[str, int]
     tags: dict[str, int]
-    graveyard: tuple[GraveyardEntry, ...] = ()
+    graveyard: tuple[Grave, ...]
+    collected: tuple[str, ...]
+    upload_floor: int  # roots of versions before collection lack it: they do not decode
 
 
 class RootHeader(_Value, frozen=True):
@@ -136,11 +131,13 @@ Parts = Mapping[int, tuple[TableState, PartReference]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointInfo:
-    """A checkpoint that was written: its root's name, its LSN, bytes in all objects, and parts."""
+    """A checkpoint that was written: its root's name, its LSN, bytes in all objects and in those
+    that are new, and parts."""
 
     name: str
     lsn: int
     size_bytes: int
+    written_bytes: int
     parts: Parts
 
 
@@ -151,8 +148,11 @@ async def write_checkpoint(
     not the very one of `known`, parts of an earlier checkpoint."""
     directory = checkpoint_directory(snapshot.lsn, ids.new())
 
+    used: list[PartReference] = []
+
     async def part_of(table: TableState) -> PartReference:
         if known is not None and (found := known.get(table.id)) and found[0] is table:
+            used.append(found[1])
             return found[1]
         return await _write_part(store, f"{directory}/part-{table.id}", table, snapshot.lsn)
 
@@ -177,7 +177,13 @@ async def write_checkpoint(
     await store.put(name, data)
     size = len(data) + sum(part.size_bytes for part in references)
     parts = {table.id: (table, part) for table, part in pairs}
-    return CheckpointInfo(name=name, lsn=snapshot.lsn, size_bytes=size, parts=parts)
+    return CheckpointInfo(
+        name=name,
+        lsn=snapshot.lsn,
+        size_bytes=size,
+        written_bytes=size - sum(part.size_bytes for part in used),
+        parts=parts,
+    )
 
 
 async def newest_roots(store: ObjectStore, *, at_most_lsn: int | None = None) -> list[str]:
@@ -226,7 +232,10 @@ def snapshot_of(header: RootHeader, catalogue: Catalogue, tables: Iterable[Table
         settings=catalogue.settings,
         tokens=catalogue.tokens,
         horizon=catalogue.horizon,
+        graveyard=catalogue.graveyard,
         planned=frozenset(catalogue.planned),
+        collected=frozenset(catalogue.collected),
+        upload_floor=catalogue.upload_floor,
         branch_pins=catalogue.branch_pins,
         tags=catalogue.tags,
     )
@@ -260,7 +269,10 @@ def _catalogue(snapshot: Snapshot, tables: tuple[TableEntry, ...]) -> Catalogue:
         settings=dict(snapshot.settings),
         tokens={writer: dict(receipts) for writer, receipts in snapshot.tokens.items()},
         horizon=snapshot.horizon,
+        graveyard=snapshot.graveyard,
         planned=tuple(sorted(snapshot.planned)),
+        collected=tuple(sorted(snapshot.collected)),
+        upload_floor=snapshot.upload_floor,
         branch_pins=dict(snapshot.branch_pins),
         tags=dict(snapshot.tags),
     )

@@ -20,6 +20,7 @@ from storage.partitions.scheme import Partitioning
 from storage.schema import Check, Column, EnumType, Key, StructType, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet, has_bounds
+from storage.snapshot.graveyard import Grave
 
 __all__ = [
     "PRIVATE_LSN",
@@ -219,8 +220,11 @@ class Snapshot:
     settings: Mapping[str, str] = field(default_factory=dict)
     # writer -> sequence -> first receipt
     tokens: Mapping[str, Mapping[int, Receipt]] = field(default_factory=dict)
-    horizon: int = 0
-    planned: frozenset[str] = frozenset()  # objects that the collector may delete
+    horizon: int = 0  # versions below can no longer be opened
+    graveyard: tuple[Grave, ...] = ()  # what newer versions do not read, by LSN
+    planned: frozenset[str] = frozenset()  # objects that the collector is about to delete
+    collected: frozenset[str] = frozenset()  # deleted ones that an upload could still name
+    upload_floor: int = 0  # no commit names an object whose upload began before this LSN
     branch_pins: Mapping[str, int] = field(default_factory=dict)
     tags: Mapping[str, int] = field(default_factory=dict)
 

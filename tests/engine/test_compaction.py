@@ -143,3 +143,48 @@ def test_orders_that_cannot_be(table: Database) -> None:
         table.sql("ALTER TABLE nowhere CLUSTER BY (k)")
     assert table.sql("ALTER TABLE IF EXISTS nowhere CLUSTER BY (k)").tag == "ALTER TABLE"
     assert state(table).cluster_by is None
+
+
+def test_options_of_a_table(table: Database) -> None:
+    table.sql("ALTER TABLE t SET (flush_rows = 500, holes_max = '0.25', flush_bytes = '1 MB')")
+    shown = "SELECT reloptions FROM pg_class WHERE relname = 't'"
+    given = ["flush_bytes=1048576", "flush_rows=500", "holes_max=0.25", "micropartition_rows=5000"]
+    assert table.sql(shown).rows() == [(given,)]
+    table.sql("ALTER TABLE t RESET (flush_rows, holes_max, flush_bytes, depth_max)")
+    assert table.sql(shown).rows() == [(["micropartition_rows=5000"],)]
+    with pytest.raises(InvalidRequest, match="flush_rows = 0: expected 1 to"):
+        table.sql("ALTER TABLE t SET (flush_rows = 0)")
+    with pytest.raises(UnknownObject):
+        table.sql("ALTER TABLE u RESET (flush_rows)")
+    assert table.sql("ALTER TABLE IF EXISTS u RESET (flush_rows)").tag == "ALTER TABLE"
+
+
+def test_vacuum_and_analyze(table: Database) -> None:
+    live = "SELECT n_live_tup, n_dead_tup FROM pg_stat_user_tables WHERE relname = 't'"
+    table.sql("DELETE FROM t WHERE k % 10 = 0")
+    table.sql("INSERT INTO t VALUES (20, 0), (9990, 0), (10, 0)")
+    table.sql("DELETE FROM t WHERE k = 10")
+    assert table.sql(live).rows() == [(ROWS * 9 // 10 + 2, ROWS // 10 + 1)]
+    assert table.sql("ANALYZE t (k, v)").tag == "ANALYZE"
+    assert (state(table).deltas, len(state(table).files)) == ((), 5)
+    assert table.sql("VACUUM").tag == "VACUUM"
+    assert table.sql(live).rows() == [(ROWS * 9 // 10 + 2, 0)]
+    assert depth(table) == 2
+    assert table.sql("VACUUM (FULL, ANALYZE) t").tag == "VACUUM"
+    assert depth(table) == 1
+    assert table.sql("SELECT count(*), min(k) FROM t").rows() == [(ROWS * 9 // 10 + 2, 1)]
+    for statement, error in (
+        ("VACUUM u", "u does not exist"),
+        ("ANALYZE t (w)", 'column "w" of relation "t" does not exist'),
+    ):
+        with pytest.raises(UnknownObject, match=error):
+            table.sql(statement)
+    table.sql("BEGIN")
+    assert table.sql("ANALYZE").tag == "ANALYZE"
+    with pytest.raises(InvalidRequest, match="inside a transaction block") as caught:
+        table.sql("VACUUM t")
+    assert caught.value.sqlstate == "25001"
+    table.sql("ROLLBACK")
+    vw = table.create_virtual_warehouse("only_reads", size=1)
+    with pytest.raises(InvalidRequest):
+        vw.sql("VACUUM t")

@@ -191,7 +191,7 @@ def flush(db: Database, name: str) -> None:
 
     async def now() -> None:
         table = primary.snapshot.find_table(name)
-        await primary._maintainer.flush(table, primary.snapshot)
+        await primary._maintainer.upkeep.flush(table, primary.snapshot)
 
     engine._loop.run(now())
 

@@ -382,7 +382,7 @@ class KeyedHistory:
             table = primary.snapshot.find_table(name)
             if table is not None and table.deltas:
                 with contextlib.suppress(Conflict):  # the background was quicker
-                    await primary._maintainer.flush(table, primary.snapshot)
+                    await primary._maintainer.upkeep.flush(table, primary.snapshot)
 
         self.run_inside(work())
 
@@ -410,7 +410,7 @@ class KeyedHistory:
                 return
             for key in table.keys:
                 with contextlib.suppress(Conflict):
-                    await primary._maintainer.merge(table.id, key.id)
+                    await primary._maintainer.upkeep.merge(table.id, key.id)
 
         self.run_inside(work())
 

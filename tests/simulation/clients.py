@@ -185,8 +185,16 @@ class Client:
             change = ClusterTable(schema="public", name=table, cluster_by=columns, order=order)
             await self.commit((Effect("cluster", table),), _same(change))
             return
-        chosen = self.rng.choice(["flush", "compact", "recluster", "checkpoint"])
-        await self.tried(lambda primary: getattr(primary, chosen)())
+        chosen = self.rng.choice(["flush", "compact", "recluster", "checkpoint", "vacuum"])
+        if chosen == "vacuum":
+            policy = {
+                "retention_ms": self.rng.choice([None, 0, 1_000]),
+                "uploads_ms": self.rng.choice([None, 0]),
+                "dry_run": self.rng.random() < 0.1,
+            }
+            await self.tried(lambda primary: primary.collector.vacuum(**policy))
+        else:
+            await self.tried(lambda primary: getattr(primary, chosen)())
 
     def of_items(self) -> tuple[str, str, tuple[Row, ...]]:
         kind = self.rng.choice(["insert", "upsert", "upsert", "update", "delete", "ignore"])

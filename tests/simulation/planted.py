@@ -17,10 +17,10 @@ import msgspec
 import numpy as np
 
 from actors.primary import checkpoints as checkpoints_module
-from actors.primary import maintainer as maintainer_module
 from actors.primary import maintenance as maintenance_module
 from actors.primary import resolve as resolve_module
 from actors.primary import sequencer as sequencer_module
+from actors.primary import upkeep as upkeep_module
 from actors.primary.attempts import Attempts
 from actors.primary.primary import Primary
 from actors.primary.sequencer import Sequencer
@@ -393,8 +393,8 @@ def _(stack: ExitStack) -> None:
         chosen.set(durable(self, table_id))
         return await known(self, table_id, key_id)
 
-    known = _replace(stack, maintainer_module.Maintainer, "merge", merge)
-    _replace(stack, maintainer_module, "LiveRows", lambda *_: chosen.get())
+    known = _replace(stack, upkeep_module.Upkeep, "merge", merge)
+    _replace(stack, upkeep_module, "LiveRows", lambda *_: chosen.get())
 
 
 @bug("a flush leaves the index as it was")

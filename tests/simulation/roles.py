@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from actors.primary.limits import CheckpointPolicy, KeyedLimits
 from actors.primary.primary import Primary
 from actors.primary.reign import reign_of
+from actors.virtual_warehouse.claim import Claim
 from actors.virtual_warehouse.follower import Follower
+from storage.collection.policy import RetentionPolicy
 from storage.compaction_policy import CompactionPolicy
-from storage.errors import Conflict, CorruptData, Fenced, MobulaError, Unavailable
+from storage.errors import Conflict, CorruptData, Fenced, MobulaError, ObjectMissing, Unavailable
 from storage.flush_policy import FlushPolicy
 from storage.format import open_or_create, read_format
 from storage.log.epoch import Owner
@@ -22,6 +26,7 @@ from tests.simulation.world import LEASE_MS, World
 __all__ = ["candidate", "opened", "reader"]
 
 KEPT = 3  # snapshots that a reader comes back to
+PINNED_S = 90.0  # of the time that a claim lasts without being renewed
 
 
 async def candidate(world: World, node: Node) -> None:
@@ -79,6 +84,7 @@ async def opened(world: World, node: Node, *, force: bool = False) -> Primary | 
             ),
             compaction=_compaction(policy),
         ),
+        retention=_retention(policy),
     )
     world.primaries.append((node, primary))
     return primary
@@ -95,6 +101,20 @@ def _compaction(policy: random.Random) -> CompactionPolicy:
         merge_rows_max=policy.choice([40, 1_000]),
         fan_in=2,
         small_files_max=policy.choice([2, 4, 8]),
+    )
+
+
+def _retention(policy: random.Random) -> RetentionPolicy:
+    """Days become seconds; some collect only when they are asked to."""
+    return RetentionPolicy(
+        retention_ms=policy.choice([0, 500, 5_000, 30_000]),
+        uploads_ms=policy.choice([2_000, 20_000]),
+        follow_ms=policy.choice([0, 2_000]),
+        pack_ms=policy.choice([0, 1_000, 10_000]),
+        pack_groups=policy.choice([1, 3, 20]),
+        checkpoint_groups_max=policy.choice([1, 10, 1_000]),
+        every_ms=policy.choice([0, 1_500, 6_000]),
+        uploads_every_ms=policy.choice([0, 10_000]),
     )
 
 
@@ -116,6 +136,7 @@ async def _follow(world: World, node: Node, snapshot: Snapshot) -> None:
     rng, kept, witness = node.rng, [snapshot], world.witness
     poll_ms = rng.choice([0, 200, 2_000])
     follower = Follower(node.reader(), snapshot, node.clock, poll_ms=poll_ms)
+    pinned = _Pinned(world, node, follower)
     running = asyncio.create_task(follower.run())
     try:
         for _ in range(rng.randrange(5, 60)):
@@ -127,8 +148,10 @@ async def _follow(world: World, node: Node, snapshot: Snapshot) -> None:
             await _look(world, node, found)
             world.snapshots[node.role] = found
             kept = [*kept[-KEPT:], found]
+            if rng.random() < 0.1:
+                await pinned.claim_from(min(one.lsn for one in kept))
             if rng.random() < 0.2:
-                await _look(world, node, rng.choice(kept))
+                await _look(world, node, one := rng.choice(kept), pinned=pinned.holds(one.lsn))
             if rng.random() < 0.1:
                 await _look_back(world, node, found)
             await node.clock.sleep_ms(rng.uniform(0, 500 + world.loop.time() * 50))
@@ -138,19 +161,67 @@ async def _follow(world: World, node: Node, snapshot: Snapshot) -> None:
 
 async def _look_back(world: World, node: Node, newest: Snapshot) -> None:
     """AS OF an LSN, or a time."""
-    witness, lsn = world.witness, node.rng.randrange(newest.lsn + 1)
-    if lsn and node.rng.random() < 0.5:
-        at_ms = tso_ms(witness.headers[lsn - 1].tso)
-        lsn = await node.reader().lsn_at(at_ms, newest)
-        rightly = max(h.lsn for h in witness.headers[: newest.lsn] if tso_ms(h.tso) <= at_ms)
-        if lsn != rightly:
-            witness.fail("the past is what it was", f"at {at_ms} ms: {lsn}, not {rightly}")
-    found = await node.reader().open(lsn)
+    witness, lsn = world.witness, node.rng.randrange(newest.horizon, newest.lsn + 1)
+    async with _within(world, lsn):
+        if lsn and node.rng.random() < 0.5:
+            at_ms = tso_ms(witness.headers[lsn - 1].tso)
+            lsn = await node.reader().lsn_at(at_ms, newest)
+            rightly = max(h.lsn for h in witness.headers[: newest.lsn] if tso_ms(h.tso) <= at_ms)
+            if lsn != rightly:
+                witness.fail("the past is what it was", f"at {at_ms} ms: {lsn}, not {rightly}")
+        found = await node.reader().open(lsn)
     if found.lsn != lsn:
         witness.fail("the past is what it was", f"asked for {lsn}, got {found.lsn}")
     await _look(world, node, found)
 
 
-async def _look(world: World, node: Node, snapshot: Snapshot) -> None:
+class _Pinned:
+    """What a reader has claimed, and seen that its claim came in time."""
+
+    def __init__(self, world: World, node: Node, follower: Follower) -> None:
+        self._world = world
+        self._follower = follower
+        self._wanted = 0
+        self._lsn: int | None = None
+        self._until_s = 0.0
+        self._claim = Claim(
+            node.store,
+            clock=node.clock,
+            ids=node.ids,
+            holder=node.name,
+            oldest=lambda _: self._wanted,
+        )
+
+    async def claim_from(self, lsn: int) -> None:
+        self._wanted, self._lsn = lsn, None
+        now_s = self._world.loop.time()
+        await self._claim.look()
+        newest = await self._follower.advance(surely=True)
+        if newest.horizon <= lsn:
+            self._lsn, self._until_s = lsn, now_s + PINNED_S
+
+    def holds(self, lsn: int) -> bool:
+        """Clocks that jump end claims, or make them last."""
+        claimed = self._lsn is not None and self._lsn <= lsn
+        return claimed and self._world.loop.time() < self._until_s
+
+
+async def _look(world: World, node: Node, snapshot: Snapshot, *, pinned: bool = False) -> None:
     """Read all that a snapshot holds."""
-    world.witness.read(node.name, snapshot, await world.contents.of(snapshot, node.fetched))
+    async with _within(world, snapshot.lsn, pinned=pinned):
+        contents = await world.contents.of(snapshot, node.fetched)
+    world.witness.read(node.name, snapshot, contents)
+
+
+@asynccontextmanager
+async def _within(world: World, lsn: int, *, pinned: bool = False) -> AsyncIterator[None]:
+    """Whatever is missing there must be of versions that the horizon has passed, and that nobody
+    has pinned."""
+    try:
+        yield
+    except ObjectMissing as error:
+        if pinned and not world.happened["jump"]:
+            world.witness.fail("what is pinned can be read", f"{lsn}: {error}")
+        if lsn >= world.witness.past.horizon and not world.spoilt:
+            world.witness.fail("versions from the horizon on can be read", f"{lsn}: {error}")
+        raise

@@ -1,8 +1,10 @@
 """Sees every change of the store and everything that clients and readers are told, and objects.
 
 Invariants, checked at the moment when they could break:
-1. Log objects are made once each, densely, never changed and never deleted; so are epochs' owners.
-   No other object is changed but signs of life.
+1. Log objects are made once each, densely, and never changed. A name that is made again gets the
+   same bytes, but for fences of who found the slot empty that was collected: those are no log.
+   Objects of the log are deleted below two whole checkpoints only, that can be opened; fences and
+   owners of epochs never. No other object is changed but signs of life and pins.
 2. TSO increase strictly along the log, epochs never decrease.
 3. A token is in the log at most once, whole: with the row counts that its operations come to when
    the transactions of the log are carried out one after the other (`model.py`).
@@ -10,12 +12,13 @@ Invariants, checked at the moment when they could break:
    repetition. What was refused is not in the log.
 5. A reader's snapshot at an LSN holds what the model holds there, whoever made it and however;
    asked again, the same. LSNs that a reader sees only rise.
+6. What is deleted of data is read by no version from the horizon on.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from storage.container import checksum as digest
@@ -24,10 +27,12 @@ from storage.log.record import GroupHeader, TransactionRecord, decode
 from storage.names import log_lsn, log_name
 from storage.snapshot.model import IngestToken, Receipt, Snapshot
 from tests.simulation.model import EMPTY, Effect, Refused, Row, State
+from tests.simulation.past import Past
 
 __all__ = ["Violation", "Witness"]
 
 _CHANGING = ("/alive",)
+PINS = "pin/"
 
 
 class Violation(AssertionError):
@@ -62,6 +67,11 @@ class Witness:
     reads: dict[str, int] = field(default_factory=dict)  # reader -> newest LSN it has seen
     written: dict[str, str] = field(default_factory=dict)  # name -> checksum of the first bytes
     acknowledged_lsn: int = 0  # the newest that somebody was told of
+    groups: list[bytes] = field(default_factory=list)  # the log as it was written
+    deleted: set[int] = field(default_factory=set)  # LSNs of log objects
+    past: Past = field(default_factory=Past)
+    # what is there now: LSNs of whole checkpoints, and of groups in packs; None: some have rotted
+    standing: Callable[[], tuple[Sequence[int], Set[int]] | None] = lambda: None
 
     @property
     def lsn(self) -> int:
@@ -74,13 +84,14 @@ class Witness:
     # --- the store ------------------------------------------------------------------------------
 
     def changed(self, method: str, name: str, before: bytes | None, after: bytes | None) -> None:
-        if name.endswith(_CHANGING):
+        if name.endswith(_CHANGING) or name.startswith(PINS):
             return None
         if after is None:
             return self._deleted(name)
+        is_new = name not in self.written
         first = self.written.setdefault(name, digest(after))  # what is there may have rotted
-        if before is not None or first != digest(after):
-            if first != digest(after):
+        if not is_new:
+            if first != digest(after) and not self._stale_fence(name, after):
                 self.fail("objects never change", f"{method} gave {name} other bytes")
             return None
         if name.startswith("log/"):
@@ -90,8 +101,32 @@ class Witness:
         return None
 
     def _deleted(self, name: str) -> None:
-        if name.startswith(("log/", "epoch/")) or name == "format":
+        if name.startswith("epoch/") or name == "format":
             self.fail("fences and epochs are never deleted", name)
+        elif name.startswith("log/"):
+            self._log_deleted(log_lsn(name))
+        elif (why := self.past.deleted(name)) is not None:
+            self.fail("what a version reads is not deleted", f"{name} {why}")
+
+    def _log_deleted(self, lsn: int) -> None:
+        self.deleted.add(lsn)
+        if not self.headers[lsn - 1].transactions:
+            self.fail("fences and epochs are never deleted", log_name(lsn))
+        if (standing := self.standing()) is None:
+            return
+        checkpoints, packed = standing
+        above = [found for found in checkpoints if found >= lsn]
+        if len(above) < 2:
+            self.fail("the log is deleted below two checkpoints", f"{log_name(lsn)}, {above}")
+        if lsn not in packed and min(above) > self.past.horizon:
+            what = f"{log_name(lsn)}, horizon {self.past.horizon}, {checkpoints}"
+            self.fail("versions from the horizon on can be opened", what)
+
+    def _stale_fence(self, name: str, data: bytes) -> bool:
+        """Is it one of an opener that was away when its slot was taken, and collected?"""
+        if not name.startswith("log/") or log_lsn(name) not in self.deleted:
+            return False
+        return not decode(data, name).header.transactions
 
     def _logged(self, name: str, data: bytes) -> None:
         try:
@@ -107,6 +142,9 @@ class Witness:
             if header.epoch < last.epoch:
                 self.fail("epochs never decrease", f"{name}: {header.epoch} after {last.epoch}")
         self.headers.append(header)
+        self.groups.append(data)
+        if (name := self.past.logged(decode(data, name))) is not None:
+            self.fail("what is deleted is not committed", f"{name} at LSN {header.lsn}")
         state = self.states[-1]
         for transaction in header.transactions:
             state = self._committed(transaction, header, state)
@@ -118,7 +156,7 @@ class Witness:
     ) -> State:
         if transaction.token_writer is None or transaction.token_sequence is None:
             kinds = {operation.kind for operation in transaction.operations}
-            if not kinds <= {"flush", "compact", "index"}:
+            if not kinds <= {"flush", "compact", "index", "collect"}:
                 self.fail("only maintenance has no token", f"{header.lsn}: {kinds}")
             return state
         token = (transaction.token_writer, transaction.token_sequence)
@@ -145,16 +183,23 @@ class Witness:
 
     def power_lost(self, left: Mapping[str, bytes]) -> None:
         """Everybody on the machine died, and some of what was not durable is gone."""
-        kept = sorted(log_lsn(name) for name in left if name.startswith("log/"))
-        if kept != list(range(1, len(kept) + 1)):
-            self.fail("the log is dense", f"after a power loss: {kept}")
-        if len(kept) < self.acknowledged_lsn:
-            self.fail("what is acknowledged is durable", f"{self.acknowledged_lsn}, {len(kept)}")
-        del self.headers[len(kept) :], self.states[len(kept) + 1 :]
+        kept = {log_lsn(name) for name in left if name.startswith("log/")}
+        newest = max(kept, default=0)
+        if missing := set(range(1, newest)) - kept - self.deleted:
+            self.fail("the log is dense", f"after a power loss: {sorted(missing)} are missing")
+        if newest < self.acknowledged_lsn:
+            self.fail("what is acknowledged is durable", f"{self.acknowledged_lsn}, {newest}")
+        del self.headers[newest:], self.states[newest + 1 :], self.groups[newest:]
         for known in self.known.values():
-            if known.lsn is not None and known.lsn > len(kept):
+            if known.lsn is not None and known.lsn > newest:
                 known.lsn = None
-        self.written = {name: seen for name, seen in self.written.items() if name in left}
+        self.past = Past()
+        for lsn, group in enumerate(self.groups, 1):
+            self.past.logged(decode(group, log_name(lsn)))
+        collected = {log_name(lsn) for lsn in self.deleted if lsn <= newest}
+        self.written = {
+            name: seen for name, seen in self.written.items() if name in left or name in collected
+        }
 
     # --- clients --------------------------------------------------------------------------------
 

@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 
 from actors.primary.primary import Primary
 from storage.errors import Unavailable
+from storage.log.packs import read_pack
+from storage.names import CHECKPOINT_PREFIX, PACK_PREFIX
+from storage.snapshot.checkpoint import ROOT, decode_root
 from storage.snapshot.model import Snapshot
 from tests.fakes import CountedIds
 from tests.simulation.contents import Contents
@@ -103,6 +106,7 @@ class World:
         self.place: Place = _place(case, self.network, self.director)
         self.witness = Witness(abort=self.loop.abort)
         self.place.watchers.append(self.witness.changed)
+        self.witness.standing = self._standing
         self.contents = Contents()
         self.nodes: dict[str, Node] = {}  # by role, those that live now
         self.past: list[Node] = []
@@ -112,9 +116,25 @@ class World:
         self.ids: list[str] = []  # of the faults and events that have happened
         self.called: Callable[[Call], None] = lambda call: None  # hears of each
         self.spoilt: set[str] = set()  # objects that have rotted
+        self.rotten = False  # has any checkpoint?
         self.healed = False
         self.over = False
         self._faults = faults or drawn(case.seed, case.trouble, frozenset(Fault), only=case.only)
+
+    def _standing(self) -> tuple[list[int], set[int]] | None:
+        """See `Witness.standing`."""
+        if self.spoilt:
+            return None
+        objects = self.place.objects()
+        checkpoints, packed = list[int](), set[int]()
+        for name, data in objects.items():
+            if name.startswith(CHECKPOINT_PREFIX) and name.endswith(f"/{ROOT}"):
+                header, catalogue = decode_root(data, name)
+                if all(table.part.name in objects for table in catalogue.tables):
+                    checkpoints.append(header.lsn)
+            elif name.startswith(PACK_PREFIX):
+                packed |= read_pack(data, name).keys()
+        return checkpoints, packed
 
     # --- processes ------------------------------------------------------------------------------
 
@@ -238,7 +258,12 @@ class World:
         """One, or all, of a kind of objects that can be done without while the log is whole."""
         prefix = rng.choice(["index/", "checkpoint/"])
         found = {k: v for k, v in self.place.objects().items() if k.startswith(prefix)}
-        for name in sorted(found) if rng.random() < 0.5 else sorted(found)[-1:]:
+        names = sorted(found) if rng.random() < 0.5 else sorted(found)[-1:]
+        if prefix == CHECKPOINT_PREFIX and (self.witness.past.horizon or self.rotten):
+            # Of the log there is no more than two checkpoints need: one of them may be lost.
+            names = [] if self.rotten else sorted(found)[:1]
+        self.rotten |= prefix == CHECKPOINT_PREFIX and bool(names)
+        for name in names:
             whole = found[name]
             at = rng.randrange(len(whole))
             flipped = whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]

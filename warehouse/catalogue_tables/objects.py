@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from storage.table_options import options_text
 from warehouse.catalogue_tables import oids
 from warehouse.catalogue_tables.checks import columns_of_check
 from warehouse.catalogue_tables.definitions import Attribute, Definitions, RelationRow
@@ -25,16 +26,21 @@ def _namespaces(subject: Subject) -> Rows:
 
 def _classes(subject: Subject) -> Rows:
     sizes = {
-        oids.object_oid(table.id): (size_bytes(table), table.row_count)
+        oids.object_oid(table.id): (
+            size_bytes(table),
+            table.row_count,
+            list(options_text(table.options)) or None,
+        )
         for table in subject.definitions.states(subject.snapshot)
     }
     names = (
         "oid", "relname", "relnamespace", "reltype", "relkind", "relnatts", "relchecks", "relam",
         "relpages", "reltuples", "relreplident", "relhasrules", "relpersistence", "relhasindex",
+        "reloptions",
     )  # fmt: skip
     return rows_of(
         names,
-        (_class(row, *sizes.get(row.oid, (0, -1))) for row in subject.definitions.relations),
+        (_class(row, *sizes.get(row.oid, (0, -1, None))) for row in subject.definitions.relations),
         relowner=oids.OWNER_OID,
         relispopulated=True,
         **dict.fromkeys(
@@ -48,7 +54,9 @@ def _classes(subject: Subject) -> Rows:
     )  # fmt: skip
 
 
-def _class(row: RelationRow, size_bytes: int, row_count: int) -> tuple[Any, ...]:
+def _class(
+    row: RelationRow, size_bytes: int, row_count: int, options: list[str] | None
+) -> tuple[Any, ...]:
     return (
         row.oid,
         row.name,
@@ -64,6 +72,7 @@ def _class(row: RelationRow, size_bytes: int, row_count: int) -> tuple[Any, ...]
         row.kind == "v",
         "t" if row.temporary else "p",
         bool(row.table and row.table.keys),
+        options,
     )
 
 
@@ -260,17 +269,22 @@ def _tables(subject: Subject) -> Rows:
 def _statistics(subject: Subject) -> Rows:
     counts = (
         "seq_scan", "seq_tup_read", "n_tup_upd", "n_tup_hot_upd", "n_tup_newpage_upd",
-        "n_tup_del", "n_dead_tup", "vacuum_count", "autovacuum_count", "analyze_count",
+        "n_tup_del", "vacuum_count", "autovacuum_count", "analyze_count",
         "autoanalyze_count", "n_mod_since_analyze", "n_ins_since_vacuum",
     )  # fmt: skip
     tables = subject.definitions.states(subject.snapshot)
     found = [
-        (oids.object_oid(t.id), subject.snapshot.schemas[t.schema_id], t.name, t.row_count)
+        (
+            oids.object_oid(t.id),
+            subject.snapshot.schemas[t.schema_id],
+            t.name,
+            t.row_count,
+            t.stored_row_count - t.row_count,
+        )
         for t in tables
     ]
-    rows = rows_of(
-        ("relid", "schemaname", "relname", "n_live_tup"), found, **dict.fromkeys(counts, 0)
-    )
+    names = ("relid", "schemaname", "relname", "n_live_tup", "n_dead_tup")
+    rows = rows_of(names, found, **dict.fromkeys(counts, 0))
     return Rows(rows.count, {**rows.columns, "n_tup_ins": rows.columns["n_live_tup"]})
 
 

@@ -17,6 +17,7 @@ from warehouse.cli import (
     primary,
     sql,
     status,
+    vacuum,
     virtual_warehouses,
 )
 from warehouse.cli.command import CommandGroup
@@ -39,6 +40,7 @@ catalogue.register(app)
 status.register(app)
 check.register(app)
 maintenance.register(app)
+vacuum.register(app)
 primary.register(app)
 virtual_warehouses.register(app)
 demo.register(app)

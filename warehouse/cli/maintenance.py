@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from storage.errors import MobulaError
+from storage.errors import MobulaError, Unavailable
 from storage.partitions.health import PartitionHealth, partition_health
 from storage.snapshot.model import TableState
 from storage.table_health import TableHealth, table_health
@@ -75,21 +75,35 @@ def stats(
     *,
     partitions: Partitions = False,
 ) -> None:
-    """Show how tables lie in their files: levels, overlap, deleted rows, deltas, indexes."""
+    """Show how tables lie in their files: levels, overlap, deleted rows, deltas, indexes,
+    and what they cost: bytes written, read and stored for each that is wanted."""
     with Session.of(context).open(root) as db:
         found = _named(db, tables)
+        written = _written(db)
     kind: type[TableHealth | PartitionHealth] = PartitionHealth if partitions else TableHealth
     rows = [
-        (name, *_values(health, output))
+        (name, *_values(health, output), *(() if partitions else (written.get(table.id),)))
         for name, table in found.items()
         for health in (partition_health(table) if partitions else (table_health(table),))
     ]
     columns = ["table", *(field.name for field in dataclasses.fields(kind))]
     if partitions:
         columns[1] = "partition"
+    else:
+        columns.append("write_amplification")
     if output is Format.table:
         columns = [column.replace("_", " ") for column in columns]
     show(columns, rows, output, expanded=len(rows) == 1)
+
+
+def _written(db: Database) -> dict[int, float | None]:
+    """By table, bytes written for each that clients wrote; nothing where no primary runs."""
+    try:
+        by_table = db.status().get("written_by_table", {})
+    except Unavailable:
+        return {}
+    found = {table_id: written.amplification for table_id, written in by_table.items()}
+    return {table_id: None if x is None else round(x, 3) for table_id, x in found.items()}
 
 
 def _named(db: Database, tables: list[str] | None) -> dict[str, TableState]:
@@ -100,7 +114,7 @@ def _values(health: TableHealth | PartitionHealth, output: Format) -> Iterator[o
     for name, value in dataclasses.asdict(health).items():
         if output is Format.table and name.endswith("_bytes"):
             yield size_text(value)
-        elif name == "space_amplification":
+        elif name.endswith("_amplification"):
             yield round(value, 3)
         else:
             yield value

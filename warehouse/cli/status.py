@@ -8,6 +8,7 @@ import typer
 
 from storage.errors import Unavailable
 from storage.snapshot.model import Snapshot
+from storage.table_health import amplification
 from warehouse.cli.arguments import FormatOption, Root
 from warehouse.cli.catalogue import table_bytes, time_text
 from warehouse.cli.command import RootCommand
@@ -51,6 +52,7 @@ def status(context: typer.Context, root: Root, output: FormatOption = Format.tab
 
 def _newest(snapshot: Snapshot) -> dict[str, Any]:
     tables = snapshot.tables.values()
+    cost = amplification(tables)
     runs = [run for table in tables for run in table.index_runs]
     return {
         "lsn": snapshot.lsn,
@@ -60,6 +62,8 @@ def _newest(snapshot: Snapshot) -> dict[str, Any]:
         "bytes": sum(table_bytes(table) for table in tables),
         "delta rows": sum(delta.row_count for t in tables for delta in t.deltas),
         "index runs": f"{len(runs)} runs, {sum(run.size_bytes for run in runs)} bytes",
+        "read amplification": round(cost.read, 3),
+        "space amplification": round(cost.space, 3),
         "virtual warehouses": ", ".join(sorted(snapshot.virtual_warehouses)) or None,
     }
 
@@ -75,6 +79,7 @@ def _primary(db: Database, snapshot: Snapshot) -> dict[str, Any]:
     if not found:
         return {**writer, "primary": "none runs here; the next write starts one"}
     away, stopped = found["store_away"], found["stopped"]
+    amplified = found["write_amplification"]
     who = f"{found['owner']} at {found['address']}"
     return {
         **writer,
@@ -83,6 +88,10 @@ def _primary(db: Database, snapshot: Snapshot) -> dict[str, Any]:
         "checkpoint lsn": found["checkpoint_lsn"],
         "log after checkpoint": f"{found['tail_groups']} groups, {found['tail_bytes']} bytes",
         "flushes": found["flushes"],
+        "compactions": found["compactions"],
+        "written for clients": f"{found['foreground_bytes']} bytes",
+        "written by maintenance": f"{found['background_bytes']} bytes",
+        "write amplification": None if amplified is None else round(amplified, 3),
         "open transactions": found["open_transactions"],
         "last error": found["last_error"],
     }

@@ -11,7 +11,7 @@ PRECISION.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -55,14 +55,13 @@ from warehouse.planning.rules import (
     definition_binding,
     qualified_text,
 )
+from warehouse.planning.table_options import table_options
 from warehouse.syntax import commands
 from warehouse.syntax.collations import check_collation
 from warehouse.syntax.tree import NameRef, TypeName
 
-__all__ = ["plan_create_table", "plan_create_table_as", "stored_type", "table_options"]
+__all__ = ["plan_create_table", "plan_create_table_as", "stored_type"]
 
-MICROPARTITION_ROWS_MAX = 1_310_720
-_OPTIONS: Mapping[str, tuple[int, int]] = {"micropartition_rows": (1, MICROPARTITION_ROWS_MAX)}
 _Clustering = tuple[str, tuple[str, ...]] | None
 
 
@@ -104,7 +103,7 @@ def plan_create_table(
         columns=columns,
         cluster_by=cluster_by,
         order=order,
-        options=table_options(tree.options),
+        options=table_options(tree.name[-1], tree.options),
         checks=checks,
         keys=keys,
         if_not_exists=tree.exists,
@@ -158,7 +157,7 @@ def plan_create_table_as(
         columns=columns,
         cluster_by=cluster_by,
         order=order,
-        options=table_options(tree.options),
+        options=table_options(tree.name[-1], tree.options),
         if_not_exists=tree.exists,
     )
     return CreateAsPlan(
@@ -336,20 +335,3 @@ def _clustering(given: _Clustering, names: Sequence[str]) -> tuple[str, tuple[st
         if name in cluster_by[:position]:
             raise InvalidRequest(f"CLUSTER BY names {name} twice", "42701")
     return order, cluster_by
-
-
-def table_options(given: Sequence[tuple[str, Any]]) -> dict[str, int | str]:
-    """WITH (…) of CREATE TABLE. Raises InvalidRequest for what is unknown or out of range."""
-    options: dict[str, int | str] = {}
-    for name, node in given:
-        if name not in _OPTIONS:
-            raise InvalidRequest(f"unknown table option {name}{nearest(name, _OPTIONS)}", "22023")
-        if name in options:
-            raise InvalidRequest(f"table option {name} is given twice", "42601")
-        text = getattr(node, "value", "")
-        low, high = _OPTIONS[name]
-        value = int(text) if str(text).lstrip("-").isdigit() else None
-        if getattr(node, "kind", "") != "number" or value is None or not low <= value <= high:
-            raise InvalidRequest(f"{name} = {text}: expected {low} to {high:,}", "22023")
-        options[name] = value
-    return options

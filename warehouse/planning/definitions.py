@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.messages import Session
 from actors.operations import (
+    ChangeSetting,
     ClusterTable,
     CommentOnTable,
     DropSchema,
@@ -12,15 +13,18 @@ from actors.operations import (
     NewSchema,
     NewType,
     Operation,
+    SetTableOptions,
     TruncateTable,
 )
 from actors.planner import Latest, WritePlan
 from actors.primary.namespaces import drop_type
 from actors.temporary import is_foreign
+from storage.collection.policy import RETENTION
 from storage.errors import InvalidRequest, NotYet, UnknownObject
 from storage.nearest import nearest
 from storage.schema import EnumType, StructType, named_types
 from storage.snapshot.model import PUBLIC, Snapshot
+from storage.table_options import check_names
 from warehouse.planning.catalogue import (
     SnapshotCatalogue,
     find_table,
@@ -28,6 +32,8 @@ from warehouse.planning.catalogue import (
     target_schema,
 )
 from warehouse.planning.create_table import stored_type
+from warehouse.planning.durations import duration_ms
+from warehouse.planning.table_options import table_options
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
 from warehouse.syntax.modifications_tree import Truncate
@@ -38,6 +44,7 @@ __all__ = [
     "plan_create_schema",
     "plan_create_type",
     "plan_drop",
+    "plan_table_options",
     "plan_truncate",
 ]
 
@@ -157,12 +164,7 @@ def plan_cluster(
     tree: commands.AlterTableCluster, session: Session, snapshot: Snapshot
 ) -> WritePlan:
     """ALTER TABLE … CLUSTER BY."""
-    try:
-        schema = snapshot.schemas[find_table(snapshot, tree.name, session).schema_id]
-    except UnknownObject:
-        if not tree.exists:
-            raise
-        schema = tree.name[0] if len(tree.name) == 2 else _default(session)
+    schema = _altered(tree, session, snapshot)
     order, columns = tree.cluster or ("lexical", ())
     operation = ClusterTable(
         schema=schema,
@@ -172,6 +174,49 @@ def plan_cluster(
         if_exists=tree.exists,
     )
     return WritePlan(operations=(operation,), tag="ALTER TABLE")
+
+
+def plan_table_options(
+    tree: commands.AlterTableOptions, session: Session, snapshot: Snapshot
+) -> WritePlan:
+    """ALTER TABLE … SET (…) and RESET (…)."""
+    schema, name = _altered(tree, session, snapshot), tree.name[-1]
+    check_names(name, tree.reset)
+    operation = SetTableOptions(
+        schema=schema,
+        name=name,
+        options=table_options(name, tree.options),
+        reset=tree.reset,
+        if_exists=tree.exists,
+    )
+    return WritePlan(operations=(operation,), tag="ALTER TABLE")
+
+
+def plan_alter_system(tree: commands.AlterSystem) -> WritePlan:
+    """ALTER SYSTEM SET and RESET: settings of the database."""
+    if tree.name != RETENTION:
+        raise UnknownObject(
+            f'unrecognized configuration parameter "{tree.name}"{nearest(tree.name, [RETENTION])}; '
+            f"ALTER SYSTEM knows {RETENTION}",
+            "42704",
+        )
+    value = None if tree.value is None else str(duration_ms(tree.value, RETENTION))
+    operation = ChangeSetting(name=RETENTION, value=value)
+    return WritePlan(operations=(operation,), tag="ALTER SYSTEM")
+
+
+def _altered(
+    tree: commands.AlterTableCluster | commands.AlterTableOptions,
+    session: Session,
+    snapshot: Snapshot,
+) -> str:
+    """The schema of a table that is to be changed, or the one it would be in."""
+    try:
+        return snapshot.schemas[find_table(snapshot, tree.name, session).schema_id]
+    except UnknownObject:
+        if not tree.exists:
+            raise
+    return tree.name[0] if len(tree.name) == 2 else _default(session)
 
 
 def plan_comment(tree: commands.CommentNode, session: Session, snapshot: Snapshot) -> WritePlan:

@@ -45,6 +45,8 @@ _WRITES = (
     DropPartitions,
     ExchangePartition,
     commands.AlterTableCluster,
+    commands.AlterSystem,
+    commands.AlterTableOptions,
     commands.CallNode,
     commands.CommentNode,
     commands.CreateSchema,
@@ -53,6 +55,7 @@ _WRITES = (
     commands.CreateType,
     commands.Drop,
     commands.LaterWrite,
+    commands.Vacuum,
     Insert,
     Update,
     Delete,
@@ -134,10 +137,12 @@ def _verb(tree: Any) -> Verb | None:
             return Verb(tag="CREATE SCHEMA")
         case commands.CreateType():
             return Verb(tag="CREATE TYPE")
-        case commands.AlterTableCluster():
+        case commands.AlterTableCluster() | commands.AlterTableOptions():
             return Verb(tag="ALTER TABLE")
         case AddPartitions() | DropPartitions() | AttachPartition() | ExchangePartition():
             return Verb(tag="ALTER TABLE")
+        case commands.AlterSystem():
+            return Verb(tag="ALTER SYSTEM")
         case commands.CommentNode():
             return Verb(tag="COMMENT")
         case commands.Drop():

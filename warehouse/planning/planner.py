@@ -40,11 +40,13 @@ from warehouse.planning.catalogue import find_table, table_path
 from warehouse.planning.copy import plan_copy
 from warehouse.planning.create_table import plan_create_table, plan_create_table_as
 from warehouse.planning.definitions import (
+    plan_alter_system,
     plan_cluster,
     plan_comment,
     plan_create_schema,
     plan_create_type,
     plan_drop,
+    plan_table_options,
     plan_truncate,
 )
 from warehouse.planning.explain import explain, explained
@@ -62,6 +64,7 @@ from warehouse.planning.shows import (
     plan_describe_warehouse,
     plan_show,
 )
+from warehouse.planning.vacuum import plan_vacuum
 from warehouse.syntax import commands
 from warehouse.syntax.later import not_yet
 from warehouse.syntax.modifications_tree import (
@@ -175,6 +178,8 @@ class SqlPlanner:
                 return plan_show(tree, session, latest, queries.observed.get("warehouses", ()))
             case commands.CallNode():
                 return plan_call(tree, queries)
+            case commands.Vacuum():
+                return plan_vacuum(tree, session, latest)
             case Insert() | Update() | Delete() | Merge():
                 return self._modification(tree, queries, latest)
             case Truncate():
@@ -280,6 +285,10 @@ def _definition(tree: Any, queries: QueryPlanner, latest: Snapshot) -> Plan:
             return plan_cluster(tree, session, latest)
         case AddPartitions() | DropPartitions() | AttachPartition() | ExchangePartition():
             return plan_partitions(tree, queries, latest)
+        case commands.AlterTableOptions():
+            return plan_table_options(tree, session, latest)
+        case commands.AlterSystem():
+            return plan_alter_system(tree)
         case commands.CommentNode():
             return plan_comment(tree, session, latest)
         case commands.LaterWrite():

@@ -14,6 +14,7 @@ from actors.messages import Session
 from actors.observed import Observed
 from actors.planner import CallPlan, Latest, RowsPlan
 from actors.primary.warehouses import find_warehouse
+from storage.collection.policy import RETENTION, RetentionPolicy
 from storage.errors import InvalidRequest, UnknownObject
 from storage.nearest import nearest
 from storage.schema import Column, type_name
@@ -27,6 +28,7 @@ from warehouse.catalogue_tables.observed import warehouse_records
 from warehouse.catalogue_tables.server import SETTINGS, setting
 from warehouse.optimizer.fold import folded
 from warehouse.planning.catalogue import SnapshotCatalogue, dotted_name, find_table, visible_schemas
+from warehouse.planning.durations import duration_ms, duration_text
 from warehouse.planning.query import QueryPlanner
 from warehouse.syntax import commands
 
@@ -61,9 +63,21 @@ def plan_call(tree: commands.CallNode, queries: QueryPlanner) -> CallPlan:
             raise InvalidRequest(f"CALL: an argument is no constant{binding.place(node)}", "42601")
         values.append(found.value)
     procedure = ".".join(tree.name)
+    if procedure == "mobula.vacuum":
+        return CallPlan(procedure=procedure, arguments=_vacuum_arguments(values))
     if procedure in _ABOUT_TABLES:
         values = [_table_id(value, queries) for value in values]
     return CallPlan(procedure=procedure, arguments=tuple(values))
+
+
+def _vacuum_arguments(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Retention and age of uploads in ms, and whether only to look. Raises InvalidRequest."""
+    names = ("retention", "age of uploads")
+    durations = [
+        None if value is None else duration_ms(value, f"mobula.vacuum: {name}")
+        for value, name in zip(values, names, strict=False)
+    ]
+    return (*durations, *values[2:])
 
 
 def _table_id(value: object, queries: QueryPlanner) -> int:
@@ -140,6 +154,11 @@ def plan_show(
             names = rows.column(tree.kind.removesuffix("s")).to_pylist()
             rows = rows.filter(pa.array([matches(name) is not None for name in names], pa.bool_()))
         return RowsPlan(rows=rows)
+    if tree.kind == RETENTION:
+        kept_ms = int(snapshot.settings.get(RETENTION, RetentionPolicy().retention_ms))
+        return RowsPlan(
+            rows=pa.table({RETENTION: pa.array([duration_text(kept_ms)], pa.large_string())})
+        )
     value = setting(_SPOKEN.get(tree.kind, tree.kind), session)
     if value is None:
         known = [*shows, *SETTINGS, "search_path"]

@@ -9,7 +9,9 @@ from warehouse.syntax.partitions_tree import PartitionBy
 from warehouse.syntax.tree import Node, QueryNode, TypeName
 
 __all__ = [
+    "AlterSystem",
     "AlterTableCluster",
+    "AlterTableOptions",
     "CallNode",
     "CheckDef",
     "ColumnDef",
@@ -27,6 +29,7 @@ __all__ = [
     "KeyDef",
     "LaterWrite",
     "Show",
+    "Vacuum",
 ]
 
 
@@ -128,6 +131,31 @@ class AlterTableCluster(Node, frozen=True):
     name: tuple[str, ...]
     cluster: tuple[str, tuple[str, ...]] | None
     exists: bool = False
+
+
+class AlterSystem(Node, frozen=True):
+    """ALTER SYSTEM SET name = value, a text; or RESET name: None."""
+
+    name: str
+    value: str | None = None
+
+
+class AlterTableOptions(Node, frozen=True):
+    """ALTER TABLE [IF EXISTS] name SET (options) or RESET (names)."""
+
+    name: tuple[str, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+    reset: tuple[str, ...] = ()
+    exists: bool = False
+
+
+class Vacuum(Node, frozen=True):
+    """VACUUM, or ANALYZE alone, of tables, each with columns; of none: of all. VACUUM ANALYZE is no
+    more than VACUUM."""
+
+    tables: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    vacuum: bool = True
+    full: bool = False
 
 
 class CommentNode(Node, frozen=True):

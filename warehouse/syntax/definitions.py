@@ -6,7 +6,9 @@ from typing import Any
 
 from storage.errors import InvalidRequest, NotYet
 from warehouse.syntax.commands import (
+    AlterSystem,
     AlterTableCluster,
+    AlterTableOptions,
     CheckDef,
     ColumnDef,
     CreateTable,
@@ -339,9 +341,23 @@ class DefinitionGrammar(PartitionGrammar):
         order = "zorder" if self.take_word("zorder") else "lexical"
         return order, self.names_in_parentheses()
 
-    def alter_table(self) -> AlterTableCluster | AlterPartitions | None:
-        """ALTER TABLE … CLUSTER BY, and what is about partitions, from ALTER on; None: it is
-        another one, and all is as it was."""
+    def alter_system(self) -> AlterSystem | None:
+        """ALTER SYSTEM SET or RESET, from ALTER on; None: it is another one."""
+        if not (self.peek().value == "system" and self.peek(2).value in ("set", "reset")):
+            return None
+        at = self.advance().start
+        self.advance()
+        is_set = self.advance().value == "set"
+        name = self.label("a setting")
+        if not is_set:
+            return AlterSystem(at, name)
+        if not self.take_operator("="):
+            self.expect_word("to")
+        return AlterSystem(at, name, self.string("its value in quotes"))
+
+    def alter_table(self) -> AlterTableCluster | AlterTableOptions | AlterPartitions | None:
+        """ALTER TABLE … CLUSTER BY, SET (…) or RESET (…), and what is about partitions, from ALTER
+        on; None: it is another one, and all is as it was."""
         index, at = self.index, self.advance().start
         if not self.take_word("table"):
             self.back_to(index)
@@ -352,6 +368,12 @@ class DefinitionGrammar(PartitionGrammar):
             return found
         if self.take_words("drop", "clustering", "key"):
             return AlterTableCluster(at, name, None, exists)
+        if self.at_word("set", "reset") and self.peek().value == "(":
+            if self.advance().value == "reset":
+                reset = self.in_parentheses(lambda: self.comma_list(self.label))
+                return AlterTableOptions(at, name, (), reset, exists)
+            options = self.in_parentheses(lambda: self.comma_list(self._option))
+            return AlterTableOptions(at, name, options, (), exists)
         if not self.take_words("cluster", "by"):
             self.back_to(index)
             return None
@@ -361,4 +383,17 @@ class DefinitionGrammar(PartitionGrammar):
     def _option(self) -> tuple[str, Any]:
         name = self.label("an option")
         self.expect_operator("=")
-        return name, self.expression()
+        return name, self.option_value(name)
+
+    def option_value(self, name: str) -> str | int | float | bool:
+        """A number, a text, or a word: true, on, false and off are Booleans."""
+        sign = -1 if self.take_operator("-") else 1
+        token = self.token
+        if token.kind not in (("number",) if sign < 0 else ("word", "name", "string", "number")):
+            self.fail(f"expected the value of {name}")
+        self.advance()
+        if token.kind == "number":
+            return sign * (int(token.value) if token.value.isdigit() else float(token.value))
+        if token.kind == "word" and token.value in ("true", "false", "on", "off"):
+            return token.value in ("true", "on")
+        return token.value

@@ -31,8 +31,8 @@ READS: dict[str, str] = {
 }
 WRITES = frozenset(
     (
-        "alter", "analyze", "archive", "attach", "clone", "cluster", "detach", "grant", "merge",
-        "refresh", "reindex", "restore", "revoke", "undrop", "upsert", "vacuum",
+        "alter", "archive", "attach", "clone", "cluster", "detach", "grant", "merge",
+        "refresh", "reindex", "restore", "revoke", "undrop", "upsert",
     )
 )  # fmt: skip
 QUALIFIED = frozenset(("alter", "create", "drop", "use", "diff", "merge", "clone", "undrop"))

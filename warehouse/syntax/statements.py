@@ -23,15 +23,15 @@ from warehouse.syntax.commands import (
     Show,
 )
 from warehouse.syntax.later import NOUNS, QUALIFIED, READS, WRITES, not_yet
-from warehouse.syntax.modifications import ModificationGrammar
 from warehouse.syntax.tree import QueryNode
+from warehouse.syntax.vacuum import VacuumGrammar
 
 __all__ = ["StatementGrammar"]
 
 SHOWN = ("tables", "schemas", "warehouses")
 
 
-class StatementGrammar(ModificationGrammar):
+class StatementGrammar(VacuumGrammar):
     """Parses one statement. `statement()` is the entry."""
 
     def statement(self) -> Any:
@@ -67,9 +67,11 @@ class StatementGrammar(ModificationGrammar):
                 return self._copy()
             case "call":
                 return self._call()
+            case "vacuum" | "analyze" | "analyse":
+                return self.vacuum()
             case "comment":
                 return self._comment()
-            case "alter" if (found := self.alter_table()) is not None:
+            case "alter" if (found := self.alter_system() or self.alter_table()) is not None:
                 return found
         if word in WRITES:
             return self._later_write()
@@ -191,15 +193,7 @@ class StatementGrammar(ModificationGrammar):
         name = self.label("an option")
         if self.at_operator(",", ")"):
             return name, True
-        token = self.token
-        if token.kind not in ("word", "name", "string", "number"):
-            self.fail(f"expected the value of {name}")
-        self.advance()
-        if token.kind == "number":
-            return name, int(token.value) if token.value.isdigit() else float(token.value)
-        if token.kind == "word" and token.value in ("true", "false", "on", "off"):
-            return name, token.value in ("true", "on")
-        return name, token.value
+        return name, self.option_value(name)
 
     # --- the rest ---------------------------------------------------------------------------------
 

@@ -30,6 +30,8 @@ class Own:
     def __init__(self) -> None:
         self.done: list[Any] = []
 
+    side_by_side = 2
+
     async def rewrite(self, work: Rewriting, progress: Callable[[int], None]) -> Rewritten:
         self.done.append(work)
         return RESULT
@@ -67,7 +69,7 @@ def rewriting(*values: Any, size_bytes: int = 100) -> tuple[Any, list[int], Own,
     own, told = Own(), list[int]()
     settings = Settings(ray=RaySettings(maintenance_bytes_min=100, maintenance_start_s=0.01))
     node = NodeSettings(root="", store=None, branch="main", database_id="d", settings=settings)
-    rewriter = RayRewriter(own, node, lambda node, work: Steps(*values))
+    rewriter = RayRewriter(own, node, lambda node, work: Steps(*values), lambda: 16.0)
     work: Any = Work(size_bytes)
     return rewriter.rewrite(work, told.append), told, own, rewriter
 
@@ -115,3 +117,17 @@ def test_errors_are_ours(said: Any, error: type[MobulaError]) -> None:
     with pytest.raises(error):
         asyncio.run(call)
     assert own.done == []
+
+
+def test_as_many_as_half_of_the_cluster_holds() -> None:
+    async def run(cpus: float, most: int = 8) -> int:
+        settings = Settings(ray=RaySettings(maintenance_bytes_min=1, maintenance_tasks_max=most))
+        node = NodeSettings(root="", store=None, branch="main", database_id="d", settings=settings)
+        found = RayRewriter(Own(), node, lambda node, work: Steps(0, RESULT), lambda: cpus)
+        assert found.side_by_side == Own.side_by_side  # nobody has asked the cluster yet
+        work: Any = Work(1)
+        await found.rewrite(work, lambda _: None)
+        return found.side_by_side
+
+    assert [asyncio.run(run(cpus)) for cpus in (0.5, 2.0, 4.0, 8.0, 64.0)] == [1, 1, 2, 4, 8]
+    assert asyncio.run(run(64.0, most=3)) == 3

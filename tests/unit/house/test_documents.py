@@ -15,7 +15,7 @@ from storage.container import Section
 from storage.log.epoch import Alive, Owner
 from storage.log.record import GroupHeader, OperationRecord, TransactionRecord
 from storage.partitions.scheme import Bound, Partition, Partitioning
-from storage.snapshot import changes, checkpoint, model
+from storage.snapshot import changes, checkpoint, graveyard, model
 from storage.snapshot.files import FileSet
 from tests.unit.house.source_tree import PACKAGES, ROOT, sources, text
 
@@ -36,7 +36,8 @@ LOG_VALUES = [
 ]
 CHECKPOINT_VALUES = [
     checkpoint.Catalogue,
-    checkpoint.GraveyardEntry,
+    graveyard.Buried,
+    graveyard.Grave,
     checkpoint.PartHeader,
     checkpoint.PartReference,
     checkpoint.RootHeader,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from storage.table_health import table_health
+from storage.schema import Key
+from storage.snapshot.changes import IndexRun
+from storage.snapshot.model import Delta
+from storage.table_health import Amplification, Space, amplification, space_of, table_health
 from tests.unit.storage.test_compaction_plan import LEXICAL, ZORDER, table_of
 
 
@@ -20,7 +23,8 @@ def test_levels_holes_and_overlap() -> None:
     assert (found.rows, found.deleted_rows, found.level_0, found.level_1) == (277, 40, 3, 2)
     assert (found.order, found.depth_max) == ("(c1)", 3)
     assert found.depth_mean == round((100 * 2 + 100 * 3 + 100 * 3 + 10 * 3 + 7) / 317, 2)
-    assert round(found.space_amplification, 4) == round(317 / 277, 4)
+    assert round(found.read_amplification, 4) == round(317 / 277, 4)
+    assert round(found.space_amplification, 4) == round(317 / 277, 4)  # a byte for each row
     assert found.size_bytes == 317
 
 
@@ -37,3 +41,21 @@ def test_without_an_order_and_without_rows() -> None:
     assert (found.order, found.depth_max, found.level_1) == ("ZORDER (c1, c2)", None, 1)
     empty = table_health(dataclasses.replace(table_of([(1, [1], 0)], deleted={1: 1})))
     assert (empty.rows, empty.deleted_rows, empty.space_amplification) == (0, 1, 1.0)
+
+
+def test_amplification_of_space_is_in_bytes_and_of_all_tables_together() -> None:
+    files = [(1, list(range(100)), 1), (2, list(range(100, 200)), 1)]
+    one = table_of(files, deleted={1: 50})
+    delta = Delta(id=9, lsn=1, schema_version=1, row_count=4, rows=b"x" * 40)
+    one = dataclasses.replace(one, deltas=(delta,))
+    assert space_of(one) == Space(240.0, 190.0)
+    key = Key(id=1, name="k", column_ids=(1,), primary=True)
+    runs = tuple(
+        IndexRun(name=n, checksum="", size_bytes=616, key_count=154, generation=1) for n in "ab"
+    )
+    keyed = dataclasses.replace(one, keys=(key,), index_runs=runs)
+    assert space_of(keyed) == Space(240.0 + 1232, 190.0 + 616)  # each key is in two runs
+    other = table_of([(1, list(range(60)), 1)])
+    found = amplification([one, other])
+    assert (found.read, found.space) == (264 / 214, 300 / 250)
+    assert amplification([]) == Amplification(1.0, 1.0)

@@ -484,7 +484,7 @@ def test_errors_of_statements_carry_sqlstate_and_cause(cursor: dbapi.Cursor) -> 
     assert found.value.sqlstate == "42P01"
     assert isinstance(found.value.__cause__, UnknownObject)
     with pytest.raises(dbapi.NotSupportedError):
-        cursor.execute("VACUUM")
+        cursor.execute("LISTEN x")
     with pytest.raises(dbapi.ProgrammingError, match="a sequence or a mapping, not a str"):
         cursor.execute("SELECT :1", "a")
     assert value(cursor, "SELECT 1") == 1

@@ -55,14 +55,18 @@ async def recorded(name: str) -> Sequence[Observed]:
 
 
 def answered(planner: WantingPlanner, sql: str, observe: Observe, **fields: Any) -> QueryReply:
-    async def latest(min_lsn: int | None, timeout_ms: int) -> Snapshot:
-        return SNAPSHOT
+    class Known:
+        async def latest(self, min_lsn: int | None, timeout_ms: int) -> Snapshot:
+            return SNAPSHOT
+
+        async def advance(self) -> Snapshot:
+            return SNAPSHOT
 
     nobody: Any = None
     runner = QueryRunner(
         planner=planner,  # type: ignore[arg-type]
         reader=reader_of(MemoryStore()),
-        latest=latest,
+        snapshots=Known(),
         pool=nobody,
         share=lambda rows: rows,
         clock=FakeClock(),

@@ -167,7 +167,14 @@ class Keyed:
 
     async def flush(self) -> None:
         if self.table.deltas:
-            await self.primary._maintainer.flush(self.table, self.snapshot)
+            await self.primary._maintainer.upkeep.flush(self.table, self.snapshot)
+
+    async def settled(self) -> None:
+        """Return once maintenance has done what there is to do; what waits for time may wait."""
+        found = self.primary._maintainer
+        async with asyncio.timeout(10):
+            while found._due.is_set() or found._lanes.busy():  # noqa: ASYNC110 (threads go on)
+                await asyncio.sleep(0.001)
 
     async def begin(self, isolation: str = "repeatable read") -> OpenTransaction:
         return await self.primary.transactions.begin(isolation)
@@ -205,7 +212,7 @@ class Keyed:
             await self._check(index, table, found)
 
     async def opened(self, table: TableState) -> TableIndex:
-        prefix = index_prefix("main", 99)
+        prefix = lambda: index_prefix("main", 99, 0)  # noqa: E731
         indexes = Indexes(self.store, ids=CountedIds("o"), name_prefix=prefix, budget_bytes=1 << 20)
         try:
             return await indexes.open(table)

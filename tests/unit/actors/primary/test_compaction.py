@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from actors.operations import DeleteRows, DropTable, TruncateTable, WriteMode
-from actors.primary import maintainer
+from actors.primary import choice
 from actors.write import rows_operation
 from storage.compaction_plan import files_due, holes_task
 from storage.compaction_policy import CompactionPolicy
@@ -33,7 +33,7 @@ async def with_files(db: Keyed, *files: range) -> list[int]:
 
 async def compacted(db: Keyed, *file_ids: int) -> None:
     task = holes_task(db.table, file_ids, len(file_ids))
-    await db.primary._maintainer.compact(db.table, task, db.snapshot)
+    await db.primary._maintainer.upkeep.compact(db.table, task, db.snapshot)
 
 
 async def objects(db: Keyed, prefix: str) -> set[str]:
@@ -80,7 +80,7 @@ def test_what_is_written_meanwhile_is_carried_over() -> None:
         await db.write(UPSERT, (3, 31, "b"), (14, 141, "b"), (50, 500, "b"))
         before = await db.all()
         task = holes_task(table, [first, second], 2)
-        await db.primary._maintainer.compact(table, task, snapshot)
+        await db.primary._maintainer.upkeep.compact(table, task, snapshot)
         assert await db.all() == before
         assert sorted(b.deleted_count for b in db.table.bitmaps.values()) == [2, 2]
         await db.check()
@@ -135,7 +135,7 @@ def test_a_table_that_goes_meanwhile(end: str) -> None:
         (file,) = await with_files(db, range(10))
         await db.delete(0)
         table, snapshot = db.table, db.snapshot
-        compact = db.primary._maintainer.compact
+        compact = db.primary._maintainer.upkeep.compact
 
         async def overtaken(*_: Any) -> None:
             goes: Any = TruncateTable(table_id=table.id)
@@ -144,7 +144,7 @@ def test_a_table_that_goes_meanwhile(end: str) -> None:
             await db.submit(goes)
             await compact(table, holes_task(table, [file], 1), snapshot)
 
-        db.primary._maintainer.compact = overtaken  # type: ignore[method-assign]
+        db.primary._maintainer.upkeep.compact = overtaken  # type: ignore[method-assign]
         assert await db.primary.compact(table.id) == 0
         if end == "truncated":
             assert await db.all() == []
@@ -232,11 +232,11 @@ def test_two_that_write_the_same_file_anew() -> None:
 
 
 def test_holes_of_many_files_are_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintainer, "PARTS_MAX", 1)
+    monkeypatch.setattr(choice, "PARTS_MAX", 1)
 
     async def test(db: Keyed) -> None:
         files = await with_files(db, range(10), range(10, 20))
-        monkeypatch.setattr(maintainer, "LOOK_MS", 20)
+        monkeypatch.setattr(choice, "LOOK_MS", 20)
         await db.delete(0, 10)
         await turns()
         await db.delete(*range(1, 8), *range(11, 18))  # at once, so that it is not counted

@@ -23,6 +23,7 @@ from tests.unit.actors.primary.keyed import (
     start,
     turns,
 )
+from tests.unit.actors.primary.test_maintainer import until
 
 INSERT, UPSERT, IGNORE = WriteMode.INSERT, WriteMode.UPSERT, WriteMode.IGNORE
 NEVER = KeyedLimits(flush=FlushPolicy(deltas_max=1 << 30), compaction=NOT_BY_ITSELF)
@@ -35,12 +36,6 @@ async def filled(db: Keyed) -> None:
     await db.flush()
     await db.write(UPSERT, (0, 2, "c"), (50, None, "c"))
     await db.delete(5)
-
-
-async def settled(db: Keyed) -> None:
-    """Maintenance has done what there is to do."""
-    while await db.primary._maintainer._one_step():
-        pass
 
 
 def test_opening_fetches_runs_and_no_data() -> None:
@@ -94,7 +89,7 @@ def test_lost_and_damaged_runs_are_made_anew_and_published(damage: str) -> None:
         await db.primary.close()
         again = await start(db.store, NEVER)
         assert await again.write(UPSERT, (5, 50, "e"), (12, 5, "e")) == 2
-        await settled(again)
+        await again.settled()
         now = again.table.index_runs
         assert not {run.name for run in now} & {run.name for run in runs}
         assert len(now) == 2
@@ -112,7 +107,7 @@ def test_merges_keep_few_runs() -> None:
             size = 40 if turn % 5 == 0 else 3
             await db.write(UPSERT, *((turn * 7 + k, turn * 1000 + k, "a") for k in range(size)))
             await db.flush()
-            await settled(db)
+            await db.settled()
             for key in db.table.keys:
                 mine = [run for run in db.table.index_runs if run.key_id == key.id]
                 assert len(mine) <= RUNS_MAX
@@ -127,16 +122,16 @@ def test_merge_of_a_load_that_is_not_durable_yet() -> None:
     store = GatedStore()
 
     async def test(db: Keyed) -> None:
-        async with db.primary._maintainer._busy:  # nobody else merges or flushes
+        async with db.primary._maintainer.without_merges(db.table.id):  # by itself
             for turn in range(4):
                 await db.write(INSERT, *((turn * 10 + k, turn * 10 + k, "a") for k in range(5)))
-                await db.primary._maintainer.flush(db.table, db.snapshot)
+                await db.primary._maintainer.upkeep.flush(db.table, db.snapshot)
             load = await db.files(IGNORE, [(k, 100 + k, "b") for k in (0, 11, 22, 33, 44)])
             store.gate.clear()
             loading = asyncio.create_task(db.submit(load))
             while len(db.index.keys[1].runs) < 5:
                 await turns()
-            merging = asyncio.create_task(db.primary._maintainer.merge(db.table.id, 1))
+            merging = asyncio.create_task(db.primary._maintainer.upkeep.merge(db.table.id, 1))
             await turns()
             store.gate.set()
             assert await merging
@@ -149,7 +144,7 @@ def test_merge_of_a_load_that_is_not_durable_yet() -> None:
 
 def test_merge_while_others_write() -> None:
     async def test(db: Keyed) -> None:
-        async with db.primary._maintainer._busy:  # nobody else merges or flushes
+        async with db.primary._maintainer.without_merges(db.table.id):  # by itself
             await merged_meanwhile(db)
         await db.check()
         assert len(await db.all()) == 19
@@ -157,7 +152,7 @@ def test_merge_while_others_write() -> None:
     async def merged_meanwhile(db: Keyed) -> None:
         for turn in range(4):
             await db.write(INSERT, *((turn * 10 + k, turn * 10 + k, "a") for k in range(5)))
-            await db.primary._maintainer.flush(db.table, db.snapshot)
+            await db.primary._maintainer.upkeep.flush(db.table, db.snapshot)
         merged = db.primary._indexes.merged
 
         async def slow(*args: object) -> object:
@@ -168,7 +163,7 @@ def test_merge_while_others_write() -> None:
             return made
 
         db.primary._indexes.merged = slow  # type: ignore[method-assign,assignment]
-        assert await db.primary._maintainer.merge(db.table.id, db.table.keys[0].id)
+        assert await db.primary._maintainer.upkeep.merge(db.table.id, db.table.keys[0].id)
         db.primary._indexes.merged = merged  # type: ignore[method-assign]
 
     keyed(test, PRIMARY)
@@ -196,16 +191,17 @@ def test_runs_made_anew_are_published_also_if_the_store_was_away(
         monkeypatch.setattr(sequencer, "submit", sometimes)
         await again.write(UPSERT, (5, 50, "e"))
         for _ in range(3):
-            with pytest.raises(Unavailable):
-                await again.primary._maintainer._one_step()
+            await until(lambda: again.primary._maintainer.last_error)
+            again.clock.move(1_000)
+            await turns()
         assert {run.name for run in again.table.index_runs} == {run.name for run in runs}
         await again.delete(*range(60))  # so that no row of the runs is left
         for key in again.table.keys:
-            with pytest.raises(Unavailable):
-                await again.primary._maintainer._one_step()
-            assert not await again.primary._maintainer.merge(again.table.id, key.id)
+            assert not await again.primary._maintainer.upkeep.merge(again.table.id, key.id)
         away = False
-        await settled(again)
+        again.clock.move(1_000)
+        await turns()
+        await again.settled()
         assert not {run.name for run in again.table.index_runs} & {run.name for run in runs}
         await again.check()
         await again.primary.close()

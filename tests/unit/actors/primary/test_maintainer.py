@@ -96,7 +96,7 @@ def test_what_is_deleted_during_a_flush_is_deleted_in_its_files() -> None:
         assert before is not None
         await db.delete(3)
         await db.write(UPSERT, (2, 21, "z"), (9, 90, "y"))
-        await db.primary._maintainer.flush(before, snapshot)
+        await db.primary._maintainer.upkeep.flush(before, snapshot)
         assert await db.all() == [(1, 10, "a"), (2, 21, "z"), (5, 50, "e"), (9, 90, "y")]
         assert [bitmap.deleted_count for bitmap in db.table.bitmaps.values()] == [2]
         await db.check()
@@ -109,17 +109,17 @@ def test_what_is_deleted_during_a_flush_is_deleted_in_its_files() -> None:
 @pytest.mark.parametrize("end", ["truncated", "dropped"])
 def test_table_that_goes_during_a_flush(end: str) -> None:
     async def test(db: Keyed) -> None:
-        flush = db.primary._maintainer.flush
+        flush = db.primary._maintainer.upkeep.flush
 
         async def overtaken(table: Any, snapshot: Any) -> None:
             goes: Any = TruncateTable(table_id=table.id)
             if end == "dropped":
                 goes = DropTable(schema="public", name="t")
-            db.primary._maintainer.flush = flush  # type: ignore[method-assign]
+            db.primary._maintainer.upkeep.flush = flush  # type: ignore[method-assign]
             await db.submit(goes)
             await flush(table, snapshot)
 
-        db.primary._maintainer.flush = overtaken  # type: ignore[method-assign]
+        db.primary._maintainer.upkeep.flush = overtaken  # type: ignore[method-assign]
         for k in range(3):
             await db.write(INSERT, (k, k, "a"))
         await until(lambda: (end == "dropped" and db.snapshot.find_table("t") is None)

@@ -73,14 +73,14 @@ def test_asked_for_no_file_overlaps(small: bool) -> None:
 
 def _rows_max(db: Keyed, count: int) -> None:
     """Files of the table have so many rows."""
-    info = db.primary._maintainer._info
+    info = db.primary._maintainer.upkeep._info
 
     def small(table: TableState) -> Any:
         found = info(table)
         options = {**found.target.options, "micropartition_rows": count}
         return dataclasses.replace(found, target=dataclasses.replace(found.target, options=options))
 
-    db.primary._maintainer._info = small
+    db.primary._maintainer.upkeep._info = small
 
 
 def test_what_is_written_meanwhile_is_carried_over() -> None:
@@ -94,7 +94,7 @@ def test_what_is_written_meanwhile_is_carried_over() -> None:
         await db.delete(*keys[::3])
         await db.write(UPSERT, *((k, k * 10 + 8, "b") for k in keys[1::3]))
         before = await db.all()
-        await db.primary._maintainer.compact(table, task, snapshot)
+        await db.primary._maintainer.upkeep.compact(table, task, snapshot)
         assert await db.all() == before
         await db.check()
         await db.flush()
@@ -215,7 +215,7 @@ def test_in_z_order_level_0_is_sorted_together() -> None:
         await db.flush()
         task = RewriteTask(kind="merge", file_ids=db.table.files.ids, level=1)
         _rows_max(db, 20)
-        await db.primary._maintainer.compact(db.table, task, db.snapshot)
+        await db.primary._maintainer.upkeep.compact(db.table, task, db.snapshot)
         assert len(db.table.files) == 4
         assert await db.all() == sorted(files, key=repr)
         await db.check()

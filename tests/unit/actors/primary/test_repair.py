@@ -35,6 +35,7 @@ from tests.unit.actors.primary.keyed import (
     keyed,
     other_table,
     start,
+    turns,
 )
 from tests.unit.storage.log.reigns import DATABASE
 
@@ -205,7 +206,7 @@ def test_runs_are_not_merged_meanwhile_but_afterwards() -> None:
             await db.flush()
             index = db.primary._sequencer.state.indexes[db.table.id]
             assert index.keys[1].due_merges()
-            assert not await db.primary._maintainer._one_step()
+            await turns()
             assert runs <= {run.name for run in db.table.index_runs}
 
         meanwhile(db, work)
@@ -215,8 +216,7 @@ def test_runs_are_not_merged_meanwhile_but_afterwards() -> None:
         for turn in range(6, 12):
             await db.write(INSERT, *((turn * 10 + k, turn * 10 + k, "a") for k in range(5)))
             await db.flush()
-        while await db.primary._maintainer._one_step():
-            pass
+        await db.settled()
         assert len(db.table.index_runs) < 2 + 6  # those of the repair and since
         await db.check()
 
@@ -258,7 +258,7 @@ def test_two_repairs_at_once() -> None:
         found = await asyncio.gather(db.primary.repair_index(), db.primary.repair_index())
         assert found == [2, 2]
         assert len(db.table.index_runs) == 2
-        assert db.primary._maintainer._held == set()
+        assert not db.primary._maintainer._lanes.busy()
         await db.check()
 
     keyed(test, PRIMARY, UNIQUE)
@@ -271,7 +271,7 @@ def test_a_file_that_is_lost_is_named() -> None:
         await db.store._inner.delete(name)
         with pytest.raises(CorruptData, match=name):
             await db.primary.repair_index(db.table.id)
-        assert db.primary._maintainer._held == set()
+        assert not db.primary._maintainer._lanes.busy()
         assert await db.write(UPSERT, (77, 77, "x")) == 1  # the index is as it was
 
     keyed(test, PRIMARY, UNIQUE)

@@ -17,6 +17,7 @@ from actors.operations import (
     NewTable,
     NewType,
     Operation,
+    SetTableOptions,
 )
 from actors.primary.resolve import resolve
 from storage.errors import InvalidRequest, NotYet
@@ -314,3 +315,31 @@ def test_comments_are_set_and_removed() -> None:
     refused(wrong, made, "42703", 'column "x" of relation "t" does not exist')
     absent = CommentOnTable(schema="public", table="u", comment="")
     refused(absent, made, "42P01", r"table public\.u does not exist")
+
+
+# --- options --------------------------------------------------------------------------------------
+
+
+def options(*, set_to: dict[str, int | str], reset: tuple[str, ...] = ()) -> SetTableOptions:
+    return SetTableOptions(schema="public", name="t", options=set_to, reset=reset)
+
+
+def test_options_are_set_and_reset() -> None:
+    made = after(
+        dataclasses.replace(table_of(BIGINT), options={"flush_rows": 5, "holes_max": "0.50"}),
+        options(set_to={"flush_rows": 6, "flush_age_s": 30}),
+    )
+    assert found(made).options == {"flush_rows": 6, "holes_max": "0.5", "flush_age_s": "30"}
+    again = after(options(set_to={}, reset=("flush_rows", "fan_in")), start=made)
+    assert found(again).options == {"holes_max": "0.5", "flush_age_s": "30"}
+    there = SetTableOptions(schema="public", name="u", options={}, if_exists=True)
+    assert after(there, start=made).tables == made.tables
+
+
+def test_options_that_are_refused() -> None:
+    made = after(table_of(BIGINT))
+    refused(options(set_to={"flush_row": 5}), made, "22023", "options are micropartition_rows, a")
+    refused(options(set_to={}, reset=("x",)), made, "22023", "unknown table option x")
+    refused(options(set_to={"flush_rows": 0}), made, "22023", "flush_rows = 0: expected 1 to ")
+    missing = SetTableOptions(schema="public", name="u", options={})
+    refused(missing, made, "42P01", "u")

@@ -173,3 +173,20 @@ def test_states_that_no_process_is_in_any_more_are_empty(meter: Meter, recorder:
 
 def test_where_nobody_reads_nothing_happens() -> None:
     Meter(NoMetrics(), DATABASE).query_ended(query_record("q"))
+
+
+# --- writes ---------------------------------------------------------------------------------------
+
+
+def test_what_a_primary_wrote_counts_once(meter: Meter, recorder: Recorder) -> None:
+    meter.written({"clients": 100, "maintenance": 0}, read=1.0, space=1.5)
+    assert recorder.taken() == [
+        ("mobula_written_bytes_total", 100, ("clients",)),
+        ("mobula_read_amplification", 1.0, ()),
+        ("mobula_space_amplification", 1.5, ()),
+    ]
+    meter.written({"clients": 150, "maintenance": 70}, read=1.0, space=1.5)
+    name = "mobula_written_bytes_total"
+    assert recorder.of(name) == [(50, ("clients",)), (70, ("maintenance",))]
+    meter.written({"clients": 20, "maintenance": 70}, read=1.0, space=1.5)  # another one
+    assert recorder.of(name) == [(20, ("clients",))]

@@ -360,7 +360,7 @@ def test_a_checkpoint_that_is_not_finished_is_no_damage(objects: Objects) -> Non
         "checkpoint/x/root",
         "checkpoint/x/part-1",
         "holiday.jpg",
-        "pin/1",
+        "logpack/1",
     ],
 )
 def test_names_that_mobula_does_not_write(objects: Objects, name: str) -> None:

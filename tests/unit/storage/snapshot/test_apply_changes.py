@@ -67,6 +67,16 @@ def rows(delta_id: int, count: int = 3) -> c.AddRows:
     return c.AddRows(delta_id=delta_id, schema_version=1, row_count=count, rows=b"x")
 
 
+def test_options_take_the_place_of_all_that_were() -> None:
+    changed = start(c.SetTableOptions(table_id=2, options={"flush_rows": 5, "holes_max": "0.5"}))
+    assert table(changed).options == {"flush_rows": 5, "holes_max": "0.5"}
+    again = c.SetTableOptions(table_id=2, options={"flush_rows": 6})
+    assert table(apply_changes(changed, (again,), {}, lsn=2)).options == {"flush_rows": 6}
+    assert table(changed).options == {"flush_rows": 5, "holes_max": "0.5"}
+    with pytest.raises(KeyError):
+        apply_changes(changed, (c.SetTableOptions(table_id=3, options={}),), {}, lsn=2)
+
+
 def test_applying_leaves_the_old_snapshot_alone() -> None:
     before = start()
     changed = after(before, rows(1))
@@ -226,7 +236,7 @@ def test_catalogue_objects_come_and_go() -> None:
         c.PinBranch(branch_id="b", lsn=1),
         c.MoveHorizon(lsn=5),
         c.MoveHorizon(lsn=3),
-        c.PlanCollection(names=("data/x",)),
+        c.PlanCollection(names=("data/x",), upload_floor=4),
     )
     assert made.schemas == {1: "public", 3: "s"}
     assert made.types[4].definition == MOOD

@@ -62,7 +62,7 @@ def snapshot(lsn: int = 7) -> Snapshot:
             ),
             c.ChangeSetting(name="k", value="v"),
             c.CreateTag(name="release", lsn=1),
-            c.PlanCollection(names=("data/gone",)),
+            c.PlanCollection(names=("data/gone",), upload_floor=4),
         ),
         {2: (rows(1), add_files(2, "x", "y"))},
         lsn=2,

@@ -179,8 +179,18 @@ class _Telling:
 
     def status(self) -> dict[str, Any]:
         return dict.fromkeys(
-            ("checkpoint_lsn", "tail_groups", "tail_bytes", "flushes", "open_transactions"), 0
-        ) | {"owner": "a", "address": "b", "last_error": None, **self._told}
+            (
+                *("checkpoint_lsn", "tail_groups", "tail_bytes", "flushes", "compactions"),
+                *("open_transactions", "foreground_bytes", "background_bytes"),
+            ),
+            0,
+        ) | {
+            "owner": "a",
+            "address": "b",
+            "last_error": None,
+            "write_amplification": 1.5,
+            **self._told,
+        }
 
 
 @pytest.mark.parametrize(
@@ -195,3 +205,4 @@ def test_status_says_what_is_wrong(told: dict[str, Any], primary: str, store: st
     snapshot = Snapshot(database_id="d", branch_id="main")
     shown = _primary(_Telling(**told), snapshot)  # type: ignore[arg-type]
     assert (shown["primary"], shown["store"]) == (primary, store)
+    assert shown["write amplification"] == 1.5

@@ -15,6 +15,7 @@ from actors.operations import (
     NewColumn,
     NewIdentity,
     NewTable,
+    SetTableOptions,
 )
 from actors.planner import (
     AtLsn,
@@ -183,6 +184,14 @@ def test_columns_that_are_refused(
         ),
         ("PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (a))", InvalidRequest, "column ref"),
         ("PARTITION BY LIST (a) (PARTITION p VALUES IN ((1, 2)))", InvalidRequest, "type"),
+        ("WITH (flush_rows = 1, flush_rows = 2)", InvalidRequest, "given twice"),
+        ("WITH (flush_rows = 1.5)", InvalidRequest, "flush_rows = 1.5: expected 1 to"),
+        ("WITH (flush_bytes = '1 XB')", InvalidRequest, "1 XB: expected 1 to 17,179,869,184 bytes"),
+        ("WITH (flush_bytes = NULL)", InvalidRequest, "null: expected 1 to"),
+        ("WITH (flush_age_s = 0)", InvalidRequest, "expected 1 to 2,592,000 seconds"),
+        ("WITH (holes_max = -0.5)", InvalidRequest, "holes_max = -0.5: expected 0.01 to 1"),
+        ("WITH (holes_max = 'NaN')", InvalidRequest, "holes_max = NaN: expected 0.01 to 1"),
+        ("WITH (auto_maintenance = 5)", InvalidRequest, "expected on or off"),
     ],
 )
 def test_clauses_that_are_refused(
@@ -190,6 +199,37 @@ def test_clauses_that_are_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         database.plan(f"CREATE TABLE n (a INT) {clauses}")
+
+
+def test_options_of_tables(database: Database) -> None:
+    found = operation(
+        database,
+        """CREATE TABLE n (a INT) WITH (flush_rows = 1e6, flush_bytes = '64 MB',
+           flush_age_s = '5 min', holes_max = .25, level_share_max = 4, auto_maintenance = no)""",
+    )
+    assert found.options == {
+        "flush_rows": 1_000_000,
+        "flush_bytes": 64 << 20,
+        "flush_age_s": "300",
+        "holes_max": "0.25",
+        "level_share_max": "4",
+        "auto_maintenance": "off",
+    }
+
+
+def test_alter_table_options(database: Database) -> None:
+    found = operation(database, "ALTER TABLE items SET (flush_rows = 10, auto_maintenance = on)")
+    changes: dict[str, int | str] = {"flush_rows": 10, "auto_maintenance": "on"}
+    assert found == SetTableOptions(schema="public", name="items", options=changes)
+    found = operation(database, "ALTER TABLE IF EXISTS nope RESET (flush_rows, depth_max)")
+    names = ("flush_rows", "depth_max")
+    assert found == SetTableOptions(schema="public", name="nope", reset=names, if_exists=True)
+    with pytest.raises(InvalidRequest, match="unknown table option flush_row; did you mean"):
+        database.plan("ALTER TABLE items RESET (flush_row)")
+    with pytest.raises(UnknownObject, match="did you mean items"):
+        database.plan("ALTER TABLE itens SET (flush_rows = 10)")
+    with pytest.raises(NotYet, match="ALTER TABLE"):
+        database.plan("ALTER TABLE items SET SCHEMA other")
 
 
 def test_drop_table(database: Database) -> None:

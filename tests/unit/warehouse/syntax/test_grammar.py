@@ -274,6 +274,12 @@ def test_syntax_errors_have_a_place(sql: str, line: int, column: int, near: str 
         ("ALTER TABLE t TRUNCATE PARTITION p", "TRUNCATE PARTITION"),
         ("ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u WITHOUT VALIDATION", "WITHOUT"),
         ("COPY t FROM STDIN", "STDIN"),
+        ("VACUUM VERBOSE t", r"VERBOSE .* mobula.tasks\(\)"),
+        ("ANALYZE (VERBOSE)", "ANALYZE VERBOSE"),
+        ("VACUUM (PARALLEL 4) t", "VACUUM .PARALLEL"),
+        ("VACUUM (INDEX_CLEANUP auto)", "INDEX_CLEANUP"),
+        ("VACUUM (BUFFER_USAGE_LIMIT '1MB')", "BUFFER_USAGE_LIMIT"),
+        ("VACUUM t (a)", "ANALYZE option must be specified"),
     ],
 )
 def test_what_comes_later_is_refused_by_its_name(sql: str, name: str) -> None:

@@ -37,7 +37,7 @@ def shown(node: Any) -> str:
     match node:
         case None:
             return "-"
-        case bool() | int() | str():
+        case bool() | int() | float() | str():
             return str(node)
         case tuple():
             return "[" + ", ".join(shown(item) for item in node) + "]"
