@@ -16,8 +16,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 
 from polars.exceptions import PanicException
 
@@ -43,7 +43,7 @@ RETRY_MS = 1_000
 ALL_HOLES = CompactionPolicy(holes_max=0.0)
 MERGE_ROWS_MAX = 64 << 20  # of a task that is asked for
 
-Job = Coroutine[Any, Any, None]
+Job = Callable[[], Awaitable[None]]  # begun only by a task that runs: a cancelled one may never
 
 
 class Maintainer:
@@ -128,17 +128,17 @@ class Maintainer:
         tables = list(snapshot.tables.values())
         for table in self._waiting.due(snapshot):
             if self._may_begin(lane := Lane("flush", table.id)):
-                yield lane, self.upkeep.flush(table, snapshot)
+                yield lane, partial(self.upkeep.flush, table, snapshot)
         for table in tables:
             lane = Lane("index", table.id)
             if self._may_begin(lane) and self.upkeep.runs_due(table.id):
-                yield lane, self.upkeep.merge_runs(table)
+                yield lane, partial(self.upkeep.merge_runs, table)
         self._begun = {i: n for i, n in self._begun.items() if i in snapshot.tables}
         for table in sorted(tables, key=lambda table: self._begun.get(table.id, 0)):
             lane = Lane("compact", table.id)
             if self._may_begin(lane) and (task := self._choice.task(table)) is not None:
                 self._begun[table.id] = 1 + max(self._begun.values(), default=0)
-                yield lane, self._compacted(table, task, snapshot)
+                yield lane, partial(self._compacted, table, task, snapshot)
 
     def _may_begin(self, lane: Lane) -> bool:
         return lane not in self._resting and self._lanes.is_free(lane)
@@ -148,7 +148,7 @@ class Maintainer:
         lsn = self._sequencer.snapshot.lsn
         error: MobulaError | None = None
         try:
-            await job
+            await job()
         except Conflict as found:  # the table was dropped or truncated meanwhile
             if self._sequencer.snapshot.lsn == lsn:
                 error = found  # what stands in the way is not there yet

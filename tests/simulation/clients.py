@@ -26,7 +26,7 @@ from actors.operations import (
 )
 from actors.primary.primary import Primary
 from actors.write import delete_operation, files_operation, rows_operation
-from storage.errors import Conflict, CorruptData, Fenced, InvalidRequest, Unavailable
+from storage.errors import Conflict, CorruptData, Fenced, InvalidRequest, ObjectMissing, Unavailable
 from storage.ingest import IngestedFile, write_table
 from storage.schema import Kind, ScalarType, arrow_schema
 from storage.snapshot.model import IngestToken, Receipt
@@ -311,7 +311,12 @@ class Client:
             transaction = await primary.transactions.begin("repeatable read")
             state = (await transaction.snapshot()).find_table(table)
             assert state is not None
-            found.update(await world.contents.rows(state, world.node_of(primary).fetched))
+            try:
+                rows = await world.contents.rows(state, world.node_of(primary).fetched)
+            except ObjectMissing as error:
+                world.check_missing(primary, error)
+                raise
+            found.update(rows)
             effect = Effect("upsert", table, tuple(writes(found).items()))
             world.witness.intends(token, (effect,) if effect.rows else ())
             if effect.rows:

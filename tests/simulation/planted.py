@@ -7,8 +7,8 @@ functions of Mobula while a test runs, and nothing else ever switches them on.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 from unittest.mock import patch
@@ -46,34 +46,12 @@ from storage.snapshot.apply import apply
 from storage.snapshot.changes import RemoveFiles
 from storage.snapshot.model import TableState
 from storage.source_map import SourceMap
+from tests.simulation import planted_collection  # registers its own
+from tests.simulation.mistakes import PLANTED, bug, planted, replaced
 
 __all__ = ["PLANTED", "planted"]
 
-Bug = Callable[[ExitStack], None]
-PLANTED: dict[str, Bug] = {}
-
-
-def bug(name: str) -> Callable[[Bug], Bug]:
-    def register(found: Bug) -> Bug:
-        PLANTED[name] = found
-        return found
-
-    return register
-
-
-@contextmanager
-def planted(name: str) -> Iterator[None]:
-    """While it lasts, Mobula has that mistake."""
-    with ExitStack() as stack:
-        PLANTED[name](stack)
-        yield
-
-
-def _replace(stack: ExitStack, owner: object, name: str, new: object) -> Any:
-    """Returns what was there."""
-    old = getattr(owner, name)
-    stack.enter_context(patch.object(owner, name, new))
-    return old
+assert planted_collection
 
 
 # --- taking over ----------------------------------------------------------------------------------
@@ -84,7 +62,7 @@ def _(stack: ExitStack) -> None:
     async def no_fence(store: Any, reader: Any, snapshot: Any, *, clock: Any, **_: Any) -> Any:
         return LogWriter(store, clock, next_lsn=snapshot.lsn + 1), snapshot
 
-    _replace(stack, takeover_module, "_fence", no_fence)
+    replaced(stack, takeover_module, "_fence", no_fence)
 
 
 @bug("ignore a higher epoch while replaying")
@@ -95,13 +73,13 @@ def _(stack: ExitStack) -> None:
         lowered = dataclasses.replace(snapshot, epoch=min(snapshot.epoch, epoch - 1))
         return await fence(store, reader, lowered, epoch=epoch, owner=owner, clock=clock, ids=ids)
 
-    fence = _replace(stack, takeover_module, "_fence", blind)
+    fence = replaced(stack, takeover_module, "_fence", blind)
 
     async def follow(self: LogReader, snapshot: Any) -> Any:
         found = await known(self, snapshot)
         return dataclasses.replace(found, epoch=0)
 
-    known = _replace(stack, LogReader, "follow", follow)
+    known = replaced(stack, LogReader, "follow", follow)
 
 
 @bug("trust a cached listing")
@@ -115,7 +93,7 @@ def _(stack: ExitStack) -> None:
         for info in known[prefix]:
             yield info
 
-    listed = _replace(stack, RetryingStore, "list", cached)
+    listed = replaced(stack, RetryingStore, "list", cached)
 
 
 # --- the log --------------------------------------------------------------------------------------
@@ -127,7 +105,7 @@ def _(stack: ExitStack) -> None:
         await create_settled(store, name, data, **more)
         return Created()
 
-    _replace(stack, writer_module, "create_settled", careless)
+    replaced(stack, writer_module, "create_settled", careless)
 
 
 @bug("acknowledge before the PUT")
@@ -148,7 +126,7 @@ def _(stack: ExitStack) -> None:
                 self.stop(error)
                 return
 
-    _replace(stack, Sequencer, "_commit", early)
+    replaced(stack, Sequencer, "_commit", early)
 
 
 @bug("re-batch on retry")
@@ -175,7 +153,7 @@ def _(stack: ExitStack) -> None:
             self._finish(open_group, decode(data, name))
             return
 
-    _replace(stack, Sequencer, "_commit", again)
+    replaced(stack, Sequencer, "_commit", again)
 
 
 @bug("a lost reply counts as a failure")
@@ -187,7 +165,7 @@ def _(stack: ExitStack) -> None:
             error = Conflict("nothing was written")
         known(group, error)
 
-    known = _replace(stack, sequencer_module, "fail", fail)
+    known = replaced(stack, sequencer_module, "fail", fail)
     stack.enter_context(patch.object(writer_module, "create_settled", _once))
 
 
@@ -216,7 +194,7 @@ def _(stack: ExitStack) -> None:
             except ObjectExists as error:
                 raise Fenced("replaced") from error
 
-    _replace(stack, LogWriter, "append", onwards)
+    replaced(stack, LogWriter, "append", onwards)
 
 
 @bug("a fenced writer goes on behind the fence")
@@ -231,7 +209,7 @@ def _(stack: ExitStack) -> None:
             await self._store.create(log_name(lsn), data)
             raise
 
-    append = _replace(stack, LogWriter, "append", stubborn)
+    append = replaced(stack, LogWriter, "append", stubborn)
 
 
 @bug("reuse a TSO")
@@ -239,8 +217,8 @@ def _(stack: ExitStack) -> None:
     def stale(now_ms: int, last_tso: int) -> int:
         return max(now_ms << 18, last_tso)
 
-    _replace(stack, sequencer_module, "next_tso", stale)
-    _replace(stack, takeover_module, "next_tso", stale)
+    replaced(stack, sequencer_module, "next_tso", stale)
+    replaced(stack, takeover_module, "next_tso", stale)
 
 
 @bug("TSO from the clock alone")
@@ -248,8 +226,8 @@ def _(stack: ExitStack) -> None:
     def clock(now_ms: int, last_tso: int) -> int:
         return (now_ms << 18) + (last_tso & 0x3FFFF) + 1
 
-    _replace(stack, sequencer_module, "next_tso", clock)
-    _replace(stack, takeover_module, "next_tso", clock)
+    replaced(stack, sequencer_module, "next_tso", clock)
+    replaced(stack, takeover_module, "next_tso", clock)
 
 
 @bug("a replaced primary refuses")
@@ -257,7 +235,7 @@ def _(stack: ExitStack) -> None:
     async def sure(self: Sequencer) -> None:
         return None
 
-    _replace(stack, Sequencer, "confirm", sure)
+    replaced(stack, Sequencer, "confirm", sure)
 
 
 @bug("calls with one token at once")
@@ -268,7 +246,7 @@ def _(stack: ExitStack) -> None:
     async def at_once(self: Attempts, token: Any) -> Any:
         yield
 
-    _replace(stack, Attempts, "turn", at_once)
+    replaced(stack, Attempts, "turn", at_once)
 
 
 # --- snapshots ------------------------------------------------------------------------------------
@@ -283,7 +261,7 @@ def _(stack: ExitStack) -> None:
         newer = await self._groups([found.lsn + 1])
         return apply(found, newer[0]) if newer else found
 
-    opened = _replace(stack, LogReader, "open", further)
+    opened = replaced(stack, LogReader, "open", further)
 
 
 @bug("replay stops one short")
@@ -291,12 +269,12 @@ def _(stack: ExitStack) -> None:
     async def short(self: LogReader, snapshot: Any, tail: list[int]) -> Any:
         return await replayed(self, snapshot, tail[:-1] if len(tail) > 3 else tail)
 
-    replayed = _replace(stack, LogReader, "_replay", short)
+    replayed = replaced(stack, LogReader, "_replay", short)
 
     async def never(*_: Any, **__: Any) -> int:
         return 0
 
-    _replace(stack, takeover_module, "_check_alone", never)
+    replaced(stack, takeover_module, "_check_alone", never)
 
 
 @bug("forget a bitmap")
@@ -304,7 +282,7 @@ def _(stack: ExitStack) -> None:
     def forgetful(self: TableState, bitmaps: Any, source: str) -> TableState:
         return deleting(self, list(bitmaps)[:1], source)
 
-    deleting = _replace(stack, TableState, "deleting", forgetful)
+    deleting = replaced(stack, TableState, "deleting", forgetful)
 
 
 @bug("lose the token table")
@@ -312,7 +290,7 @@ def _(stack: ExitStack) -> None:
     async def without(store: Any, name: str) -> Any:
         return dataclasses.replace(await read(store, name), tokens={})
 
-    read = _replace(stack, reader_module, "read_checkpoint", without)
+    read = replaced(stack, reader_module, "read_checkpoint", without)
 
 
 @bug("a checkpoint without deltas")
@@ -325,7 +303,7 @@ def _(stack: ExitStack) -> None:
         )
         return await write(store, name, kept, lsn)
 
-    write = _replace(stack, checkpoint_module, "_write_part", lossy)
+    write = replaced(stack, checkpoint_module, "_write_part", lossy)
 
 
 def _last(table: TableState) -> int:
@@ -338,7 +316,7 @@ def _(stack: ExitStack) -> None:
         there = {i: (snapshot.tables[i], p) for i, (_, p) in known.items() if i in snapshot.tables}
         return await write(store, snapshot, ids, there)
 
-    write = _replace(stack, checkpoints_module, "write_checkpoint", stale)
+    write = replaced(stack, checkpoints_module, "write_checkpoint", stale)
 
 
 @bug("old epochs are cleaned up")
@@ -349,18 +327,18 @@ def _(stack: ExitStack) -> None:
             await self._store.delete(owner_name(self._reign.epoch - 1))
         return made
 
-    checkpoint = _replace(stack, Primary, "checkpoint", tidy)
+    checkpoint = replaced(stack, Primary, "checkpoint", tidy)
 
 
 @bug("receipts are kept for one sequence number")
 def _(stack: ExitStack) -> None:
-    _replace(stack, apply_module, "TOKENS_PER_WRITER", 1)
+    replaced(stack, apply_module, "TOKENS_PER_WRITER", 1)
 
     def lenient(self: Sequencer, token: Any) -> Any:
         receipts: Mapping[int, Any] = self._durable.tokens.get(token.writer, {})
         return receipts.get(token.sequence)
 
-    _replace(stack, Sequencer, "_known", lenient)
+    replaced(stack, Sequencer, "_known", lenient)
 
 
 # --- tables with keys -----------------------------------------------------------------------------
@@ -371,12 +349,12 @@ def _(stack: ExitStack) -> None:
     def fine(self: WrittenKeys, operation: Any, snapshot: Any) -> None:
         return None
 
-    _replace(stack, WrittenKeys, "refuse_late", fine)
+    replaced(stack, WrittenKeys, "refuse_late", fine)
 
 
 @bug("a flush forgets what was deleted meanwhile")
 def _(stack: ExitStack) -> None:
-    _replace(stack, maintenance_module, "_carried_over", lambda flushed, table, first: ())
+    replaced(stack, maintenance_module, "_carried_over", lambda flushed, table, first: ())
 
 
 @bug("a merge of runs by the durable bitmaps")
@@ -393,8 +371,8 @@ def _(stack: ExitStack) -> None:
         chosen.set(durable(self, table_id))
         return await known(self, table_id, key_id)
 
-    known = _replace(stack, upkeep_module.Upkeep, "merge", merge)
-    _replace(stack, upkeep_module, "LiveRows", lambda *_: chosen.get())
+    known = replaced(stack, upkeep_module.Upkeep, "merge", merge)
+    replaced(stack, upkeep_module, "LiveRows", lambda *_: chosen.get())
 
 
 @bug("a flush leaves the index as it was")
@@ -404,7 +382,7 @@ def _(stack: ExitStack) -> None:
             runs = {}
         return exchanged(self, runs, **more)
 
-    exchanged = _replace(stack, TableIndex, "exchanged", same)
+    exchanged = replaced(stack, TableIndex, "exchanged", same)
 
 
 @bug("a rewritten file has what was deleted")
@@ -412,7 +390,7 @@ def _(stack: ExitStack) -> None:
     def all_of_them(bitmap: Any, row_count: int) -> Any:
         return np.ones(row_count, dtype=np.bool_)
 
-    _replace(stack, rewrite_module, "_kept", all_of_them)
+    replaced(stack, rewrite_module, "_kept", all_of_them)
 
 
 @bug("files that were written anew stay")
@@ -425,7 +403,7 @@ def _(stack: ExitStack) -> None:
         }
         return dataclasses.replace(found, tables=changes)
 
-    exchange = _replace(stack, resolve_module, "exchange_rows", without)
+    exchange = replaced(stack, resolve_module, "exchange_rows", without)
 
 
 @bug("a range of a merge is lost")
@@ -434,7 +412,7 @@ def _(stack: ExitStack) -> None:
         rows = found(self, number)
         return [] if number == 1 else rows
 
-    found = _replace(stack, compaction_module._Work, "_range", one_less)
+    found = replaced(stack, compaction_module._Work, "_range", one_less)
 
 
 @bug("a merge forgets the files of level 1 below it")
@@ -442,7 +420,7 @@ def _(stack: ExitStack) -> None:
     def alone(policy: Any, files: Any, found: Any) -> Any:
         return files.task(found, 1)
 
-    _replace(stack, plan_module, "_into_level_1", alone)
+    replaced(stack, plan_module, "_into_level_1", alone)
 
 
 @bug("runs of all files of a task lead to its first file")
@@ -452,7 +430,7 @@ def _(stack: ExitStack) -> None:
         one = msgspec.structs.replace(run, first_file_id=0)
         return placed((one, dataclasses.replace(file, first_file_id=0)), generation, first_file_id)
 
-    placed = _replace(stack, maintenance_module, "placed", first)
+    placed = replaced(stack, maintenance_module, "placed", first)
 
 
 @bug("where rows went is looked up by where they are now")
@@ -461,7 +439,7 @@ def _(stack: ExitStack) -> None:
         places = np.minimum(np.searchsorted(self.targets, found), len(self.targets) - 1)
         return self.targets[places]
 
-    _replace(stack, SourceMap, "moved", backwards)
+    replaced(stack, SourceMap, "moved", backwards)
 
 
 @bug("runs go while their files are there")
@@ -469,9 +447,9 @@ def _(stack: ExitStack) -> None:
     def some(self: KeyIndex, live: Any) -> tuple[str, ...]:
         return tuple(placed.run.name for placed in self.runs[1:])
 
-    _replace(stack, KeyIndex, "dead_runs", some)
+    replaced(stack, KeyIndex, "dead_runs", some)
 
 
 @bug("a large write is not told of later keys")
 def _(stack: ExitStack) -> None:
-    _replace(stack, Sequencer, "informed", lambda self, operation: operation)
+    replaced(stack, Sequencer, "informed", lambda self, operation: operation)

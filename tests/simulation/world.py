@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from actors.primary.primary import Primary
-from storage.errors import Unavailable
+from storage.errors import ObjectMissing, Unavailable
 from storage.log.packs import read_pack
 from storage.names import CHECKPOINT_PREFIX, PACK_PREFIX
 from storage.snapshot.checkpoint import ROOT, decode_root
@@ -211,6 +211,12 @@ class World:
         """The LSN of the newest snapshot that a reader has looked at; 0: none."""
         found = self.snapshots.get(role)
         return 0 if found is None else found.lsn
+
+    def check_missing(self, primary: Primary, error: ObjectMissing) -> None:
+        """A transaction of a primary misses an object: only a successor may have deleted it."""
+        reigns = self.witness.headers[-1].epoch == primary.reign.epoch
+        if reigns and not self.spoilt:
+            self.witness.fail("what a transaction reads is not deleted", str(error))
 
     def node_of(self, primary: Primary) -> Node:
         return next(node for node, known in self.primaries if known is primary)

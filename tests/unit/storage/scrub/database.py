@@ -164,7 +164,7 @@ class Maker:
     async def flush(self, name: str) -> None:
         table = self.db.snapshot.find_table(name)
         assert table is not None
-        await self.db.primary._maintainer.flush(table, self.db.snapshot)
+        await self.db.primary._maintainer.upkeep.flush(table, self.db.snapshot)
 
 
 async def _first_reign(make: Maker) -> None:
