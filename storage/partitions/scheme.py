@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from storage.errors import CorruptData
+
 __all__ = [
     "PARTITIONS_MAX",
     "Bound",
@@ -18,6 +20,8 @@ __all__ = [
     "Partition",
     "PartitionKind",
     "Partitioning",
+    "partition_added",
+    "partition_dropped",
 ]
 
 PARTITIONS_MAX = 8192  # of a table, as in MySQL
@@ -103,3 +107,20 @@ class Partitioning(_Value, frozen=True):
         """Without the partitions of these ids, the next version."""
         kept = tuple(part for part in self.parts if part.id not in numbers)
         return msgspec.structs.replace(self, parts=kept, version=self.version + 1)
+
+
+def partition_added(known: Partitioning | None, part: Partition) -> Partitioning:
+    """What a record of the log makes of a partitioning.
+
+    Raises CorruptData: the table has none, or had a partition of that id.
+    """
+    if known is None or part.id < known.next_id:
+        raise CorruptData(f"partition id {part.id} is used twice, or its table has no partitions")
+    return known.with_part(part)
+
+
+def partition_dropped(known: Partitioning | None, number: int) -> Partitioning:
+    """The same of one that goes. Raises KeyError: the table does not have it."""
+    if known is None or known.by_id(number) is None:
+        raise KeyError(number)
+    return known.without((number,))

@@ -17,11 +17,12 @@ import msgspec
 from storage.errors import CorruptData, NewerFormat
 from storage.log.record import Group, GroupHeader
 from storage.names import begun_lsn, log_name
+from storage.partitions.scheme import partition_added, partition_dropped
 from storage.schema import Column, TableSchema
 from storage.snapshot import changes as c
 from storage.snapshot.changes import CatalogueChange, TableChange
 from storage.snapshot.files import FileSet
-from storage.snapshot.graveyard import Grave, graves_of, without
+from storage.snapshot.graveyard import Grave, graves_of, moved_files, without
 from storage.snapshot.model import Delta, Receipt, Sequence, Snapshot, TableState, UserType
 
 __all__ = ["TOKENS_PER_WRITER", "TOKEN_LIFETIME_MS", "apply", "apply_changes", "tso_ms"]
@@ -85,21 +86,9 @@ def apply_changes(
         states[table_id] = state
     if not (tables or graves):
         return snapshot
-    graves = list(without(tuple(graves), _moved(tables, lsn)))
+    graves = list(without(tuple(graves), moved_files(tables, lsn)))
     graveyard = (*snapshot.graveyard, *graves) if graves else snapshot.graveyard
     return dataclasses.replace(snapshot, tables=states, graveyard=graveyard)
-
-
-def _moved(tables: Mapping[int, tuple[TableChange, ...]], lsn: int) -> set[str]:
-    """The files that leave one table and come to another in the same group: they stay alive."""
-    losing = {i for i, made in tables.items() if any(isinstance(x, c.RemoveFiles) for x in made)}
-    return {
-        name
-        for table_id, made in tables.items()
-        for change in made
-        if isinstance(change, c.AddFiles) and losing - {table_id}
-        for name in FileSet.decode(change.files, f"{log_name(lsn)} table {table_id}").names
-    }
 
 
 def _check_chain(snapshot: Snapshot, header: GroupHeader) -> None:
@@ -264,20 +253,15 @@ def _(change: c.ClusterTable, snapshot: Snapshot) -> Snapshot:
 
 @_catalogue.register
 def _(change: c.AddPartition, snapshot: Snapshot) -> Snapshot:
-    state, part = snapshot.tables[change.table_id], change.partition
-    known = state.partitioning
-    if known is None or part.id < known.next_id:
-        raise CorruptData(f"table {state.name}: partition id {part.id} is used twice")
-    return _replace_table(snapshot, dataclasses.replace(state, partitioning=known.with_part(part)))
+    state = snapshot.tables[change.table_id]
+    made = partition_added(state.partitioning, change.partition)
+    return _replace_table(snapshot, dataclasses.replace(state, partitioning=made))
 
 
 @_catalogue.register
 def _(change: c.DropPartition, snapshot: Snapshot) -> Snapshot:
     state = snapshot.tables[change.table_id]
-    known = state.partitioning
-    if known is None or known.by_id(change.partition_id) is None:
-        raise KeyError(change.partition_id)
-    kept = known.without((change.partition_id,))
+    kept = partition_dropped(state.partitioning, change.partition_id)
     return _replace_table(snapshot, dataclasses.replace(state, partitioning=kept))
 
 
