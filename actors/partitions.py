@@ -16,12 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from actors.additions import Additions
-from actors.changes import Commit
+from actors.changes import NEWER_POLL_MS, NEWER_WAIT_MS, Commit
 from actors.compute.runner import QueryRunner
 from actors.messages import CommitReply, Statement
 from actors.operations import AddPartitions, Operation
 from actors.planner import AddPartitionsPlan, ExchangePartitionPlan, Parsed, QueryPlan
 from actors.primary.primary import Primary
+from storage.clock import Clock
 from storage.errors import Conflict, InternalError, InvalidRequest, NotYet
 from storage.partitions.checks import check_partitioning
 from storage.partitions.routing import partition_columns, partitions_of, row_text
@@ -46,8 +47,10 @@ class PartitionChanges:
         *,
         commit: Commit,
         fetch_rows: Callable[[object], Awaitable[pa.Table]],
+        clock: Clock,
     ) -> None:
         """Args: commit: makes operations a transaction."""
+        self._clock = clock
         self._primary = primary
         self._runner = runner
         self._additions = additions
@@ -104,8 +107,15 @@ class PartitionChanges:
                 raise
             if isinstance(plan, ExchangePartitionPlan):
                 await self._primary.exchange.flush(plan.table, plan.partition, plan.other)
+            await self._newer(snapshot.lsn)
             return None
         return CommitReply(receipt=receipt, tag=TAG)
+
+    async def _newer(self, lsn: int) -> None:
+        """Wait a little for what a conflict was about to become durable."""
+        deadline_ms = self._clock.monotonic_ms() + NEWER_WAIT_MS
+        while self._primary.snapshot.lsn <= lsn and self._clock.monotonic_ms() < deadline_ms:
+            await self._clock.sleep_ms(NEWER_POLL_MS)
 
     # --- ADD, ATTACH ------------------------------------------------------------------------------
 

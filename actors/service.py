@@ -118,7 +118,12 @@ class PrimaryService:
             node, planner, primary, runner, ingest, commit=self._commit, fetch_rows=fetch_rows
         )
         self._partitions = PartitionChanges(
-            primary, runner, self._additions, commit=self._commit, fetch_rows=fetch_rows
+            primary,
+            runner,
+            self._additions,
+            commit=self._commit,
+            fetch_rows=fetch_rows,
+            clock=clock,
         )
         self._procedures = Procedures(primary, self.drop_left_behind)
         primary.collector.oldest_query = queries.oldest_lsn
