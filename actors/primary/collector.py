@@ -339,19 +339,18 @@ class Collector:
 
 def _needless(listed: Listed, bounds: Boundaries) -> list[Doomed]:
     """Objects of checkpoints that are not kept, and parts that no root names. What is newer than
-    the second newest checkpoint may be one that is being written."""
-    kept = {root.name for root in bounds.kept} | {
-        name for name in listed.bad if checkpoint_lsn(name) > bounds.log_until
-    }
+    the second newest checkpoint may be one that is being written. As long as a root does not
+    decode, which may pass, nobody knows its parts: then all parts stay."""
+    unknown = {name for name in listed.bad if checkpoint_lsn(name) > bounds.log_until}
+    kept = {root.name for root in bounds.kept} | unknown
     needed = kept | {part for root in listed.roots if root.name in kept for part in root.parts}
-    spared = {name.rpartition("/")[0] for name in listed.bad if name in kept}
     second = bounds.kept[-2].lsn if len(bounds.kept) > 1 else 0
     return [
         Doomed(name=entry.name, size_bytes=entry.size_bytes, why=Why.CHECKPOINT)
         for entry in listed.objects.values()
         if entry.name not in needed
-        and entry.name.rpartition("/")[0] not in spared
         and checkpoint_lsn(entry.name) <= second
+        and (not unknown or entry.name.endswith(f"/{ROOT}"))
     ]
 
 

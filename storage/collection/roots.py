@@ -55,14 +55,12 @@ class Roots:
             if is_checkpoint_directory(entry.name.rpartition("/")[0]):
                 objects[entry.name] = entry
         names = [name for name in objects if name.endswith(f"/{ROOT}")]
-        self._known = {name: self._known[name] for name in names if name in self._known}
-        for name in names:
-            if self._known.get(name) is None:
-                self._known[name] = await self._read(name)
-        roots = [root for root in self._known.values() if root is not None]
+        known = {name: self._known.get(name) or await self._read(name) for name in names}
+        self._known = known
+        roots = [root for root in known.values() if root is not None]
         return Checkpoints(
             roots=tuple(sorted(roots, key=lambda root: (root.lsn, root.name))),
-            bad=frozenset(name for name, root in self._known.items() if root is None),
+            bad=frozenset(name for name, root in known.items() if root is None),
             objects=objects,
         )
 

@@ -55,6 +55,7 @@ ACCOUNTS = range(5)
 BALANCE = 100
 REGISTERS = ("a", "b", "c", "")
 ITEMS = 12
+DAWDLE_MS = 8_000
 KEPT = 8  # calls that a client may repeat
 BIGINT, TEXT = ScalarType(Kind.BIGINT), ScalarType(Kind.TEXT)
 _MODES = {mode.value: mode for mode in WriteMode}
@@ -262,6 +263,8 @@ class Client:
             is now."""
             if not files or not made or isinstance(self.failure, CorruptData):
                 made[:] = [await self.operation(effect, files) for effect in effects]
+                if files:
+                    await self.dawdle()
             return made
 
         return await self.commit(effects, operations)
@@ -347,7 +350,9 @@ class Client:
             transaction = await primary.transactions.begin("repeatable read")
             state = (await transaction.snapshot()).find_table(table)
             assert state is not None
+            await self.dawdle()
             try:
+                world.refuse_missing([state])
                 rows = await world.contents.rows(state, world.node_of(primary).fetched)
             except ObjectMissing as error:
                 world.check_missing(primary, error)
@@ -409,6 +414,11 @@ class Client:
     def token(self) -> IngestToken:
         self.sequence += 1
         return IngestToken(writer=f"client-{self.index}", sequence=self.sequence)
+
+    async def dawdle(self) -> None:
+        """Now and then something takes long that others do not wait for."""
+        if self.rng.random() < 0.2:
+            await self.node.clock.sleep_ms(self.rng.uniform(0, DAWDLE_MS))
 
     async def pause(self) -> None:
         await self.node.clock.sleep_ms(self.rng.uniform(10, 2_000))

@@ -26,6 +26,7 @@ from tests.simulation.world import LEASE_MS, World
 __all__ = ["candidate", "opened", "reader"]
 
 KEPT = 3  # snapshots that a reader comes back to
+FOLLOW_MS = 20_000
 PINNED_S = 90.0  # of the time that a claim lasts without being renewed
 
 
@@ -124,7 +125,8 @@ async def reader(world: World, node: Node) -> None:
         try:
             known = world.witness.acknowledged_lsn
             node.database_id = (await read_format(node.store)).database_id
-            snapshot = await node.reader().open()
+            async with _within(world, world.witness.lsn):
+                snapshot = await node.reader().open()
             if snapshot.lsn < known:
                 world.witness.fail("what is acknowledged is seen", f"{snapshot.lsn} < {known}")
             await _follow(world, node, snapshot)
@@ -141,17 +143,17 @@ async def _follow(world: World, node: Node, snapshot: Snapshot) -> None:
     try:
         for _ in range(rng.randrange(5, 60)):
             wanted = witness.acknowledged_lsn if rng.random() < 0.5 else None
-            found = await follower.latest(wanted, 20_000)
+            found = await _followed(world, follower, wanted)
             if wanted is not None and found.lsn < wanted:
                 witness.fail("readers read what they wrote", f"{found.lsn} < {wanted}")
             witness.advanced(node.name, found.lsn)
             await _look(world, node, found)
             world.snapshots[node.role] = found
             kept = [*kept[-KEPT:], found]
-            if rng.random() < 0.1:
-                await pinned.claim_from(min(one.lsn for one in kept))
             if rng.random() < 0.2:
-                await _look(world, node, one := rng.choice(kept), pinned=pinned.holds(one.lsn))
+                await _look(world, node, rng.choice(kept))
+            if rng.random() < 0.3:
+                await pinned.look(kept[0])
             if rng.random() < 0.1:
                 await _look_back(world, node, found)
             await node.clock.sleep_ms(rng.uniform(0, 500 + world.loop.time() * 50))
@@ -175,40 +177,52 @@ async def _look_back(world: World, node: Node, newest: Snapshot) -> None:
     await _look(world, node, found)
 
 
+async def _followed(world: World, follower: Follower, wanted: int | None) -> Snapshot:
+    """Once nothing fails any more, whoever follows the log comes to its end."""
+    healed = world.healed
+    try:
+        return await follower.latest(wanted, FOLLOW_MS)
+    except Unavailable as error:
+        if healed and wanted is not None:
+            world.witness.fail("whoever follows the log comes to its end", str(error))
+        raise
+
+
 class _Pinned:
-    """What a reader has claimed, and seen that its claim came in time."""
+    """A version that a reader has claimed and comes back to."""
 
     def __init__(self, world: World, node: Node, follower: Follower) -> None:
         self._world = world
+        self._node = node
         self._follower = follower
-        self._wanted = 0
-        self._lsn: int | None = None
+        self._claimed: Snapshot | None = None
         self._until_s = 0.0
         self._claim = Claim(
             node.store,
             clock=node.clock,
             ids=node.ids,
             holder=node.name,
-            oldest=lambda _: self._wanted,
+            oldest=lambda _: self._claimed and self._claimed.lsn,
         )
 
-    async def claim_from(self, lsn: int) -> None:
-        self._wanted, self._lsn = lsn, None
+    async def look(self, oldest: Snapshot) -> None:
+        """At what is claimed; after a while `oldest` is."""
         now_s = self._world.loop.time()
+        if self._claimed is not None and now_s < self._until_s:
+            await _look(self._world, self._node, self._claimed, pinned=True)
+            return
+        self._claimed, self._until_s = oldest, now_s
         await self._claim.look()
         newest = await self._follower.advance(surely=True)
-        if newest.horizon <= lsn:
-            self._lsn, self._until_s = lsn, now_s + PINNED_S
-
-    def holds(self, lsn: int) -> bool:
-        """Clocks that jump end claims, or make them last."""
-        claimed = self._lsn is not None and self._lsn <= lsn
-        return claimed and self._world.loop.time() < self._until_s
+        if newest.horizon <= oldest.lsn:  # the claim came in time
+            self._until_s = now_s + PINNED_S * self._node.rng.random()
 
 
 async def _look(world: World, node: Node, snapshot: Snapshot, *, pinned: bool = False) -> None:
     """Read all that a snapshot holds."""
     async with _within(world, snapshot.lsn, pinned=pinned):
+        if pinned or node.rng.random() < 0.2:
+            world.refuse_missing(snapshot.tables.values())
         contents = await world.contents.of(snapshot, node.fetched)
     world.witness.read(node.name, snapshot, contents)
 

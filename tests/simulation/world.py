@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from storage.errors import ObjectMissing, Unavailable
 from storage.log.packs import read_pack
 from storage.names import CHECKPOINT_PREFIX, PACK_PREFIX
 from storage.snapshot.checkpoint import ROOT, decode_root
-from storage.snapshot.model import Snapshot
+from storage.snapshot.model import Snapshot, TableState
 from tests.fakes import CountedIds
 from tests.simulation.contents import Contents
 from tests.simulation.faults import Call, Fault, Faults, drawn
@@ -211,6 +211,14 @@ class World:
         """The LSN of the newest snapshot that a reader has looked at; 0: none."""
         found = self.snapshots.get(role)
         return 0 if found is None else found.lsn
+
+    def refuse_missing(self, tables: Iterable[TableState]) -> None:
+        """Raises ObjectMissing if a file is gone, also one whose rows are remembered."""
+        objects = self.place.objects()
+        for table in tables:
+            for name in table.files.names:
+                if name not in objects:
+                    raise ObjectMissing(f"{name}: it is gone")
 
     def check_missing(self, primary: Primary, error: ObjectMissing) -> None:
         """A transaction of a primary misses an object: only a successor may have deleted it."""
