@@ -1,5 +1,5 @@
 """Statements that only add rows, with the primary and its compute: INSERT without more, COPY FROM,
-CREATE TABLE AS. Those that look at rows that are there are in `changes.py`.
+CREATE TABLE AS, ATTACH PARTITION. Those that look at rows that are there are in `changes.py`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from actors.ingest import Ingest
 from actors.loads import numbered_sources
 from actors.messages import CommitReply, Statement, TableInfo
 from actors.numbering import with_numbers
-from actors.operations import WriteOperation, WriteRows
+from actors.operations import AppendFiles, WriteOperation, WriteRows
 from actors.planner import CopyFromPlan, CreateAsPlan, InsertPlan, Planner, QueryPlan
 from actors.primary.primary import Primary
 from actors.settings import NodeSettings
 from actors.write import files_operation, write_operation
 from storage.errors import Conflict
+from storage.partitions.scheme import Partitioning
 from storage.snapshot.model import Snapshot
 from storage.target import RowRules
 
@@ -76,12 +77,27 @@ class Additions:
         info = await self.table(plan.schema, plan.table.name)
         if info.table_id != plan.table.id:
             raise Conflict(f"table {plan.table.name} was replaced meanwhile; nothing was written")
+        operation = await self._loaded(plan, info)
+        receipt = await self._commit((operation,), statement)
+        return CommitReply(receipt=receipt, tag=f"COPY {sum(receipt.row_counts)}")
+
+    async def attached(self, plan: CopyFromPlan, alone: Partitioning) -> AppendFiles:
+        """The rows of files, as they come into a partition that is about to be added.
+
+        Args: alone: the partitioning with it and no other.
+        """
+        info = await self.table(plan.schema, plan.table.name)
+        if info.table_id != plan.table.id:
+            raise Conflict(f"table {plan.table.name} was replaced meanwhile; nothing was written")
+        (part,) = alone.parts
+        target = dataclasses.replace(info.target, partitioning=alone, attached=part.name)
+        return await self._loaded(plan, dataclasses.replace(info, target=target))
+
+    async def _loaded(self, plan: CopyFromPlan, info: TableInfo) -> AppendFiles:
         files, reading = plan.files, plan.reading
         infos = await numbered_sources(self._node, info, files, reading, self._primary.numbered)
         found = await self._ingest.sources(infos, files, reading, lambda rows, files: None)
-        operation = files_operation(info, found)
-        receipt = await self._commit((operation,), statement)
-        return CommitReply(receipt=receipt, tag=f"COPY {sum(receipt.row_counts)}")
+        return files_operation(info, found)
 
     async def create_as(
         self, plan: CreateAsPlan, snapshot: Snapshot, statement: Statement

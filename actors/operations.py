@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from storage.partitions.rows import PartitionCounts
+from storage.partitions.scheme import Partition, PartitionKind
 from storage.primary_key import Keys, OpenRun, Words
 from storage.rewrite import Rewritten
 from storage.schema import Check, EnumType, SqlType, StructType
@@ -18,6 +20,7 @@ from storage.snapshot.changes import IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileRow
 
 __all__ = [
+    "AddPartitions",
     "AdvanceSequence",
     "AlterWarehouse",
     "AppendFiles",
@@ -27,16 +30,19 @@ __all__ = [
     "Collect",
     "CommentOnTable",
     "DeleteRows",
+    "DropPartitions",
     "DropSchema",
     "DropTable",
     "DropType",
     "DropWarehouse",
+    "ExchangePartition",
     "ExchangeRows",
     "ExchangeRuns",
     "LoadFiles",
     "NewColumn",
     "NewIdentity",
     "NewKey",
+    "NewPartitioning",
     "NewSchema",
     "NewTable",
     "NewType",
@@ -87,6 +93,16 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewPartitioning:
+    """PARTITION BY of CREATE TABLE, its columns by name; see `scheme.Partitioning`. Partitions have
+    no ids yet."""
+
+    kind: PartitionKind
+    columns: tuple[str, ...]
+    parts: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTable:
     """CREATE TABLE. `cluster_by` holds column names; `order` is "lexical" or "zorder".
 
@@ -107,6 +123,7 @@ class NewTable:
     keys: tuple[NewKey, ...] = ()
     comment: str | None = None
     if_not_exists: bool = False
+    partitioning: NewPartitioning | None = None
     rows: AppendRows | AppendFiles | None = None
 
 
@@ -178,6 +195,33 @@ class ClusterTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddPartitions:
+    """ALTER TABLE … ADD PARTITION, and the first half of ATTACH.
+
+    Attributes:
+        parts: without ids.
+        version: of the partitioning that they were made for: refused (Conflict) if it is another.
+        read_lsn: of the snapshot in which the default partition had none of their rows: refused if
+            it has got rows since.
+    """
+
+    table_id: int
+    parts: tuple[Partition, ...]
+    version: int
+    read_lsn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropPartitions:
+    """ALTER TABLE … DROP PARTITION: partitions go with their rows. `if_exists`: those that are
+    there."""
+
+    table_id: int
+    names: tuple[str, ...]
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetTableOptions:
     """ALTER TABLE … SET (…) and RESET (…): options that get a value, and those that get the
     database's again."""
@@ -187,6 +231,28 @@ class SetTableOptions:
     options: Mapping[str, int | str] = field(default_factory=dict)
     reset: tuple[str, ...] = ()
     if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangePartition:
+    """ALTER TABLE … EXCHANGE PARTITION: what a partition holds and what another table holds change
+    places.
+
+    Attributes:
+        partition: its name; version: see `AddPartitions`.
+        files, other_files: ids of what each of them holds: refused (Conflict) if they have changed,
+            or if there are rows that are not flushed.
+        runs, other_runs: by key id, one run of each key for them, opened.
+    """
+
+    table_id: int
+    other_id: int
+    partition: str
+    version: int
+    files: tuple[int, ...]
+    other_files: tuple[int, ...]
+    runs: Mapping[int, OpenRun]
+    other_runs: Mapping[int, OpenRun]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,12 +286,16 @@ class AppendRows:
     """A small append: rows in the table's logical Arrow types, as `storage.delta` encodes them.
 
     `table_id` and `schema_version` are those the rows were fitted to.
+    `partitions`, `partitioning`: of a partitioned table, whose rows come in the order of
+    partitions: how many each has (`storage.partitions.rows`), and the version that says so.
     """
 
     table_id: int
     schema_version: int
     row_count: int
     rows: bytes
+    partitions: PartitionCounts = ()
+    partitioning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +307,7 @@ class AppendFiles:
         runs: of each file of a table with keys, the runs of its keys by key id; their locations
             are in file 0.
         read_lsn: see `WriteRows`.
+        partitioning: the version that the rows were divided by; 0: the table has no partitions.
     """
 
     table_id: int
@@ -244,6 +315,7 @@ class AppendFiles:
     mode: WriteMode = WriteMode.INSERT
     runs: tuple[Mapping[int, IndexRun], ...] = ()
     read_lsn: int | None = None
+    partitioning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +329,8 @@ class WriteRows:
             primary key alone.
         read_lsn: the statement read at this LSN: refused (Conflict) if one of the primary keys was
             written since. None: it did not read.
+        partitions, partitioning: see `AppendRows`; keys to delete that are of no partition come
+            first, as of partition 0.
     """
 
     table_id: int
@@ -266,6 +340,8 @@ class WriteRows:
     rows: bytes | None
     keys: Mapping[int, tuple[bytes, bytes | None]]
     read_lsn: int | None = None
+    partitions: PartitionCounts = ()
+    partitioning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,7 +416,7 @@ class LoadFiles:
     own (`actors.primary.bulk`).
 
     Attributes:
-        runs: one for each key, by its id; locations are in file 0 and on.
+        runs: by key id, one for each partition; locations are in file 0 and on.
         gone: locations of the rows that are replaced, as of `checked_lsn`.
         left_out: rows of the files that are not written; locations in file 0 and on.
         checked_lsn: of what they were compared with.
@@ -353,12 +429,13 @@ class LoadFiles:
     table_id: int
     files: tuple[FileRow, ...]
     mode: WriteMode
-    runs: Mapping[int, OpenRun]
+    runs: Mapping[int, tuple[OpenRun, ...]]
     gone: Words
     left_out: Words
     checked_lsn: int
     stored_bytes: int = 0
     read_lsn: int | None = None
+    partitioning: int = 0
     written: Mapping[int, Keys] = field(default_factory=dict)
     late: Mapping[int, Keys] = field(default_factory=dict)
 
@@ -408,6 +485,9 @@ Operation = (
     | WriteRows
     | DeleteRows
     | TruncateTable
+    | AddPartitions
+    | DropPartitions
+    | ExchangePartition
     | ExchangeRows
     | ExchangeRuns
     | LoadFiles

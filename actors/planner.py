@@ -21,6 +21,7 @@ from actors.operations import NewTable, Operation
 from actors.program import Program
 from storage.exports import ExportTarget
 from storage.micropartition.inputs import Chosen
+from storage.partitions.scheme import Partition
 from storage.schema import Column
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Snapshot, TableState
@@ -30,12 +31,14 @@ from storage.sources_scan import SourceScan
 from storage.target import RowRules
 
 __all__ = [
+    "AddPartitionsPlan",
     "AtLsn",
     "AtTimestamp",
     "CallPlan",
     "CopyFromPlan",
     "CopyToPlan",
     "CreateAsPlan",
+    "ExchangePartitionPlan",
     "ExplainPlan",
     "GivenRows",
     "InsertPlan",
@@ -131,6 +134,7 @@ class PlannedScan:
 
     Attributes:
         predicate: the conditions that pruned it, as text for EXPLAIN, or None.
+        partitions: of the table, ids of those that may have rows that are wanted; None: any.
         location, chosen: see `fragments.ScanInput`.
     """
 
@@ -141,6 +145,7 @@ class PlannedScan:
     predicate: str | None = None
     location: str | None = None
     chosen: Chosen | None = None
+    partitions: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,6 +330,36 @@ class CopyFromPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddPartitionsPlan:
+    """ALTER TABLE … ADD or ATTACH PARTITION.
+
+    Attributes:
+        parts: without ids.
+        query: the values, in the columns that decide, of rows that may belong to them; None: the
+            table has no default partition that could have some.
+        source: ATTACH: the files that the rows of the only partition are in.
+    """
+
+    table: TableState
+    parts: tuple[Partition, ...]
+    query: QueryPlan | None
+    source: CopyFromPlan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangePartitionPlan:
+    """ALTER TABLE … EXCHANGE PARTITION.
+
+    `query`: the values, in the columns that decide, of rows of `other` that may be out of bounds.
+    """
+
+    table: TableState
+    partition: Partition
+    other: TableState
+    query: QueryPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyToPlan:
     """COPY table or query TO a file."""
 
@@ -358,6 +393,8 @@ Plan = (
     | ModifyPlan
     | CreateAsPlan
     | CopyFromPlan
+    | AddPartitionsPlan
+    | ExchangePartitionPlan
     | CopyToPlan
     | CallPlan
     | VacuumPlan

@@ -37,10 +37,13 @@ from actors.messages import (
 )
 from actors.observed import Observe, Observed, nothing_observed
 from actors.operations import Operation
+from actors.partitions import PartitionChanges
 from actors.planner import (
+    AddPartitionsPlan,
     CallPlan,
     CopyFromPlan,
     CreateAsPlan,
+    ExchangePartitionPlan,
     InsertPlan,
     ModifyPlan,
     Parsed,
@@ -113,6 +116,14 @@ class PrimaryService:
         )
         self._additions = Additions(
             node, planner, primary, runner, ingest, commit=self._commit, fetch_rows=fetch_rows
+        )
+        self._partitions = PartitionChanges(
+            primary,
+            runner,
+            self._additions,
+            commit=self._commit,
+            fetch_rows=fetch_rows,
+            clock=clock,
         )
         self._procedures = Procedures(primary, self.drop_left_behind)
         primary.collector.oldest_query = queries.oldest_lsn
@@ -343,6 +354,8 @@ class PrimaryService:
                 return await self._additions.create_as(plan, snapshot, statement)
             case CopyFromPlan():
                 return await self._additions.copy_from(plan, statement)
+            case AddPartitionsPlan() | ExchangePartitionPlan():
+                return await self._partitions.carry_out(plan, snapshot, parsed)
             case CallPlan():
                 return await self._procedures.call(plan, statement.session)
             case VacuumPlan():

@@ -26,6 +26,7 @@ from storage.errors import InvalidRequest
 from storage.ingest import IngestedFile, Progress
 from storage.key_rows import row_keys
 from storage.micropartition.writer import ROWS_MAX
+from storage.partitions.rows import PartitionCounts, in_order
 from storage.schema import TableSchema
 from storage.target import IngestTarget, fit
 
@@ -107,6 +108,7 @@ def files_operation(
         mode=mode,
         runs=tuple(file.runs for file in files) if info.target.keys else (),
         read_lsn=read_lsn if info.target.keys else None,
+        partitioning=_version(info.target),
     )
 
 
@@ -118,15 +120,18 @@ def rows_operation(
     Args:
         rows: fitted (`target.fit`).
         read_lsn: see `WriteRows`.
-    Raises InvalidRequest: a key that is NaN or is there twice.
+    Raises InvalidRequest: a key that is NaN or is there twice; a row that no partition takes.
     """
     target = info.target
+    rows, partitions = _divided(rows, target)
     if not target.keys:
         return AppendRows(
             table_id=info.table_id,
             schema_version=target.schema.version,
             row_count=rows.num_rows,
             rows=encode_rows(rows),
+            partitions=partitions,
+            partitioning=_version(target),
         )
     keys = row_keys(rows, target.schema, target.keys, target.table_name)
     return WriteRows(
@@ -137,7 +142,22 @@ def rows_operation(
         rows=encode_rows(rows),
         keys={key_id: found.encode() for key_id, found in keys.items()},
         read_lsn=read_lsn,
+        partitions=partitions,
+        partitioning=_version(target),
     )
+
+
+def _divided(
+    rows: pa.Table, target: IngestTarget, *, strays: bool = False
+) -> tuple[pa.Table, PartitionCounts]:
+    """See `in_order`; of a table without partitions the rows as they are."""
+    if target.partitioning is None:
+        return rows, ()
+    return in_order(rows, target.partitioning, target.schema, target.table_name, strays=strays)
+
+
+def _version(target: IngestTarget) -> int:
+    return 0 if target.partitioning is None else target.partitioning.version
 
 
 def delete_operation(info: TableInfo, keys: pa.Table, read_lsn: int | None = None) -> WriteRows:
@@ -150,6 +170,7 @@ def delete_operation(info: TableInfo, keys: pa.Table, read_lsn: int | None = Non
     primary = target.primary_key
     if primary is None:
         raise InvalidRequest(_keyless(target, "delete"), "55000")
+    keys, partitions = _divided(keys, target, strays=True)
     found = row_keys(keys, target.schema, (primary,), target.table_name)[primary.id]
     return WriteRows(
         table_id=info.table_id,
@@ -159,6 +180,8 @@ def delete_operation(info: TableInfo, keys: pa.Table, read_lsn: int | None = Non
         rows=None,
         keys={primary.id: found.encode()},
         read_lsn=read_lsn,
+        partitions=partitions,
+        partitioning=_version(target),
     )
 
 

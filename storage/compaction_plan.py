@@ -10,6 +10,8 @@
 3. *Size.* Small files that are neighbours in the order become one: a full one, or one of which
    none of them was more than half.
 
+Files of different partitions never meet: each partition is looked at by itself.
+
 No choice is ever wrong: a file may be rewritten with any others at any time. In Z-order files have
 no extent; those of level 0 are sorted together as soon as they are too many, and that is all.
 """
@@ -63,17 +65,31 @@ def next_task(
         rows_max: of a file of the table.
         avoid: ids of files that cannot be rewritten.
     """
-    files = _Files(table, rows_max, avoid)
-    if (task := _order(policy, files)) is not None:
-        return task
+    few = min(policy.depth_max + 1, max(policy.small_files_max, 2))
+    parts = [_Files(part, rows_max, avoid) for part in _parts(table) if len(part.files) >= few]
+    for files in parts:
+        if (task := _order(policy, files)) is not None:
+            return task
     if due := [i for i in files_due(policy, table) if i not in avoid]:
         return holes_task(table, due, policy.task_files_max)
-    return _size(policy, files)
+    sized = (_size(policy, files) for files in parts)
+    return next((task for task in sized if task is not None), None)
 
 
 def tidy_task(policy: CompactionPolicy, table: TableState, rows_max: int) -> RewriteTask | None:
     """What is to be sorted so that no files overlap, whatever it costs; None: none do."""
-    files = _Files(table, rows_max, frozenset())
+    tasks = (_tidied(policy, _Files(part, rows_max, frozenset())) for part in _parts(table))
+    return next((task for task in tasks if task is not None), None)
+
+
+def _parts(table: TableState) -> list[TableState]:
+    """The table with the files of each of its partitions alone."""
+    return [
+        dataclasses.replace(table, files=files) for files in table.files.by_partition().values()
+    ]
+
+
+def _tidied(policy: CompactionPolicy, files: _Files) -> RewriteTask | None:
     if files.order is None:
         return None
     for found in files.extents.heaps():

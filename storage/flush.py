@@ -1,4 +1,4 @@
-"""Flush: the deltas of a table become sorted micropartitions of level 0."""
+"""Flush: the deltas of a table become sorted micropartitions of level 0, partition by partition."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from storage.delta import decode_rows
@@ -14,6 +15,7 @@ from storage.ids import Ids
 from storage.ingest import Progress
 from storage.names import log_name
 from storage.objects.base import ObjectStore
+from storage.primary_key import rows_of
 from storage.rewrite import Rewritten, living, write_again
 from storage.snapshot.model import Delta, TableState
 from storage.target import IngestTarget
@@ -63,10 +65,24 @@ async def flush(
 
 
 async def _living(table: TableState) -> AsyncIterator[list[pa.Table]]:
-    """The living rows of all deltas at once."""
-    yield await asyncio.to_thread(lambda: [_rows(delta, table) for delta in table.deltas])
+    """The living rows of all deltas, those of a partition at once."""
+    parts: dict[int, list[pa.Table]] = {}
+    for delta in table.deltas:
+        for partition, rows in await asyncio.to_thread(_rows, delta, table):
+            parts.setdefault(partition, []).append(rows)
+    for partition in sorted(parts):
+        yield parts.pop(partition)
 
 
-def _rows(delta: Delta, table: TableState) -> pa.Table:
+def _rows(delta: Delta, table: TableState) -> list[tuple[int, pa.Table]]:
+    """The living rows of each partition that has some."""
     rows = decode_rows(delta.rows, f"{log_name(delta.lsn)} table {table.name}")
-    return living(rows, delta.id, delta.schema_version, table)
+    found = living(rows, delta.id, delta.schema_version, table)
+    if not delta.partitions:
+        return [(0, found)]
+    places = rows_of(found.column(found.num_columns - 1).to_numpy().astype(np.uint64))
+    edges = {
+        partition: np.searchsorted(places, [start, end]).tolist()
+        for partition, start, end in delta.slices()
+    }
+    return [(number, found.slice(a, b - a)) for number, (a, b) in edges.items() if b > a]

@@ -1,8 +1,8 @@
 """Turning rows into micropartitions in the store, in parallel and in bounded memory.
 
 1. Rows are fitted to the table (`target.py`) and gathered in a buffer of bounded size.
-2. A full buffer is sorted if the table is clustered, and cut into slices of at most so many rows
-   and so many (estimated) file bytes.
+2. A full buffer is divided by partitions, sorted if the table is clustered, and cut into slices of
+   at most so many rows and so many (estimated) file bytes.
 3. A few encoders at a time write slices to temporary files, in threads, and upload them.
 
 4. A table with keys gets a run of each key's index for each file, made of the same rows.
@@ -34,6 +34,8 @@ from storage.key_rows import RowKeys, row_keys
 from storage.micropartition import clustering, writer
 from storage.objects.base import ObjectStore
 from storage.objects.options import StoreOptions
+from storage.partitions.routing import NOWHERE, partition_columns, partitions_of
+from storage.partitions.rows import parted
 from storage.primary_key import write_run
 from storage.schema import TableSchema
 from storage.snapshot.changes import ClusterBy, IndexRun
@@ -193,8 +195,27 @@ def order_names(schema: TableSchema, cluster_by: ClusterBy) -> list[str]:
 
 
 def slices_of(table: pa.Table, target: IngestTarget) -> list[pa.Table]:
-    """`split`, as a target has it."""
-    return split(table, target.schema, target.cluster_by, target.rows_max)
+    """`split`, as a target has it: every slice has rows of one partition.
+
+    Raises InvalidRequest (23514): a row has no partition.
+    """
+    parts = parted(table, target.partitioning, target.schema, target.table_name, target.attached)
+    return [
+        one
+        for part in parts
+        for one in split(part, target.schema, target.cluster_by, target.rows_max)
+    ]
+
+
+def _partition(rows: pa.Table, target: IngestTarget) -> int:
+    """The partition of a slice: that of its first row."""
+    if target.partitioning is None:
+        return NOWHERE
+    columns = partition_columns(target.partitioning, target.schema)
+    found = int(partitions_of(target.partitioning, rows.slice(0, 1), columns)[0])
+    if found == NOWHERE:
+        raise InternalError(f"table {target.table_name}: a slice of rows without a partition")
+    return found
 
 
 def _rows_within(table: pa.Table, schema: TableSchema, bytes_max: int) -> int:
@@ -305,18 +326,22 @@ class _Pool:
         """The files of one slice, in the directory."""
         target = self._target
         name = target.object_name(self._ids)
+        number = _partition(rows, target)
         row = writer.write(
             rows,
             target.schema,
             name,
             self._path(name),
             level=target.level,
+            partition=str(number) if number else None,
             sort=target.cluster_by,
         )
         keys = row_keys(rows, target.schema, target.keys, target.table_name)
-        return IngestedFile(row=row, runs={k: self._run_of(k, found) for k, found in keys.items()})
+        return IngestedFile(
+            row=row, runs={k: self._run_of(k, found, number) for k, found in keys.items()}
+        )
 
-    def _run_of(self, key_id: int, keys: RowKeys) -> IndexRun:
+    def _run_of(self, key_id: int, keys: RowKeys, partition: int) -> IndexRun:
         name = self._target.run_name(self._ids)
         locations = keys.positions().astype(np.uint64)  # in file 0: its commit numbers it
         written = write_run(self._path(name), keys.keys, locations)
@@ -327,6 +352,7 @@ class _Pool:
             key_count=written.key_count,
             generation=0,
             key_id=key_id,
+            partition=partition,
         )
 
     def _path(self, name: str) -> Path:

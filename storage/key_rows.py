@@ -56,6 +56,16 @@ class RowKeys:
         numbers = np.cumsum(keep) - 1
         return RowKeys(self.keys.take(np.flatnonzero(chosen)), numbers[self.rows[chosen]])
 
+    def taken(self, order: npt.NDArray[np.int64]) -> RowKeys:
+        """Of the same rows in another order. Args: order: of each row, where it was."""
+        if self.rows is None:
+            return RowKeys(self.keys.take(order))
+        numbers = np.empty(len(order), np.int64)
+        numbers[order] = np.arange(len(order))
+        moved = numbers[self.rows]
+        ascending = np.argsort(moved)
+        return RowKeys(self.keys.take(ascending), moved[ascending])
+
     def encode(self) -> tuple[bytes, bytes | None]:
         """The keys, and the rows as a RoaringBitmap, for `decode_row_keys`."""
         rows = None if self.rows is None else encode_positions(positions_of(self.rows))

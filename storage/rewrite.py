@@ -84,7 +84,8 @@ async def write_again(
 
     Args:
         gone: the files and deltas that they come from.
-        parts: what is sorted and cut together, as `living` gives it; one is in memory at a time.
+        parts: what is sorted and cut together, as `living` gives it, of one partition; as many as
+            fill one file are in memory at a time, at least one.
         target: the table's, with the order of its rows.
         progress: called with the rows stored so far.
     Raises: what the store raises, and what `parts` raises.
@@ -97,11 +98,23 @@ async def write_again(
         if progress is not None:
             progress(before + rows_done)
 
+    async def write(slices: list[pa.Table]) -> None:
+        nonlocal before
+        files.extend(
+            await write_slices(store, slices, target, ids=ids, scratch=scratch, progress=told)
+        )
+        before += sum(one.num_rows for one in slices)
+
+    waiting: list[pa.Table] = []  # small parts are written side by side
     async for part in parts:
+        if sum(rows.num_rows for rows in (*waiting, *part)) > target.rows_max and waiting:
+            await write(waiting)
+            waiting = []
         slices, found = await asyncio.to_thread(_slices, part, target)
-        files += await write_slices(store, slices, target, ids=ids, scratch=scratch, progress=told)
-        before += sum(len(one) for one in found)
+        waiting += slices
         sources += found
+    if waiting:
+        await write(waiting)
     known = tuple(gone)
     return Rewritten(
         gone=known,

@@ -33,8 +33,8 @@ class TableHealth:
         level_0, level_1: files; those that are sorted otherwise than the table count as level 0.
         size_bytes: of the files; index_runs, index_bytes: of all keys.
         order: as in DDL, by column names; None: rows have none.
-        depth_max, depth_mean: files that may have rows between the same two keys: at most, and
-            where a row of a file is, on average; None: there is no order to look at.
+        depth_max, depth_mean: files of a partition that may have rows between the same two keys: at
+            most, and where a row of a file is, on average; None: there is no order to look at.
         read_amplification: rows of files and deltas, which a query of everything reads, for each
             that is there; 1.0 without rows. Where the table is asked by its order, `depth_mean` is
             how many files are read for one.
@@ -160,12 +160,15 @@ def _depths(table: TableState) -> tuple[int | None, float | None]:
     files, order = table.files, table.sort_order
     if order is None or order.order != "lexical" or not len(files):
         return None, None
-    found = extents(files, order)
-    edges, depths = found.depths()
-    ends = zip(found.first.tolist(), found.last.tolist(), strict=True)
-    deepest = [_deepest(edges, depths, first, last) for first, last in ends]
-    rows = files.table["row_count"].to_numpy()
-    mean = float(np.average(deepest, weights=rows)) if rows.sum() else 1.0
+    deepest: list[int] = []
+    rows: list[int] = []
+    for part in files.by_partition().values():
+        found = extents(part, order)
+        edges, depths = found.depths()
+        ends = zip(found.first.tolist(), found.last.tolist(), strict=True)
+        deepest += [_deepest(edges, depths, first, last) for first, last in ends]
+        rows += part.table["row_count"].to_pylist()
+    mean = float(np.average(deepest, weights=rows)) if sum(rows) else 1.0
     return max(deepest), round(mean, 2)
 
 

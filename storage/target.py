@@ -26,6 +26,7 @@ from storage.errors import InternalError, InvalidRequest, NotYet
 from storage.ids import Ids
 from storage.micropartition import writer
 from storage.names import DATA_PREFIX, INDEX_PREFIX
+from storage.partitions.scheme import Partitioning
 from storage.schema import Check, Column, Key, TableSchema
 from storage.snapshot.changes import ClusterBy
 
@@ -64,6 +65,8 @@ class IngestTarget:
         name_prefix: of the objects, `data/{branch id}-{epoch}-`; a unique id follows. Runs of
             indexes are called alike, under `index/`.
         checks, keys: the table's.
+        partitioning: the table's, if it has one.
+        attached: the name of its only partition, which is about to be added: it has no other rows.
         level: of the files (`storage/compaction_plan.py`).
         rules: evaluates checks and defaults; whoever can (`warehouse`) sets it.
         identity_first: by column id, the first of the values reserved for the identity column; the
@@ -77,6 +80,8 @@ class IngestTarget:
     options: Mapping[str, int | str] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     keys: tuple[Key, ...] = ()
+    partitioning: Partitioning | None = None
+    attached: str | None = None
     level: int = 0
     rules: RowRules | None = None
     identity_first: Mapping[int, int] = field(default_factory=dict)

@@ -94,17 +94,20 @@ class _Run:
     deleted: _Deleted = field(default_factory=_Deleted)
     reference: Any = None  # what `share` made of it, once asked for
     ranges: Mapping[int, ColumnRange] | None = None
+    partitions: frozenset[int] = frozenset()  # that have rows in it
 
 
 def _decode(delta: Delta, table: TableState) -> _Run:
     rows = decode_rows(delta.rows, f"{log_name(delta.lsn)} table {table.name}")
-    return _Run(delta.id, delta.id, delta.schema_version, rows, ((0, delta.id),))
+    run = _Run(delta.id, delta.id, delta.schema_version, rows, ((0, delta.id),))
+    run.partitions = frozenset(number for number, *_ in delta.slices())
+    return run
 
 
 def _merged(older: _Run, newer: _Run) -> _Run:
     rows = pa.concat_tables([older.table, newer.table]).combine_chunks()
     start = older.table.num_rows
-    return _Run(
+    merged = _Run(
         older.first_id,
         newer.last_id,
         older.schema_version,
@@ -112,6 +115,8 @@ def _merged(older: _Run, newer: _Run) -> _Run:
         (*older.pieces, *((start + first, delta) for first, delta in newer.pieces)),
         older.deleted.before(newer.deleted, start),
     )
+    merged.partitions = older.partitions | newer.partitions
+    return merged
 
 
 def _push(runs: list[_Run], run: _Run) -> None:
@@ -137,8 +142,19 @@ class DeltaStage:
         self._share = share
         self._tables: dict[int, list[_Run]] = {}
 
-    def runs(self, table: TableState, *, located: bool = False) -> tuple[DeltaRun, ...]:
-        """The rows of all deltas of `table`, oldest first. `located`: with their `pieces`."""
+    def runs(
+        self,
+        table: TableState,
+        *,
+        located: bool = False,
+        partitions: frozenset[int] | None = None,
+    ) -> tuple[DeltaRun, ...]:
+        """The rows of all deltas of `table`, oldest first.
+
+        Args:
+            located: with their `pieces`.
+            partitions: without runs that have no row of these; None: all.
+        """
         if not table.deltas:
             self._tables.pop(table.id, None)
             return ()
@@ -146,6 +162,9 @@ class DeltaStage:
         runs = self._extended(replace(table, deltas=committed)) if committed else []
         # What an open transaction has written itself has ids that others may be given too.
         own = self._build(table.deltas[len(committed) :], table)
+        if partitions is not None:
+            runs = [run for run in runs if run.partitions & partitions]
+            own = [run for run in own if run.partitions & partitions]
         return (
             *(self._describe(table, run, located) for run in runs),
             *(replace(self._describe(table, run, located), key="") for run in own),

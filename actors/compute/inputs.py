@@ -20,7 +20,7 @@ __all__ = ["scan_input", "source_input"]
 def scan_input(scan: PlannedScan, stage: DeltaStage) -> ScanInput:
     """The input of a fragment for a table of its plan."""
     table = scan.table
-    deltas = stage.runs(table, located=scan.location is not None)
+    deltas = stage.runs(table, located=scan.location is not None, partitions=scan.partitions)
     files = tuple(_file_inputs(scan))
     known = [(run.schema_version, run.ranges) for run in deltas]
     versions = table.files.schema_versions | {version for version, _ in known}

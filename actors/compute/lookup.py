@@ -1,8 +1,8 @@
 """Rows by primary key: a scan of the few files that may have them, and of the deltas.
 
 The primary asks its index which files have the keys; a virtual warehouse, which has none, looks at
-the bounds of the key's first column. The scan itself leaves out all other rows (`Chosen`), with the
-bounds of stripes.
+the partitions of the keys and the bounds of the key's first column. The scan itself leaves out all
+other rows (`Chosen`), with the bounds of stripes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from storage.errors import InternalError, InvalidRequest
 from storage.key_frame import key_rows
 from storage.micropartition.inputs import Chosen
 from storage.micropartition.physical import encode, is_scaled
+from storage.partitions.routing import partition_columns, partitions_of
 from storage.schema import Column, TableSchema
 from storage.snapshot.files import FileSet, Mask
 from storage.snapshot.model import TableState
@@ -61,15 +62,27 @@ def looked_up(plan: Plan, chosen: Chosen, files: Collection[int] | None) -> Quer
     if not isinstance(plan, QueryPlan) or len(plan.scans) != 1:
         raise InternalError("a lookup that is no scan of one table")
     scan = plan.scans[0]
+    partitions = _partitions(scan.table, chosen)
     if files is None:
-        kept = _within_bounds(scan.files, chosen.key[0], chosen.keys.column(0))
+        kept = scan.files
+        if partitions is not None:
+            kept = kept.selected(np.isin(kept.partitions, list(partitions)))
+        kept = _within_bounds(kept, chosen.key[0], chosen.keys.column(0))
     else:
         wanted = pa.array(sorted(files), pa.int64())
         kept = scan.files.selected(
             pc.is_in(scan.files.table["file_id"], value_set=wanted).to_numpy()
         )
-    scan = dataclasses.replace(scan, files=kept, chosen=chosen)
+    scan = dataclasses.replace(scan, files=kept, chosen=chosen, partitions=partitions)
     return dataclasses.replace(plan, scans=(scan,))
+
+
+def _partitions(table: TableState, chosen: Chosen) -> frozenset[int] | None:
+    """Those that rows with these keys would be in; None: the table has none."""
+    if table.partitioning is None:
+        return None
+    columns = partition_columns(table.partitioning, table.schema)
+    return frozenset(partitions_of(table.partitioning, chosen.keys, columns).tolist())
 
 
 def _within_bounds(files: FileSet, column: Column, keys: pa.ChunkedArray) -> FileSet:

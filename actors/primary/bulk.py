@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -37,6 +37,7 @@ from storage.primary_key import (
     Keys,
     LiveIds,
     LiveRows,
+    Mask,
     OpenRun,
     PlacedRun,
     Run,
@@ -101,7 +102,12 @@ class Bulk:
             found = await asyncio.to_thread(_look_up, operation, table, state, opened)
         except _Taken as taken:
             raise await self._duplicate(taken, operation, table) from None
-        runs = {key_id: await self._one(key_id, parts, files) for key_id, parts in opened.items()}
+        runs = {
+            key_id: tuple(
+                [await self._one(key_id, own, files) for own in _by_partition(parts).values()]
+            )
+            for key_id, parts in opened.items()
+        }
         return LoadFiles(
             table_id=table.id,
             files=files,
@@ -112,14 +118,15 @@ class Bulk:
             checked_lsn=lsn,
             stored_bytes=files_bytes(operation) + _merged_bytes(runs, opened),
             read_lsn=operation.read_lsn,
+            partitioning=operation.partitioning,
         )
 
     async def _one(self, key_id: int, runs: Sequence[OpenRun], files: Sequence[object]) -> OpenRun:
-        """One run for all files."""
+        """One run for all files of a partition."""
         if len(runs) == 1:
             return runs[0]
         rows = LiveRows(LiveIds.of(range(len(files))))
-        parts = [PlacedRun(run=run, generation=0) for _, run in runs]
+        parts = [PlacedRun(run=run, generation=0, partition=row.partition) for row, run in runs]
         return await self._indexes.merged(key_id, parts, rows)
 
     async def _duplicate(
@@ -145,9 +152,13 @@ class Bulk:
         )
 
 
-def _merged_bytes(runs: Mapping[int, OpenRun], opened: Mapping[int, Sequence[OpenRun]]) -> int:
+def _merged_bytes(
+    runs: Mapping[int, Sequence[OpenRun]], opened: Mapping[int, Sequence[OpenRun]]
+) -> int:
     """Of runs that were made of several."""
-    return sum(run.size_bytes for key_id, (run, _) in runs.items() if len(opened[key_id]) > 1)
+    given = {run.name for parts in opened.values() for run, _ in parts}
+    made = [run for parts in runs.values() for run, _ in parts if run.name not in given]
+    return sum(run.size_bytes for run in made)
 
 
 def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves) -> Resolved:
@@ -161,7 +172,7 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
     if table is None or table.id not in state.indexes:
         raise Conflict("the table was dropped or rewritten meanwhile; nothing was written")
     first = table.next_file_id
-    changes = [*file_changes(operation.files, table, state.snapshot, lsn)]
+    changes = [*file_changes(operation, table, state.snapshot, lsn)]
     _refuse_late(operation, table)
     gone = moves.now(table.id, operation.checked_lsn, operation.gone)
     gone = _joined([gone, _replaced_since(operation, table, state)])
@@ -173,10 +184,14 @@ def load_files(operation: LoadFiles, state: WriterState, lsn: int, moves: Moves)
     if len(operation.left_out):
         own = operation.left_out + np.uint64(first << ROW_BITS)
         changes.append(c.AddBitmaps(bitmaps=bitmaps_at(own)))
-    runs = {key_id: (placed(run, lsn, first),) for key_id, run in operation.runs.items()}
+    runs = {
+        key_id: tuple(placed(run, lsn, first) for run in found)
+        for key_id, found in operation.runs.items()
+    }
     if runs:
-        refuse_collected((run[0][0].name for run in runs.values()), state.snapshot)
-        changes.append(c.AddIndexRuns(runs=tuple(run[0][0] for run in runs.values())))
+        added = tuple(run for found in runs.values() for run, _ in found)
+        refuse_collected((run.name for run in added), state.snapshot)
+        changes.append(c.AddIndexRuns(runs=added))
     index = state.indexes[table.id].exchanged(
         runs, added=range(first, first + len(operation.files))
     )
@@ -196,7 +211,7 @@ def _refuse_late(operation: LoadFiles, table: TableState) -> None:
     primary = table.primary_key
     if primary is None or primary.id not in operation.runs or primary.id not in operation.late:
         return
-    if (operation.runs[primary.id][1].find(operation.late[primary.id]) != MISSING).any():
+    if _is_in(operation.late[primary.id], operation.runs[primary.id]).any():
         raise Conflict(
             f"could not serialize access: keys of table {table.name} were written by others after "
             f"LSN {operation.read_lsn}; read again and retry"
@@ -244,8 +259,23 @@ def _own_written(operation: LoadFiles, key: Key) -> Keys | None:
     if key.id not in operation.runs or key.id not in operation.written:
         return None
     written = operation.written[key.id]
-    own = operation.runs[key.id][1].find(written)
-    return written.take(np.flatnonzero(own != MISSING)) if (own != MISSING).any() else None
+    own = np.flatnonzero(_is_in(written, operation.runs[key.id]))
+    return written.take(own) if len(own) else None
+
+
+def _is_in(keys: Keys, runs: Sequence[OpenRun]) -> Mask:
+    """Per key, whether one of the runs has it."""
+    found = np.zeros(len(keys), np.bool_)
+    for _, run in runs:
+        found |= run.find(keys) != MISSING
+    return found
+
+
+def _by_partition(runs: Iterable[OpenRun]) -> dict[int, list[OpenRun]]:
+    found: dict[int, list[OpenRun]] = {}
+    for run in runs:
+        found.setdefault(run[0].partition, []).append(run)
+    return found
 
 
 def _look_up(
@@ -258,18 +288,25 @@ def _look_up(
     found = _Found()
     for key in table.keys:  # the primary key first: it decides what goes
         runs = [run for _, run in opened.get(key.id, ())]
-        if runs and (twice := find_duplicate(runs)) is not None:
-            raise _Taken(key, twice.second_location, "is given twice")
+        _refuse_twice(key, opened.get(key.id, ()))
         if not table.stored_row_count:
             if operation.mode is WriteMode.UPDATE and key.primary:
                 found.left_out += [run.moved(run.entries.rows[:, -1].copy()) for run in runs]
             continue
         before = _Found([_joined(found.gone)], [_joined(found.left_out)])
-        for run in runs:
+        for row, run in opened.get(key.id, ()):
             for keys, new in _slices(run):
-                old = state.indexes[table.id].find(key.id, keys, table)
+                divided = None if table.partitioning is None else np.full(len(keys), row.partition)
+                old = state.indexes[table.id].find(key.id, keys, table, divided)
                 _decide(operation.mode, key, (old, new), before, found)
     return found
+
+
+def _refuse_twice(key: Key, opened: Iterable[OpenRun]) -> None:
+    """Raises _Taken if two rows of the files have the same key; then they are of one partition."""
+    for runs in _by_partition(opened).values():
+        if (twice := find_duplicate([run for _, run in runs])) is not None:
+            raise _Taken(key, twice.second_location, "is given twice")
 
 
 def _decide(

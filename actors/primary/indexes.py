@@ -40,14 +40,15 @@ from storage.primary_key import (
 )
 from storage.schema import Key
 from storage.snapshot.changes import IndexRun
+from storage.snapshot.files import FileSet
 from storage.snapshot.model import Delta, TableState
 
 __all__ = ["Exchanged", "Indexes"]
 
 FETCHES_MAX = 8
 
-# by key id: names of runs that go, and the one in their place, if there are files
-Exchanged = dict[int, tuple[tuple[str, ...], OpenRun | None]]
+# by key and partition: names of runs that go, and the one in their place, if there are files
+Exchanged = dict[tuple[int, int], tuple[tuple[str, ...], OpenRun | None]]
 
 
 class Indexes:
@@ -86,13 +87,15 @@ class Indexes:
         return found
 
     async def merged(self, key_id: int, runs: Sequence[PlacedRun], rows: LiveRows) -> OpenRun:
-        """One run, uploaded and opened, with what several have of the rows that are there."""
+        """One run, uploaded and opened, with what several of one partition have of the rows that
+        are there."""
         path = self._path()
         written = await asyncio.to_thread(merge_runs, [placed.run for placed in runs], path, rows)
-        return await self.published(path, written, key_id, runs[0].generation)
+        first = runs[0]
+        return await self.published(path, written, key_id, first.generation, first.partition)
 
     async def published(
-        self, path: Path, written: WrittenRun, key_id: int, generation: int
+        self, path: Path, written: WrittenRun, key_id: int, generation: int, partition: int
     ) -> OpenRun:
         """A run that was written to `path` as an object, opened; the file goes."""
         run = IndexRun(
@@ -102,6 +105,7 @@ class Indexes:
             key_count=written.key_count,
             generation=generation,
             key_id=key_id,
+            partition=partition,
         )
         await self._store.put_file(run.name, path)
         return run, await asyncio.to_thread(_opened, path, run)
@@ -130,23 +134,33 @@ class Indexes:
     async def _rebuild(self, table: TableState) -> dict[int, list[OpenRun]]:
         """Runs of every key, from the table's files."""
         exchanged = self.rebuilt[table.id] = await self.made_anew(table)
-        return {key_id: [run] if run else [] for key_id, (_, run) in exchanged.items()}
+        runs: dict[int, list[OpenRun]] = {}
+        for (key_id, _), (_, run) in exchanged.items():
+            runs.setdefault(key_id, []).extend([run] if run else [])
+        return runs
 
     async def made_anew(self, table: TableState) -> Exchanged:
-        """One run for each key, from the table's files, uploaded and opened; and what it replaces.
+        """One run for each key and partition, from the table's files, uploaded and opened; and what
+        it replaces.
 
         Raises CorruptData, ObjectMissing: a file does not decode, or is not there; names it.
         """
         exchanged: Exchanged = {}
+        by_partition = table.files.by_partition()
         for key in table.keys:
-            gone = tuple(r.name for r in table.index_runs if r.key_id == key.id)
-            exchanged[key.id] = (gone, await self._rebuilt(table, key))
+            runs = [run for run in table.index_runs if run.key_id == key.id]
+            for number in sorted({run.partition for run in runs} | by_partition.keys()):
+                gone = tuple(run.name for run in runs if run.partition == number)
+                files = by_partition.get(number, FileSet.empty())
+                exchanged[key.id, number] = (gone, await self._rebuilt(table, key, files, number))
         return exchanged
 
-    async def _rebuilt(self, table: TableState, key: Key) -> OpenRun | None:
+    async def _rebuilt(
+        self, table: TableState, key: Key, of: FileSet, partition: int
+    ) -> OpenRun | None:
         parts = []
         wanted = ["file_id", "name", "lsn_added"]
-        files = table.files.table.select(wanted).to_pylist()
+        files = of.table.select(wanted).to_pylist()
         columns = table.key_columns(key)
         for file in files:
             data, part = self._path(), self._path()
@@ -159,7 +173,7 @@ class Indexes:
         rows = LiveRows(LiveIds.of(f["file_id"] for f in files), table.bitmaps)
         written = await asyncio.to_thread(run_of_files, parts, path, rows)
         generation = max(file["lsn_added"] for file in files)
-        return await self.published(path, written, key.id, generation)
+        return await self.published(path, written, key.id, generation, partition)
 
 
 def _opened(path: Path, run: IndexRun) -> Run:

@@ -8,6 +8,7 @@ task has put it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 
 import msgspec
 import numpy as np
@@ -47,18 +48,21 @@ def exchange_rows(operation: ExchangeRows, state: WriterState, lsn: int) -> Reso
     if rows:
         added = FileSet.of(rows, table.columns, first_id=first, lsn=lsn)
         changes.append(c.AddFiles(first_file_id=first, file_count=len(rows), files=added.encode()))
-    if bitmaps := _carried_over(rewritten, table, first):
-        changes.append(c.AddBitmaps(bitmaps=bitmaps))
+    lost = _lost(rewritten, table, first)
+    if lost:
+        changes.append(c.RemoveFiles(file_ids=lost))
+    if bitmaps := [b for b in _carried_over(rewritten, table, first) if b.file_id not in lost]:
+        changes.append(c.AddBitmaps(bitmaps=tuple(bitmaps)))
     index = state.indexes.get(table.id)
     opened = {
-        key_id: tuple(placed(run, operation.read_lsn, first) for run in runs)
+        key_id: tuple(placed(run, operation.read_lsn, first) for run in _kept(runs, table))
         for key_id, runs in operation.runs.items()
     }
     if runs := tuple(run for found in opened.values() for run, _ in found):
         refuse_collected((run.name for run in runs), state.snapshot)
         changes.append(c.AddIndexRuns(runs=runs))
     if index is not None:
-        new = range(first, first + len(rows))
+        new = [number for number in range(first, first + len(rows)) if number not in lost]
         index = index.exchanged(opened, added=new, removed=rewritten.gone)
     return Resolved(
         kind=operation.kind,
@@ -92,6 +96,24 @@ def exchange_runs(operation: ExchangeRuns, state: WriterState, lsn: int) -> Reso
         if index is None
         else {table.id: index.exchanged({operation.key_id: made}, gone=replaced)},
     )
+
+
+def _lost(rewritten: Rewritten, table: TableState, first: int) -> tuple[int, ...]:
+    """The new files whose partition was dropped while they were written: nothing is live in them,
+    and they leave as they come."""
+    if table.partitioning is None:
+        return ()
+    known = {part.id for part in table.partitioning.parts}
+    partitions = [int(file.row.partition or 0) for file in rewritten.files]
+    return tuple(first + i for i, number in enumerate(partitions) if number not in known)
+
+
+def _kept(runs: Iterable[OpenRun], table: TableState) -> Iterator[OpenRun]:
+    """The runs of partitions that are there."""
+    for run in runs:
+        number = run[0].partition
+        if table.partitioning is None or table.partitioning.by_id(number) is not None:
+            yield run
 
 
 def _carried_over(rewritten: Rewritten, table: TableState, first: int) -> tuple[c.Bitmap, ...]:

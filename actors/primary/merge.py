@@ -21,6 +21,8 @@ from actors.primary.resolved import DeltaKeys
 from actors.primary.state import WriterState
 from storage.delta import decode_rows, encode_rows
 from storage.key_rows import RowKeys, indexed, joined
+from storage.partitions.routing import PartitionIds
+from storage.partitions.rows import counts_of, per_row
 from storage.primary_key import TableIndex
 from storage.snapshot import changes as c
 from storage.snapshot.changes import TableChange
@@ -124,16 +126,32 @@ def _parts(deltas: Sequence[c.AddRows], dead: Mapping[int, BitMap]) -> list[_Par
 
 def _delta(part: _Part, delta_id: int, table: TableState) -> c.AddRows:
     (first, dead), *others = part.pieces
+    partitions = first.partitions
     if not others and not dead:
         rows = first.rows
     else:
-        rows = encode_rows(pa.concat_tables([_living(x, gone, table) for x, gone in part.pieces]))
+        found = pa.concat_tables([_living(x, gone, table) for x, gone in part.pieces])
+        if partitions:
+            partitions = counts_of(np.sort(_partitions(part)))
+            found = found.take(pa.array(_order(part)))
+        rows = encode_rows(found)
     return c.AddRows(
         delta_id=delta_id,
         schema_version=part.schema_version,
         row_count=part.row_count,
         rows=rows,
+        partitions=partitions,
     )
+
+
+def _partitions(part: _Part) -> PartitionIds:
+    """Of each row of a part, of a table that has partitions."""
+    return np.concatenate([per_row(x.partitions)[_mask(x, dead)] for x, dead in part.pieces])
+
+
+def _order(part: _Part) -> PartitionIds:
+    """The rows of a part in the order of their partitions, by where they are in the pieces."""
+    return np.argsort(_partitions(part), kind="stable")
 
 
 def _living(delta: c.AddRows, dead: BitMap, table: TableState) -> pa.Table:
@@ -154,4 +172,8 @@ def _keys(part: _Part, table_id: int, keys: DeltaKeys) -> dict[int, RowKeys]:
         for delta, dead in part.pieces
     ]
     counts = [delta.row_count - len(dead) for delta, dead in part.pieces]
-    return {k: joined([piece[k] for piece in pieces], counts) for k in pieces[0]}
+    keys_of_all = {k: joined([piece[k] for piece in pieces], counts) for k in pieces[0]}
+    if not part.pieces[0][0].partitions:
+        return keys_of_all
+    order = _order(part)
+    return {k: found.taken(order) for k, found in keys_of_all.items()}

@@ -36,6 +36,7 @@ from actors.primary.delta_names import first_made, table_of
 from actors.primary.indexes import Indexes
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from actors.primary.maintainer import Maintainer
+from actors.primary.partition_exchange import PartitionExchange
 from actors.primary.publishable import names_of, refuse_collected
 from actors.primary.repair import IndexRepair
 from actors.primary.resolve import resolve_in
@@ -406,6 +407,11 @@ class Primary:
     def _repair(self) -> IndexRepair:
         return IndexRepair(self._sequencer, self._indexes, self._maintainer)
 
+    @functools.cached_property
+    def exchange(self) -> PartitionExchange:
+        """What EXCHANGE PARTITION needs."""
+        return PartitionExchange(self._sequencer, self._indexes, self._maintainer)
+
     async def repair_index(self, table_id: int | None = None) -> int:
         """Make the runs of a table's indexes anew from its files, or of all tables'.
 
@@ -436,10 +442,7 @@ class Primary:
             **self._checkpoints.status(),
             "delta_rows": sum(d.row_count for t in self.snapshot.tables.values() for d in t.deltas),
             **self._maintainer.rewriter.status(),
-            "flushes": self.maintenance.counts.get("flush", 0),
-            "compactions": self.maintenance.counts.get("compact", 0),
-            "flushed_bytes": self.maintenance.written_bytes.get("flush", 0),
-            "compacted_bytes": self.maintenance.written_bytes.get("compact", 0),
+            **self.maintenance.status(),
             **self.traffic.status(self.snapshot),
             **self.collector.status(),
             "open_transactions": len(self.transactions),

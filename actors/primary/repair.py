@@ -5,7 +5,7 @@ wrong although its checksums are right.
 2. Its index is opened. If a run was lost, opening has made all of them anew (`indexes.py`), and
    they only need to be published.
 3. Else the key columns of all files of the newest durable version are read, and their rows that are
-   live become one run for each key.
+   live become one run for each key and partition.
 4. A commit exchanges the runs. What loads and flushes have added since has runs of its own, which
    stay; what was deleted since, bitmaps say.
 
@@ -69,13 +69,13 @@ class IndexRepair:
             exchanged = await self._made_anew(self._sequencer.snapshot.tables.get(table_id))
         operations = tuple(
             ExchangeRuns(table_id=table_id, key_id=key_id, gone=gone, made=made)
-            for key_id, (gone, made) in exchanged.items()
+            for (key_id, _), (gone, made) in exchanged.items()
             if gone or made is not None
         )
         if operations:
             await self._sequencer.submit(Transaction(operations=operations))
         self._indexes.rebuilt.pop(table_id, None)
-        return len(operations)
+        return len({operation.key_id for operation in operations})
 
     async def _open(self, table_id: int) -> bool:
         """Whether there is such a table, with keys; then its index is open."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from actors.operations import (
+    AddPartitions,
     AdvanceSequence,
     AlterWarehouse,
     AppendFiles,
@@ -17,10 +18,12 @@ from actors.operations import (
     Collect,
     CommentOnTable,
     DeleteRows,
+    DropPartitions,
     DropSchema,
     DropTable,
     DropType,
     DropWarehouse,
+    ExchangePartition,
     ExchangeRows,
     ExchangeRuns,
     LoadFiles,
@@ -37,8 +40,10 @@ from actors.primary import namespaces, rows, sequences, tables, warehouses
 from actors.primary.bulk import load_files
 from actors.primary.collection import change_setting, collect
 from actors.primary.delete_rows import delete_rows
+from actors.primary.exchange import exchange_partition
 from actors.primary.maintenance import exchange_rows, exchange_runs
 from actors.primary.moves import Moves
+from actors.primary.partitions import add_partitions, drop_partitions
 from actors.primary.resolved import Resolved
 from actors.primary.state import WriterState
 from actors.primary.truncate import truncate_table
@@ -61,6 +66,12 @@ def resolve_in(operation: Operation, state: WriterState, lsn: int, moves: Moves)
             return delete_rows(operation, state.snapshot, moves)
         case LoadFiles():
             return load_files(operation, state, lsn, moves)
+        case AddPartitions():
+            return add_partitions(operation, state, lsn)
+        case DropPartitions():
+            return drop_partitions(operation, state, lsn)
+        case ExchangePartition():
+            return exchange_partition(operation, state, lsn)
         case TruncateTable():
             return truncate_table(operation, state, lsn)
         case ExchangeRows():

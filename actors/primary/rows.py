@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
-from actors.operations import AppendFiles, AppendRows
+from actors.operations import AppendFiles, AppendRows, LoadFiles
 from actors.primary.publishable import refuse_collected
 from actors.primary.resolved import Resolved
 from storage.errors import Conflict, InvalidRequest
 from storage.names import DATA_PREFIX
+from storage.partitions.rows import refuse_stale
 from storage.snapshot import changes as c
-from storage.snapshot.files import FileRow, FileSet
+from storage.snapshot.files import FileSet
 from storage.snapshot.model import Snapshot, TableState
 
 __all__ = ["append_files", "append_rows", "file_changes", "first_rows"]
@@ -26,11 +26,14 @@ def append_rows(operation: AppendRows, snapshot: Snapshot, lsn: int) -> Resolved
             f"table {table.name} has schema version {table.schema.version}, the rows have "
             f"{operation.schema_version}; read the table again and retry"
         )
+    divided = [number for number, _ in operation.partitions]
+    refuse_stale(divided, operation.partitioning, table.partitioning, table.name)
     change = c.AddRows(
         delta_id=table.next_file_id,
         schema_version=operation.schema_version,
         row_count=operation.row_count,
         rows=operation.rows,
+        partitions=operation.partitions,
     )
     return Resolved(
         kind="append",
@@ -44,7 +47,7 @@ def append_files(operation: AppendFiles, snapshot: Snapshot, lsn: int) -> Resolv
     """See `resolve`. For tables without keys."""
     table = _table(snapshot, operation.table_id)
     _refuse_keys(table)
-    changes = file_changes(operation.files, table, snapshot, lsn)
+    changes = file_changes(operation, table, snapshot, lsn)
     return Resolved(
         kind="append",
         table_id=table.id,
@@ -54,15 +57,18 @@ def append_files(operation: AppendFiles, snapshot: Snapshot, lsn: int) -> Resolv
 
 
 def file_changes(
-    rows: Sequence[FileRow], table: TableState, snapshot: Snapshot, lsn: int
+    operation: AppendFiles | LoadFiles, table: TableState, snapshot: Snapshot, lsn: int
 ) -> tuple[c.TableChange, ...]:
     """The record that adds micropartitions to a table.
 
     Raises:
-        Conflict: they are of another schema version, or about to be collected.
+        Conflict: they are of another schema version or other partitions, or about to be collected.
         InvalidRequest: they are none, or there already.
     """
+    rows = operation.files
     names = [row.name for row in rows]
+    divided = [int(row.partition or 0) for row in rows]
+    refuse_stale(divided, operation.partitioning, table.partitioning, table.name)
     for row in rows:
         if not row.name.startswith(DATA_PREFIX):
             raise InvalidRequest(f"{row.name} is not an object under {DATA_PREFIX}")

@@ -299,10 +299,10 @@ class Sequencer:
     def _unopened(self, transaction: Transaction) -> TableState | None:
         """A table with keys that the transaction writes to and whose index is not open."""
         for operation in transaction.operations:
-            table_id = getattr(operation, "table_id", None)
-            table = self._working.snapshot.tables.get(table_id) if table_id else None
-            if table is not None and table.keys and table.id not in self._working.indexes:
-                return table
+            for name in ("table_id", "other_id"):
+                table = self._working.snapshot.tables.get(getattr(operation, name, 0))
+                if table is not None and table.keys and table.id not in self._working.indexes:
+                    return table
         return None
 
     def _known(self, token: IngestToken) -> Receipt | None:

@@ -19,6 +19,7 @@ from actors.operations import (
     SetTableOptions,
 )
 from actors.primary.keys import keys_of_table, primary_columns
+from actors.primary.partitions import new_partitioning
 from actors.primary.resolved import Resolved, known_schema, known_table
 from actors.primary.rows import first_rows
 from storage.errors import InvalidRequest, UnknownObject
@@ -71,6 +72,7 @@ def create_table(operation: NewTable, snapshot: Snapshot, lsn: int) -> Resolved:
     _check_checks(operation)
     sequences = _sequences(operation, snapshot, schema_id)
     schema = first_schema(operation, sequences)
+    keys = keys_of_table(operation, schema)
     comments = {
         number: column.comment
         for number, column in enumerate(operation.columns, 1)
@@ -84,7 +86,8 @@ def create_table(operation: NewTable, snapshot: Snapshot, lsn: int) -> Resolved:
         cluster_by=cluster_by(operation, schema),
         options=_checked_options(operation.name, operation.options),
         checks=operation.checks,
-        keys=keys_of_table(operation, schema),
+        keys=keys,
+        partitioning=new_partitioning(operation, schema, keys),
         comment=operation.comment,
         column_comments=comments,
     )

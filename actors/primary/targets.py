@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from actors.messages import TableInfo
 from actors.operations import NewTable
+from actors.primary.partitions import new_partitioning
 from actors.primary.tables import cluster_by, first_schema
 from storage.names import data_prefix, index_prefix
 from storage.snapshot.model import Snapshot, TableState
@@ -39,6 +40,7 @@ class Targets:
             options=table.options,
             checks=table.checks,
             keys=table.keys,
+            partitioning=table.partitioning,
         )
         return TableInfo(table_id=table.id, target=target)
 
@@ -51,5 +53,6 @@ class Targets:
             name_prefix=self._prefix(data_prefix),
             cluster_by=cluster_by(operation, schema),
             options=operation.options,
+            partitioning=new_partitioning(operation, schema, ()),
         )
         return TableInfo(table_id=0, target=target)

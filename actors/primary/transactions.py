@@ -46,6 +46,7 @@ from storage.clock import Clock
 from storage.errors import Conflict, InvalidRequest, NotYet, Unavailable, UnknownObject
 from storage.ids import Ids
 from storage.micropartition.inputs import Chosen
+from storage.partitions.routing import partition_columns, partitions_of
 from storage.primary_key import TableIndex, keys_of
 from storage.snapshot.model import PRIVATE_LSN, IngestToken, Receipt, Snapshot, TableState
 
@@ -268,7 +269,13 @@ class OpenTransaction:
 def files_with(index: TableIndex, table: TableState, chosen: Chosen) -> Collection[int]:
     """The files in which the index knows rows with these primary keys, there or not any more."""
     assert table.primary_key is not None
-    return index.files_with(table.primary_key.id, keys_of(chosen.keys, chosen.key))
+    partitions = None
+    if table.partitioning is not None:
+        columns = partition_columns(table.partitioning, table.schema)
+        found = partitions_of(table.partitioning, chosen.keys, columns)
+        partitions = frozenset(found.tolist())
+    keys = keys_of(chosen.keys, chosen.key)
+    return index.files_with(table.primary_key.id, keys, partitions)
 
 
 class Transactions:

@@ -141,11 +141,11 @@ class Upkeep:
     async def _publish_rebuilt(self, table: TableState) -> None:
         """Runs that were made anew when the index was opened take the place of the lost ones."""
         left = self._indexes.rebuilt.get(table.id, {})
-        for key_id, (gone, made) in list(left.items()):
+        for (key_id, partition), (gone, made) in list(left.items()):
             operation = ExchangeRuns(table_id=table.id, key_id=key_id, gone=gone, made=made)
             with contextlib.suppress(Conflict):  # it was truncated, repaired, or this is done
                 await self._sequencer.submit(Transaction(operations=(operation,)))
-            left.pop(key_id, None)
+            left.pop((key_id, partition), None)
         self._indexes.rebuilt.pop(table.id, None)
 
 

@@ -24,6 +24,7 @@ from actors.primary.state import WriterState
 from storage.delta import decode_rows, encode_rows
 from storage.errors import Conflict, InternalError, InvalidRequest
 from storage.key_rows import RowKeys, decode_row_keys, indexed, key_text
+from storage.partitions.rows import PartitionCounts, counts_of, per_row, refuse_stale
 from storage.primary_key import MISSING, TableIndex
 from storage.schema import Key
 from storage.snapshot import changes as c
@@ -64,6 +65,8 @@ class _Work:
             for key in table.keys
             if key.id in operation.keys
         }
+        divided = table.partitioning is not None
+        self._partitions = per_row(operation.partitions) if divided else None
 
     def matched(self) -> tuple[Mask, Locations]:
         """Which rows are written, and where the rows are that they replace or delete."""
@@ -74,7 +77,7 @@ class _Work:
             if operation.mode not in (WriteMode.INSERT, WriteMode.IGNORE):
                 raise InternalError(f"{operation.mode} of a table without a primary key")
             return self._free_rows(everything), nothing
-        found = self._index.find(primary.id, self._keys[primary.id].keys, self._table)
+        found = self._found(primary)
         there = found != MISSING
         match operation.mode:
             case WriteMode.INSERT:
@@ -109,7 +112,7 @@ class _Work:
         if operation.mode is WriteMode.DELETE or not count:
             written = {k: v.kept(keep) for k, v in self._keys.items()}
             return self._made(count, changes, self._index, written, None)
-        rows, keys = self._rows(keep)
+        rows, keys, partitions = self._rows(keep)
         delta_id = table.next_file_id
         changes.append(
             c.AddRows(
@@ -117,6 +120,7 @@ class _Work:
                 schema_version=operation.schema_version,
                 row_count=count,
                 rows=rows,
+                partitions=partitions,
             )
         )
         return self._made(
@@ -143,13 +147,21 @@ class _Work:
             written={table.id: written} if count else {},
         )
 
-    def _rows(self, keep: Mask) -> tuple[bytes, dict[int, RowKeys]]:
-        """The rows that are written, encoded, and their keys."""
+    def _rows(self, keep: Mask) -> tuple[bytes, dict[int, RowKeys], PartitionCounts]:
+        """The rows that are written, encoded, their keys and their partitions."""
         assert self._operation.rows is not None
         if keep.all():
-            return self._operation.rows, self._keys
+            return self._operation.rows, self._keys, self._operation.partitions
         rows = self._decoded().filter(pa.array(keep))
-        return encode_rows(rows), {k: v.kept(keep) for k, v in self._keys.items()}
+        partitions = () if self._partitions is None else counts_of(self._partitions[keep])
+        keys = {k: v.kept(keep) for k, v in self._keys.items()}
+        return encode_rows(rows), keys, partitions
+
+    def _found(self, key: Key) -> Locations:
+        """Where the rows are that have a key of the operation's rows."""
+        own = self._keys[key.id]
+        partitions = None if self._partitions is None else self._partitions[own.positions()]
+        return self._index.find(key.id, own.keys, self._table, partitions)
 
     def _free_rows(self, keep: Mask) -> Mask:
         """Of a mode that leaves rows out: those of which no key is taken."""
@@ -162,7 +174,7 @@ class _Work:
     def _taken(self, key: Key, gone: Locations) -> Mask:
         """Per row of the operation: does a live row have its key, other than those that go?"""
         own = self._keys[key.id]
-        found = self._index.find(key.id, own.keys, self._table)
+        found = self._found(key)
         alive = found != MISSING
         if len(gone):
             alive &= ~np.isin(found, gone)
@@ -201,6 +213,8 @@ def _table(operation: WriteRows, state: WriterState) -> TableState:
             f"table {table.name} has schema version {table.schema.version}, the rows have "
             f"{operation.schema_version}; read the table again and retry"
         )
+    divided = [number for number, _ in operation.partitions]
+    refuse_stale(divided, operation.partitioning, table.partitioning, table.name)
     wanted = {k.id for k in table.keys if k.primary or operation.mode is not WriteMode.DELETE}
     if missing := wanted - operation.keys.keys():
         names = [key.name for key in table.keys if key.id in missing]

@@ -37,7 +37,7 @@ from storage.schema import (
     type_name,
 )
 
-__all__ = ["check_key_types", "is_exact", "keys_of"]
+__all__ = ["check_key_types", "integers", "is_carried", "is_exact", "keys_of"]
 
 Block = npt.NDArray[np.uint8]  # shape (rows, bytes of each)
 
@@ -68,7 +68,7 @@ def check_key_types(columns: tuple[Column, ...]) -> None:
 
 def is_exact(columns: tuple[Column, ...]) -> bool:
     """True if keys of these columns are exact, False if they are hashed."""
-    return len(columns) == 1 and _is_carried(columns[0].type)
+    return len(columns) == 1 and is_carried(columns[0].type)
 
 
 def keys_of(rows: pa.Table, columns: tuple[Column, ...]) -> Keys:
@@ -84,7 +84,7 @@ def keys_of(rows: pa.Table, columns: tuple[Column, ...]) -> Keys:
     check_key_types(columns)
     arrays = [_array(rows, column) for column in columns]
     if is_exact(columns):
-        return Keys(mixed(_integers(arrays[0], columns[0].type)))
+        return Keys(mixed(integers(arrays[0], columns[0].type)))
     return _hashed(_canonical(arrays, columns))
 
 
@@ -99,7 +99,7 @@ def _array(rows: pa.Table, column: Column) -> pa.Array:
     return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
 
 
-def _is_carried(sql_type: SqlType) -> bool:
+def is_carried(sql_type: SqlType) -> bool:
     """True if a 64-bit integer carries the type's values."""
     match sql_type:
         case ScalarType(kind):
@@ -108,8 +108,8 @@ def _is_carried(sql_type: SqlType) -> bool:
             return scale_of(sql_type) is not None
 
 
-def _integers(array: pa.Array, sql_type: SqlType) -> npt.NDArray[np.int64]:
-    """Values of a carried type: scaled, or counted in days or microseconds."""
+def integers(array: pa.Array, sql_type: SqlType) -> npt.NDArray[np.int64]:
+    """Values of a carried type, none of them NULL: scaled, or counted in days or microseconds."""
     if scale_of(sql_type) is not None:
         carried = scaled(array)
     elif sql_type == ScalarType(Kind.DATE):
@@ -118,8 +118,8 @@ def _integers(array: pa.Array, sql_type: SqlType) -> npt.NDArray[np.int64]:
         carried = array.cast(pa.int64())
     else:
         carried = array.view(pa.int64())
-    integers: npt.NDArray[np.int64] = carried.to_numpy(zero_copy_only=False)
-    return integers
+    found: npt.NDArray[np.int64] = carried.to_numpy(zero_copy_only=False)
+    return found
 
 
 def _hashed(canonical: pa.Array) -> Keys:
@@ -158,8 +158,8 @@ def _fixed(blocks: list[Block]) -> pa.Array:
 def _parts(array: pa.Array, sql_type: SqlType) -> list[Block | pa.Array]:
     """The canonical bytes of a column: blocks, and arrays of large_binary, to be put in a row."""
     match sql_type:
-        case _ if _is_carried(sql_type):
-            return [_bytes_of(_integers(array, sql_type).astype("<i8"))]
+        case _ if is_carried(sql_type):
+            return [_bytes_of(integers(array, sql_type).astype("<i8"))]
         case ScalarType(Kind.BOOLEAN):
             return [_bytes_of(array.cast(pa.uint8()).to_numpy())]
         case ScalarType(Kind.REAL | Kind.DOUBLE):

@@ -6,6 +6,9 @@ location whose row is not there any more (`LiveRows`) is as if absent, and the n
 a key has at most one row that is there, the order decides how soon it is found, not which it is:
 runs may be added late and merged in any way.
 
+Of a partitioned table each run has keys of one partition, and a key is looked up in the runs of its
+own, where that is known. What is in memory is of all of them.
+
 An index is a value: changes make a new one and leave the old one as it is, for a transaction that
 fails or a thread that still searches it. Runs are shared, and closed when no index has them.
 """
@@ -13,7 +16,7 @@ fails or a thread that still searches it. Runs are shared, and closed when no in
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +29,7 @@ from storage.primary_key.memory import Memory
 from storage.primary_key.pages import MappedPages
 from storage.primary_key.plan import plan_merges
 from storage.primary_key.run import Run
-from storage.primary_key.words import Words
+from storage.primary_key.words import Positions, Words
 
 __all__ = ["KeyIndex", "PlacedRun"]
 
@@ -35,10 +38,14 @@ CONFLICT_ENTRIES = 1 << 18
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PlacedRun:
-    """A run with its `generation`: the LSN as of which it says where keys are."""
+    """A run with its `generation`: the LSN as of which it says where keys are.
+
+    `partition`: that all its rows are in; 0: the table has none.
+    """
 
     run: Run
     generation: int
+    partition: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -57,12 +64,55 @@ class KeyIndex:
     runs: tuple[PlacedRun, ...] = ()
     pages: MappedPages | None = None
 
-    def find(self, keys: Keys, rows: LiveRows) -> Words:
-        """The locations of keys, MISSING where no row is there; shape (len(keys),)."""
+    def find(self, keys: Keys, rows: LiveRows, partitions: Positions | None = None) -> Words:
+        """The locations of keys, MISSING where no row is there; shape (len(keys),).
+
+        Args: partitions: of each key; None: any.
+        """
         self._check(keys)
         result = np.full(len(keys), MISSING)
-        left = np.arange(len(keys))
-        parts: tuple[Entries | Run, ...] = (*self.memory.parts, *(p.run for p in self.runs))
+        left = self._search(self.memory.parts, np.arange(len(keys)), keys, rows, result)
+        if partitions is None:
+            self._search([p.run for p in self.runs], left, keys, rows, result)
+            return result
+        self._search_partitions(left, keys, partitions, rows, result)
+        return result
+
+    def _search_partitions(
+        self, left: Positions, keys: Keys, partitions: Positions, rows: LiveRows, result: Words
+    ) -> None:
+        """The same in the runs of each key's partition: the newest of all of them, then the next of
+        all. Whether rows are there is asked once a round: there may be many partitions."""
+        runs = self._by_partition()
+        depth = 0
+        while len(left):
+            found = np.full(len(left), MISSING)
+            order = np.argsort(partitions[left], kind="stable")
+            numbers, starts = np.unique(partitions[left[order]], return_index=True)
+            searched = False
+            for number, at in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+                own = runs.get(number, ())
+                if depth < len(own):
+                    found[at] = self._located(own[depth].run, keys.take(left[at]))
+                    searched = True
+            if not searched:
+                return
+            hit = np.flatnonzero(found != MISSING)
+            hit = hit[rows.contains(found[hit])]
+            result[left[hit]] = found[hit]
+            left = np.delete(left, hit)
+            depth += 1
+
+    def _search(
+        self,
+        parts: Sequence[Entries | Run],
+        left: Positions,
+        keys: Keys,
+        rows: LiveRows,
+        result: Words,
+    ) -> Positions:
+        """Look up the keys at positions `left`, and put into `result` what is found. Returns the
+        positions of the others."""
         for part in parts:
             if not len(left):
                 break
@@ -71,7 +121,14 @@ class KeyIndex:
             if hit.any():
                 result[left[hit]] = found[hit]
                 left = left[~hit]
-        return result
+        return left
+
+    def _by_partition(self) -> dict[int, list[PlacedRun]]:
+        """The runs of each partition, newest first."""
+        found: dict[int, list[PlacedRun]] = {}
+        for placed in self.runs:
+            found.setdefault(placed.partition, []).append(placed)
+        return found
 
     def first_conflict(self, run: Run, rows: LiveRows) -> tuple[int, int] | None:
         """Locations of two rows with one key: of a row of a run that is to be added, which makes
@@ -116,12 +173,15 @@ class KeyIndex:
         return dataclasses.replace(self, memory=self.memory.only(live))
 
     def due_merges(self) -> tuple[tuple[PlacedRun, ...], ...]:
-        """Groups of runs to be merged, each newest first (`merge.merge`).
+        """Groups of runs to be merged, each of one partition and newest first (`merge.merge`).
 
         A merged run has the generation of the first of its group.
         """
-        due = plan_merges([len(placed.run) for placed in self.runs])
-        return tuple(self.runs[group.start : group.stop] for group in due)
+        return tuple(
+            tuple(runs[group.start : group.stop])
+            for runs in self._by_partition().values()
+            for group in plan_merges([len(placed.run) for placed in runs])
+        )
 
     def dead_runs(self, live: LiveIds) -> tuple[str, ...]:
         """Names of runs whose files are all gone."""
@@ -129,13 +189,17 @@ class KeyIndex:
 
     def _probe(self, part: Entries | Run, keys: Keys, rows: LiveRows) -> Words:
         """Locations that a part has for keys and whose rows are there, else MISSING."""
-        found = part.find(keys)
-        if self.pages is not None and isinstance(part, Run):
-            self.pages.probed(part, len(keys))
+        found = self._located(part, keys)
         at = np.flatnonzero(found != MISSING)
         gone = at[~rows.contains(found.take(at), part.file_ids)]
         found[gone] = MISSING
         return found
+
+    def _located(self, part: Entries | Run, keys: Keys) -> Words:
+        """Locations that a part has for keys, else MISSING."""
+        if self.pages is not None and isinstance(part, Run):
+            self.pages.probed(part, len(keys))
+        return part.find(keys)
 
     def _check(self, keys: Keys) -> None:
         if keys.exact != self.exact:

@@ -27,6 +27,7 @@ class MappedPages:
     def __init__(self, budget_bytes: int) -> None:
         self._budget_bytes = budget_bytes
         self._mapped: WeakKeyDictionary[Run, int] = WeakKeyDictionary()
+        self._at_most = 0  # of all together: runs that are closed are noticed when it matters
         self._lock = Lock()
 
     @property
@@ -46,8 +47,11 @@ class MappedPages:
                     run.mapping.madvise(mmap.MADV_RANDOM)
             before = self._mapped.get(run, 0)
             touched = before + key_count * _FAULTS_PER_KEY * fault_bytes
-            self._mapped[run] = min(len(run.mapping), touched)
-            if self.mapped_bytes > self._budget_bytes:
+            self._mapped[run] = now = min(len(run.mapping), touched)
+            self._at_most += now - before
+            if self._at_most > self._budget_bytes:
+                self._at_most = self.mapped_bytes
+            if self._at_most > self._budget_bytes:
                 self._release()
 
     def release(self) -> None:
@@ -59,3 +63,4 @@ class MappedPages:
         for run in self._mapped:
             run.release()
         self._mapped.clear()
+        self._at_most = 0

@@ -59,18 +59,27 @@ class TableIndex:
         ids = (*table.files.table["file_id"].to_pylist(), *(d.id for d in table.deltas))
         return cls(keys=keys, live=LiveIds.of(ids))
 
-    def find(self, key_id: int, keys: Keys, table: TableState) -> Words:
+    def find(
+        self, key_id: int, keys: Keys, table: TableState, partitions: Positions | None = None
+    ) -> Words:
         """Where the rows with these keys are, MISSING where no row is; shape (len(keys),).
 
-        Args: table: the state that the index is of, for its delete bitmaps.
+        Args:
+            table: the state that the index is of, for its delete bitmaps.
+            partitions: of each key; None: any.
         """
         rows = LiveRows(self.live, table.bitmaps)
-        return self.keys[key_id].find(keys, rows)
+        return self.keys[key_id].find(keys, rows, partitions)
 
-    def files_with(self, key_id: int, keys: Keys) -> set[int]:
-        """The files in which runs know rows with these keys, there or not any more."""
+    def files_with(self, key_id: int, keys: Keys, partitions: Collection[int] | None) -> set[int]:
+        """The files in which runs know rows with these keys, there or not any more.
+
+        Args: partitions: those of the keys; None: any.
+        """
         found: set[int] = set()
         for placed in self.keys[key_id].runs:
+            if partitions is not None and placed.partition not in partitions:
+                continue
             locations = placed.run.find(keys)
             found.update(np.unique(file_ids_of(locations[locations != MISSING])).tolist())
         return found
@@ -120,4 +129,7 @@ class TableIndex:
 
 
 def _placed(runs: Iterable[OpenRun]) -> list[PlacedRun]:
-    return [PlacedRun(run=file, generation=run.generation) for run, file in runs]
+    return [
+        PlacedRun(run=file, generation=run.generation, partition=run.partition)
+        for run, file in runs
+    ]

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from storage.delete_bitmap import DeleteBitmap
 from storage.delta import decode_rows
 from storage.names import log_name
-from storage.schema import TableSchema, arrow_schema, arrow_type
+from storage.partitions.rows import per_row
+from storage.primary_key.words import Mask
+from storage.schema import Column, TableSchema, arrow_schema, arrow_type
 from storage.scrub.files import CheckedRows, beyond, live_mask
 from storage.scrub.row_keys import KeyColumns, LiveKeys
+from storage.scrub.row_partitions import RowPartitions
 from storage.snapshot.model import Delta
 
 __all__ = ["check_delta"]
 
 
 def check_delta(
-    delta: Delta, schema: TableSchema, deleted: DeleteBitmap | None, keys: tuple[KeyColumns, ...]
+    delta: Delta,
+    schema: TableSchema,
+    deleted: DeleteBitmap | None,
+    keys: tuple[KeyColumns, ...],
+    partitions: RowPartitions | None = None,
 ) -> CheckedRows:
     """Args: schema: the version of its rows. Raises CorruptData: they do not decode."""
     rows = decode_rows(delta.rows, log_name(delta.lsn))
@@ -35,17 +44,36 @@ def check_delta(
     live = live_mask(rows.num_rows, deleted)
     found.live_count = int(live.sum())
     for columns in keys:
-        own = {c.name: schema.by_id(c.id) for c in columns.columns}
-        arrays = {
-            c.name: pa.nulls(rows.num_rows, arrow_type(c.type)) if old is None else rows[old.name]
-            for c in columns.columns
-            for old in (own[c.name],)
-        }
         gathered = LiveKeys(columns)
-        gathered.add(pa.table(arrays), 0, live)
+        gathered.add(_newest(rows, schema, columns.columns), 0, live)
         found.faults += gathered.faults()
         found.keys.append(gathered)
+    if partitions is not None:
+        found.faults += _partition_faults(
+            delta, _newest(rows, schema, partitions.columns), live, partitions
+        )
     return found
+
+
+def _newest(rows: pa.Table, schema: TableSchema, columns: Sequence[Column]) -> pa.Table:
+    """These columns under their newest names; NULL where the delta has none."""
+    arrays = {}
+    for column in columns:
+        old = schema.by_id(column.id)
+        missing = pa.nulls(rows.num_rows, arrow_type(column.type))
+        arrays[column.name] = missing if old is None else rows[old.name]
+    return pa.table(arrays)
+
+
+def _partition_faults(
+    delta: Delta, rows: pa.Table, live: Mask, partitions: RowPartitions
+) -> list[tuple[str, str]]:
+    """Where rows are not of the partition whose slice they are in."""
+    said = per_row(delta.partitions)
+    if len(said) != rows.num_rows:
+        return [(f"partitions of the {rows.num_rows} rows of delta {delta.id}", f"of {len(said)}")]
+    fault = partitions.fault(rows, said, live)
+    return [] if fault is None else [fault]
 
 
 def _columns(schema: pa.Schema) -> str:

@@ -4,7 +4,8 @@
 2. The footer belongs to the object: name, format, schema, decimal scales, rows, stripes, tail.
 3. Stripe by stripe, every column's statistics are computed again and must be the catalogue's; so
    are the keys of the first and the last row in the file's order.
-4. On the way the keys of the live rows are made, and what no key may have is noticed.
+4. On the way the keys of the live rows are made, and what no key may have is noticed; of a
+   partitioned table also which partition takes each live row.
 
 One stripe is in memory, and the keys of the whole file: 16 or 24 bytes for each row and key.
 """
@@ -32,6 +33,7 @@ from storage.micropartition.writer import checksum_of, metadata_of
 from storage.primary_key.words import Mask
 from storage.schema import Column, TableSchema, arrow_type
 from storage.scrub.row_keys import KeyColumns, LiveKeys
+from storage.scrub.row_partitions import RowPartitions
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import ColumnStatistics, has_bounds
 
@@ -49,12 +51,14 @@ class FileToCheck:
         schema: the version that it was written with.
         deleted: its deleted rows.
         keys: of the table.
+        partitions: of the table, if it has some.
     """
 
     row: Mapping[str, Any]
     schema: TableSchema
     deleted: DeleteBitmap | None
     keys: tuple[KeyColumns, ...]
+    partitions: RowPartitions | None = None
 
     @property
     def name(self) -> str:
@@ -108,6 +112,7 @@ def check_file(path: Path, file: FileToCheck) -> CheckedRows:
         part = live[first : first + stripe.num_rows]
         for key in found.keys:
             key.add(_logical(stripe, file.schema, key.columns.columns), first, part)
+        found.faults += _partition_faults(stripe, file, part)
         first += stripe.num_rows
     for computed in columns:
         found.faults += computed.faults(file.row)
@@ -115,6 +120,16 @@ def check_file(path: Path, file: FileToCheck) -> CheckedRows:
     for key in found.keys:
         found.faults += key.faults()
     return found
+
+
+def _partition_faults(stripe: pa.Table, file: FileToCheck, live: Mask) -> Iterator[tuple[str, str]]:
+    """Live rows of a stripe that are of another partition than the file."""
+    if file.partitions is None:
+        return
+    rows = _logical(stripe, file.schema, file.partitions.columns)
+    said = np.full(stripe.num_rows, int(file.row["partition"] or 0))
+    if (fault := file.partitions.fault(rows, said, live)) is not None:
+        yield fault
 
 
 def live_mask(count: int, deleted: DeleteBitmap | None) -> Mask:

@@ -29,9 +29,11 @@ from storage.scrub.key_words import KeyWords
 from storage.scrub.keys import KeyToCheck, check_part, faults
 from storage.scrub.places import Places
 from storage.scrub.row_keys import KeyColumns
+from storage.scrub.row_partitions import RowPartitions, foreign_entries
 from storage.scrub.runs import checked_run
 from storage.scrub.source import NOT_THERE, Source, attempted, side_by_side, windows
-from storage.snapshot.changes import IndexRun
+from storage.snapshot.changes import ClusterBy, IndexRun
+from storage.snapshot.files import FileSet
 from storage.snapshot.model import Delta, TableState
 
 __all__ = ["TableCheck"]
@@ -116,8 +118,12 @@ class TableCheck:
         if isinstance(found, str):
             self._incomplete.add(run.key_id)
             self._index_damage(run.name, f'a run of the index of key "{key.key.name}"', found)
-        else:
-            self._runs.setdefault(run.key_id, []).append(found)
+            return
+        self._runs.setdefault(run.key_id, []).append(found)
+        foreign = await asyncio.to_thread(foreign_entries, found, run.partition, self.table)
+        if foreign is not None:
+            expected = f"rows of partition {run.partition}, as the catalogue says"
+            self._index_damage(run.name, expected, foreign)
 
     def _index_damage(self, name: str, expected: str, found: str) -> None:
         self.broken_index = True
@@ -126,10 +132,14 @@ class TableCheck:
     # --- rows -------------------------------------------------------------------------------------
 
     def _levels(self) -> None:
-        """Files of level 1 do not overlap."""
-        files, order = self.table.files, self.table.sort_order
+        """Files of level 1 do not overlap others of their partition."""
+        order = self.table.sort_order
         if order is None or order.order != "lexical":
             return
+        for files in self.table.files.by_partition().values():
+            self._levels_of(files, order)
+
+    def _levels_of(self, files: FileSet, order: ClusterBy) -> None:
         found = extents(files, order)
         ones = [i for i, level in enumerate(levels(files, order).tolist()) if level == 1]
         ones.sort(key=lambda i: (found.first[i], found.last[i]))
@@ -174,6 +184,7 @@ class TableCheck:
             schema=schema,
             deleted=self.table.bitmaps.get(number),
             keys=tuple(self._keys.values()),
+            partitions=RowPartitions.of(self.table),
         )
         try:
             fault = await asyncio.to_thread(check_bytes, path, row)
@@ -194,7 +205,8 @@ class TableCheck:
             self._tell(Part.log, name, "a schema version of the table", found, REPORT)
             return
         keys, deleted = tuple(self._keys.values()), self.table.bitmaps.get(delta.id)
-        work = partial(check_delta, delta, schema, deleted, keys)
+        partitions = RowPartitions.of(self.table)
+        work = partial(check_delta, delta, schema, deleted, keys, partitions)
         await self._checked(Part.log, name, delta.id, work)
 
     async def _checked(

@@ -17,11 +17,12 @@ import msgspec
 from storage.errors import CorruptData, NewerFormat
 from storage.log.record import Group, GroupHeader
 from storage.names import begun_lsn, log_name
+from storage.partitions.scheme import partition_added, partition_dropped
 from storage.schema import Column, TableSchema
 from storage.snapshot import changes as c
 from storage.snapshot.changes import CatalogueChange, TableChange
 from storage.snapshot.files import FileSet
-from storage.snapshot.graveyard import Grave, graves_of, without
+from storage.snapshot.graveyard import Grave, graves_of, moved_files, without
 from storage.snapshot.model import Delta, Receipt, Sequence, Snapshot, TableState, UserType
 
 __all__ = ["TOKENS_PER_WRITER", "TOKEN_LIFETIME_MS", "apply", "apply_changes", "tso_ms"]
@@ -85,6 +86,7 @@ def apply_changes(
         states[table_id] = state
     if not (tables or graves):
         return snapshot
+    graves = list(without(tuple(graves), moved_files(tables, lsn)))
     graveyard = (*snapshot.graveyard, *graves) if graves else snapshot.graveyard
     return dataclasses.replace(snapshot, tables=states, graveyard=graveyard)
 
@@ -179,6 +181,7 @@ def _(change: c.CreateTable, snapshot: Snapshot) -> Snapshot:
         options=dict(table.options),
         checks=table.checks,
         keys=table.keys,
+        partitioning=table.partitioning,
         comment=table.comment,
         column_comments=dict(table.column_comments),
         next_column_id=max((x.id for x in table.schema.columns), default=0) + 1,
@@ -246,6 +249,20 @@ def _(change: c.RenameColumn, snapshot: Snapshot) -> Snapshot:
 def _(change: c.ClusterTable, snapshot: Snapshot) -> Snapshot:
     state = snapshot.tables[change.table_id]
     return _replace_table(snapshot, dataclasses.replace(state, cluster_by=change.cluster_by))
+
+
+@_catalogue.register
+def _(change: c.AddPartition, snapshot: Snapshot) -> Snapshot:
+    state = snapshot.tables[change.table_id]
+    made = partition_added(state.partitioning, change.partition)
+    return _replace_table(snapshot, dataclasses.replace(state, partitioning=made))
+
+
+@_catalogue.register
+def _(change: c.DropPartition, snapshot: Snapshot) -> Snapshot:
+    state = snapshot.tables[change.table_id]
+    kept = partition_dropped(state.partitioning, change.partition_id)
+    return _replace_table(snapshot, dataclasses.replace(state, partitioning=kept))
 
 
 @_catalogue.register
@@ -414,6 +431,7 @@ def _(change: c.AddRows, state: TableState, lsn: int) -> TableState:
         schema_version=change.schema_version,
         row_count=change.row_count,
         rows=change.rows,
+        partitions=change.partitions,
     )
     return dataclasses.replace(
         state, deltas=(*state.deltas, delta), next_file_id=change.delta_id + 1

@@ -15,6 +15,7 @@ from __future__ import annotations
 import msgspec
 
 from storage.errors import CorruptData
+from storage.partitions.scheme import Partition, Partitioning
 from storage.schema import Check, Column, EnumType, Key, StructType, TableSchema
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "AddColumn",
     "AddFiles",
     "AddIndexRuns",
+    "AddPartition",
     "AddRows",
     "AdvanceSequence",
     "AlterVirtualWarehouse",
@@ -38,6 +40,7 @@ __all__ = [
     "CreateType",
     "CreateVirtualWarehouse",
     "DropColumn",
+    "DropPartition",
     "DropSchema",
     "DropSequence",
     "DropTable",
@@ -101,6 +104,7 @@ class TableDefinition(_Value, frozen=True):
     comment: str | None = None
     column_comments: dict[int, str] = {}
     keys: tuple[Key, ...] = ()
+    partitioning: Partitioning | None = None
 
 
 class VirtualWarehouse(_Value, frozen=True):
@@ -155,6 +159,7 @@ class IndexRun(_Value, frozen=True):
         generation: the LSN as of which it says where keys are; runs of later ones shadow it.
         key_id: of the `schema.Key` that it is for.
         first_file_id: added to the file ids in the run: files get theirs when they are committed.
+        partition: that all of its rows are in; 0: the table has none.
     """
 
     name: str
@@ -164,6 +169,7 @@ class IndexRun(_Value, frozen=True):
     generation: int
     key_id: int = 1
     first_file_id: int = 0
+    partition: int = 0
 
 
 # --- catalogue records ----------------------------------------------------------------------------
@@ -220,6 +226,20 @@ class ClusterTable(_Value, frozen=True, tag="cluster_table.1"):
 
     table_id: int
     cluster_by: ClusterBy | None
+
+
+class AddPartition(_Value, frozen=True, tag="add_partition.1"):
+    """Of a table by RANGE or LIST; its rows, if it begins with some, follow as a table record."""
+
+    table_id: int
+    partition: Partition
+
+
+class DropPartition(_Value, frozen=True, tag="drop_partition.1"):
+    """What it holds is removed by table records."""
+
+    table_id: int
+    partition_id: int
 
 
 class SetTableOptions(_Value, frozen=True, tag="set_table_options.1"):
@@ -334,6 +354,8 @@ CatalogueChange = (
     | DropColumn
     | RenameColumn
     | ClusterTable
+    | AddPartition
+    | DropPartition
     | SetTableOptions
     | CommentOn
     | CreateType
@@ -359,12 +381,17 @@ CatalogueChange = (
 
 
 class AddRows(_Value, frozen=True, tag="add_rows.1"):
-    """A delta: `rows` is one zstd-compressed Arrow IPC stream in the table's logical types."""
+    """A delta: `rows` is one zstd-compressed Arrow IPC stream in the table's logical types.
+
+    `partitions`: of a partitioned table, whose rows come in the order of partitions: the id of each
+    that has some, and how many.
+    """
 
     delta_id: int
     schema_version: int
     row_count: int
     rows: bytes
+    partitions: tuple[tuple[int, int], ...] = ()
 
 
 class RemoveRows(_Value, frozen=True, tag="remove_rows.1"):

@@ -23,6 +23,7 @@ from storage.errors import CorruptData
 from storage.ids import Ids
 from storage.names import CHECKPOINT_PREFIX, checkpoint_directory, is_checkpoint_directory
 from storage.objects.base import ObjectStore
+from storage.partitions.scheme import Partitioning
 from storage.schema import Check, Key, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet
@@ -81,6 +82,7 @@ class TableEntry(_Value, frozen=True):
     comment: str | None = None
     column_comments: dict[int, str] = {}
     keys: tuple[Key, ...] = ()
+    partitioning: Partitioning | None = None
 
 
 class Catalogue(_Value, frozen=True):
@@ -291,6 +293,7 @@ def _table_entry(table: TableState, part: PartReference) -> TableEntry:
         comment=table.comment,
         column_comments=dict(table.column_comments),
         keys=table.keys,
+        partitioning=table.partitioning,
     )
 
 
@@ -348,6 +351,7 @@ def decode_part(data: bytes, entry: TableEntry) -> tuple[TableState, tuple[Bitma
         comment=entry.comment,
         column_comments=entry.column_comments,
         keys=entry.keys,
+        partitioning=entry.partitioning,
         next_column_id=entry.next_column_id,
         next_file_id=entry.next_file_id,
         deltas=_decode(deltas, tuple[Delta, ...], name),

@@ -287,6 +287,31 @@ class FileSet:
         versions: frozenset[int] = self.memo["schema_versions"]
         return versions
 
+    @property
+    def partitions(self) -> npt.NDArray[np.int64]:
+        """Per file, the id of its partition; 0: its table has none."""
+        if "partitions" not in self.memo:
+            numbers = pc.fill_null(self.table["partition"], "0").cast(pa.int64())
+            self.memo["partitions"] = numbers.to_numpy()
+        found: npt.NDArray[np.int64] = self.memo["partitions"]
+        return found
+
+    def by_partition(self) -> dict[int, FileSet]:
+        """The files of each partition that has some, by its id, ascending."""
+        if "by partition" not in self.memo:
+            numbers = self.partitions
+            whole = not len(numbers) or bool((numbers == numbers[0]).all())
+            self.memo["by partition"] = (
+                {int(number): self for number in numbers[:1]}
+                if whole
+                else {
+                    number: FileSet(self.table.filter(pa.array(numbers == number)))
+                    for number in np.unique(numbers).tolist()
+                }
+            )
+        found: dict[int, FileSet] = self.memo["by partition"]
+        return found
+
     def _sum(self, name: str) -> int:
         if name not in self.memo:
             self.memo[name] = int(pc.sum(self.table[name]).as_py() or 0)

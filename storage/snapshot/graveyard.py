@@ -1,26 +1,28 @@
 """Objects that have left the newest version, and that earlier ones may still read.
 
-`apply` buries what a group takes out of the catalogue: micropartitions and index runs. So whoever
-has a snapshot knows all objects that some version reads: those of its tables, and these. The
-collector digs them up once no version before their removal can be opened any more.
+`apply` buries what a group takes out of the catalogue: micropartitions and index runs, but for
+files that it puts into another table. So whoever has a snapshot knows all objects that some version
+reads: those of its tables, and these. The collector digs them up once no version before their
+removal can be opened any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.names import log_name
 from storage.snapshot import changes as c
 from storage.snapshot.files import FileSet
 
 if TYPE_CHECKING:
     from storage.snapshot.model import TableState
 
-__all__ = ["Buried", "Grave", "graves_of", "without"]
+__all__ = ["Buried", "Grave", "graves_of", "moved_files", "without"]
 
 
 class Buried(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +55,18 @@ def graves_of(change: c.TableChange | c.DropTable, state: TableState, lsn: int) 
             return
     if gone:
         yield Grave(lsn_removed=lsn, table=state.name, objects=tuple(gone))
+
+
+def moved_files(tables: Mapping[int, tuple[c.TableChange, ...]], lsn: int) -> set[str]:
+    """The files that leave one table and come to another in the same group: they stay alive."""
+    losing = {i for i, made in tables.items() if any(isinstance(x, c.RemoveFiles) for x in made)}
+    return {
+        name
+        for table_id, made in tables.items()
+        for change in made
+        if isinstance(change, c.AddFiles) and losing - {table_id}
+        for name in FileSet.decode(change.files, f"{log_name(lsn)} table {table_id}").names
+    }
 
 
 def without(graveyard: tuple[Grave, ...], names: Collection[str]) -> tuple[Grave, ...]:

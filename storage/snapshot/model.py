@@ -9,13 +9,14 @@ The small values in it (`msgspec.Struct`) stand in checkpoints as they are.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from storage.delete_bitmap import DeleteBitmap
 from storage.errors import CorruptData
+from storage.partitions.scheme import Partitioning
 from storage.schema import Check, Column, EnumType, Key, StructType, TableSchema
 from storage.snapshot.changes import Bitmap, ClusterBy, IndexRun, VirtualWarehouse
 from storage.snapshot.files import FileSet, has_bounds
@@ -55,13 +56,22 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rows committed in the log and not yet flushed. `rows`: see `changes.AddRows`."""
+    """Rows committed in the log and not yet flushed; see `changes.AddRows`."""
 
     id: int
     lsn: int
     schema_version: int
     row_count: int
     rows: bytes
+    partitions: tuple[tuple[int, int], ...] = ()
+
+    def slices(self) -> Iterator[tuple[int, int, int]]:
+        """The partitions that have rows, each with the first of them and the one behind the last; a
+        delta of a table without partitions is one slice, of partition 0."""
+        start = 0
+        for partition, count in self.partitions or ((0, self.row_count),):
+            yield partition, start, start + count
+            start += count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,7 @@ class TableState:
     options: Mapping[str, int | str] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     keys: tuple[Key, ...] = ()
+    partitioning: Partitioning | None = None
     comment: str | None = None
     column_comments: Mapping[int, str] = field(default_factory=dict)  # by column id
     next_column_id: int

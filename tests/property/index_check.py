@@ -20,6 +20,7 @@ from storage.delta import decode_rows
 from storage.key_rows import RowKeys, keys_in
 from storage.micropartition.physical import to_logical
 from storage.objects import ObjectStore
+from storage.partitions.routing import PartitionIds, partition_columns, partitions_of
 from storage.primary_key import MISSING, TableIndex, locations_in
 from storage.schema import Column
 from storage.snapshot.model import TableState
@@ -55,6 +56,9 @@ async def check_index(index: TableIndex, table: TableState, store: ObjectStore) 
             places = locations_in(file_id, own.positions())
             found = index.find(key.id, own.keys, table)
             assert (found[there] == places[there]).all(), (table.name, key.name, file_id)
+            if (partitions := _partitions(table, rows)) is not None:
+                alone = index.find(key.id, own.keys, table, partitions[own.positions()])
+                assert (alone == found).all(), (table.name, key.name, file_id)
             live += _words(own, there)
             dead += list(zip(_words(own, ~there), found[~there], strict=True))
         assert len(set(live)) == len(live), f"{table.name}: {key.name} is there twice"
@@ -62,6 +66,14 @@ async def check_index(index: TableIndex, table: TableState, store: ObjectStore) 
         for word, at in dead:
             assert (at == MISSING) == (word not in known), (table.name, key.name, word)
     return sum(int((~_deleted(table, file_id, rows.num_rows)).sum()) for file_id, rows in parts)
+
+
+def _partitions(table: TableState, rows: pa.Table) -> PartitionIds | None:
+    if table.partitioning is None:
+        return None
+    return partitions_of(
+        table.partitioning, rows, partition_columns(table.partitioning, table.schema)
+    )
 
 
 def _words(keys: RowKeys, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[bytes]:

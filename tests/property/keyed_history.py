@@ -279,7 +279,14 @@ class Writes:
 class KeyedHistory:
     """A database, its virtual warehouse, and what every version of it must hold."""
 
-    def __init__(self, root: str, source: random.Random, directory: Path) -> None:
+    def __init__(
+        self,
+        root: str,
+        source: random.Random,
+        directory: Path,
+        change: Callable[[Shape], Shape] = lambda shape: shape,
+    ) -> None:
+        """Args: change: what the tables are like besides."""
         self.root = root
         self.source = source
         self.writes = Writes(source, directory)
@@ -306,7 +313,8 @@ class KeyedHistory:
                 ),
             ),
         )
-        self.shapes = [random_shape(source, f"t{i}") for i in range(source.choice([1, 2, 3]))]
+        shapes = [random_shape(source, f"t{i}") for i in range(source.choice([1, 2, 3]))]
+        self.shapes = [change(shape) for shape in shapes]
         self.model: Model = {shape.name: () for shape in self.shapes}
         self.open()
         for shape in self.shapes:
@@ -636,12 +644,17 @@ def same(found: list[Row], wanted: Rows, what: str) -> None:
 
 
 @contextmanager
-def history(seed: int) -> Iterator[KeyedHistory]:
-    """A new history. What fails inside says the seed and what was done."""
+def history(
+    seed: int, change: Callable[[Shape], Shape] = lambda shape: shape
+) -> Iterator[KeyedHistory]:
+    """A new history. What fails inside says the seed and what was done.
+
+    Args: change: see `KeyedHistory`.
+    """
     name = f"keyed-{seed}"
     MemoryStore.forget(name)
     with tempfile.TemporaryDirectory() as directory:
-        made = KeyedHistory(f"memory://{name}", random.Random(seed), Path(directory))
+        made = KeyedHistory(f"memory://{name}", random.Random(seed), Path(directory), change)
         try:
             yield made
         except Exception as error:

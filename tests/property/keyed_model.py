@@ -10,13 +10,23 @@ import datetime
 import random
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
-__all__ = ["KEY_TYPES", "Batch", "KeyType", "Refused", "Row", "Rows", "Shape", "random_shape"]
+__all__ = [
+    "KEY_TYPES",
+    "Batch",
+    "KeyType",
+    "Refused",
+    "Row",
+    "Rows",
+    "Shape",
+    "partitioned",
+    "random_shape",
+]
 
 Row = tuple[Any, ...]
 Rows = tuple[Row, ...]
@@ -80,6 +90,7 @@ class Shape:
         keyed: is (k0, …) the primary key, or are those plain columns?
         unique: positions of the columns of each UNIQUE key.
         pool: how many values a key column takes: few make writes meet.
+        partition: its PARTITION BY, or nothing.
     """
 
     name: str
@@ -87,6 +98,7 @@ class Shape:
     keyed: bool
     unique: tuple[tuple[int, ...], ...]
     pool: int
+    partition: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,7 +130,8 @@ class Shape:
         if self.keyed:
             columns.append(f"PRIMARY KEY ({', '.join(self.key_names)})")
         columns += [f"UNIQUE ({', '.join(self.names[i] for i in key)})" for key in self.unique]
-        return f"CREATE TABLE {self.name} ({', '.join(columns)}) WITH (micropartition_rows = 20)"
+        made = f"CREATE TABLE {self.name} ({', '.join(columns)}) {self.partition}".rstrip()
+        return f"{made} WITH (micropartition_rows = 20)"
 
     # --- rules ------------------------------------------------------------------------------------
 
@@ -219,6 +232,45 @@ def random_shape(source: random.Random, name: str) -> Shape:
     extra = source.choice(EXTRA)
     unique = tuple(tuple(0 if i < 0 else start + i for i in key) for key in extra)
     return Shape(name, types, keyed, unique, source.choice([8, 30, 200]))
+
+
+def partitioned(shape: Shape, source: random.Random) -> Shape:
+    """The shape in partitions that take every row, without the keys that could not be there."""
+    unique = tuple(key for key in shape.unique if 0 in key)
+    if shape.keyed or unique:
+        count = 1 if unique else len(shape.types)
+        names = list(shape.key_names[:count])
+    else:
+        names = [*shape.key_names, "n", "u", "v", "s"]
+    names = source.sample(names, min(len(names), source.choice([1, 1, 2, 3])))
+    kind = source.choice(["HASH", "KEY", "RANGE", "LIST"])
+    if kind in ("HASH", "KEY") or names[0] not in shape.key_names:
+        text = f"PARTITION BY {kind if kind == 'KEY' else 'HASH'} ({', '.join(names)})"
+        return replace(
+            shape, unique=unique, partition=f"{text} PARTITIONS {source.choice([1, 2, 5])}"
+        )
+    key_type = shape.types[int(names[0][1:])]
+    values = [key_type.value(i) for i in range(min(key_type.count, shape.pool))]
+    if kind == "RANGE":
+        chosen = sorted(source.sample(values, min(len(values), source.choice([1, 3]))))
+        parts = [f"PARTITION p{i} VALUES LESS THAN ({_text(v)})" for i, v in enumerate(chosen)]
+    else:
+        chosen = source.sample(values, min(len(values), 6))
+        halves = [chosen[: len(chosen) // 2], chosen[len(chosen) // 2 :]]
+        parts = [
+            f"PARTITION p{i} VALUES IN ({', '.join(map(_text, half))})"
+            for i, half in enumerate(halves)
+            if half
+        ]
+    text = f"PARTITION BY {kind} ({names[0]}) ({', '.join(parts)}, PARTITION rest DEFAULT)"
+    return replace(shape, unique=unique, partition=text)
+
+
+def _text(value: Any) -> str:
+    """A value as a literal."""
+    if isinstance(value, bytes):
+        return f"'\\x{value.hex()}'"
+    return f"'{value}'"
 
 
 @dataclass(frozen=True)

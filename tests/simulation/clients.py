@@ -33,6 +33,7 @@ from storage.snapshot.model import IngestToken, Receipt
 from tests.property.isolation_checker import Recorded
 from tests.simulation.model import Effect, Key, Row
 from tests.simulation.node import Node
+from tests.simulation.partitions import EDGES, SPARE, emptied, exchanged, is_divided, range_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -124,7 +125,8 @@ class Client:
         )
         rng = random.Random(f"mixture {self.world.case.seed}")
         weights = [rng.choice([0, 1, 1, 4]) for _ in workloads]
-        return dict(zip(workloads, weights if any(weights) else [1] * len(weights), strict=True))
+        mixed = dict(zip(workloads, weights if any(weights) else [1] * len(weights), strict=True))
+        return mixed | ({self.partitions: 3} if is_divided(self.world.case.seed) else {})
 
     # --- workloads ------------------------------------------------------------------------------
 
@@ -177,6 +179,40 @@ class Client:
             await self.write(("upsert" if key else "append", name, self.rows(range(90), 3)))
         drop = DropTable(schema="public", name=name)
         await self.commit((Effect("drop", name),), _same(drop))
+
+    async def partitions(self) -> None:
+        """A partition is emptied, or exchanged; or there are more rows to exchange."""
+        roll = self.rng.random()
+        if roll < 0.4:
+            await self.write(("append", SPARE, self.rows(range(*EDGES), 3)))
+        elif roll < 0.7:
+            number = self.rng.randrange(len(EDGES) + 1)
+
+            async def operations() -> Sequence[Operation]:
+                info = await self.asked(lambda primary: primary.find_table("public", "events"))
+                return emptied(info, number)
+
+            emptying = Effect("empty", "events", (range_of(number),))
+            await self.commit((emptying, Effect("cluster", "events")), operations)
+        else:
+            await self.exchange()
+
+    async def exchange(self) -> None:
+        """As one statement: prepared and committed where it is heard."""
+        token = self.token()
+        effect = Effect("exchange", "events", (range_of(1),), other=SPARE)
+        self.world.witness.intends(token, (effect,))
+
+        async def work(primary: Primary) -> Receipt:
+            return await exchanged(primary, token)
+
+        try:
+            receipt = await self.asked(lambda primary: _in_turn(primary, token, work))
+            self.world.witness.acknowledged(token, receipt)
+        except (Conflict, InvalidRequest) as error:
+            self.refused(token, error, False)
+        except (Unavailable, Fenced, CorruptData):
+            await self.came_out(token)
 
     async def maintenance(self) -> None:
         """Asks for what the primary also does by itself, or for another order of the rows."""

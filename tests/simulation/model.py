@@ -24,12 +24,14 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What one operation does: `kind` is create, drop, append, insert, ignore, upsert, update,
-    delete, truncate or cluster, which changes no row."""
+    delete, truncate, empty (of ids from the first of `rows` on, before the second), exchange (of
+    these, with the table `other`), or cluster, which changes no row."""
 
     kind: str
     table: str
     rows: tuple[Row, ...] = ()
     keyed: bool = True  # of create
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,19 @@ class Table:
     def rows(self) -> Counter[Row]:
         return Counter(self.by_key.items()) if self.keyed else self.bag
 
+    def within(self, effect: Effect) -> Counter[Row]:
+        """The rows of a table without keys whose ids are in the range of an effect."""
+        ((low, high),) = effect.rows
+        return Counter({row: n for row, n in self.bag.items() if low <= row[0] < high})  # type: ignore[operator]
+
     def after(self, effect: Effect) -> tuple[Table, int | None]:
         """And how many rows it has done something to; None: nobody says."""
         if effect.kind == "truncate":
             return Table(self.keyed), None
         if effect.kind == "cluster":
             return self, None
+        if effect.kind == "empty":
+            return replace(self, bag=self.bag - self.within(effect)), None
         if not self.keyed:
             return replace(self, bag=self.bag + Counter(effect.rows)), len(effect.rows)
         rows, count = dict(self.by_key), 0
@@ -81,6 +90,11 @@ class State:
                 tables[effect.table] = Table(effect.keyed)
             elif effect.table not in tables:
                 raise Refused(f"{effect.table} is not there")
+            elif effect.kind == "exchange":
+                own, its = tables[effect.table], tables[effect.other]
+                inside = own.within(effect)
+                tables[effect.table] = replace(own, bag=own.bag - inside + its.bag)
+                tables[effect.other] = replace(its, bag=inside)
             elif effect.kind == "drop":
                 del tables[effect.table]
             else:

@@ -46,12 +46,13 @@ from storage.snapshot.apply import apply
 from storage.snapshot.changes import RemoveFiles
 from storage.snapshot.model import TableState
 from storage.source_map import SourceMap
-from tests.simulation import planted_collection  # registers its own
+from tests.simulation import planted_collection, planted_partitions  # register their own
 from tests.simulation.mistakes import PLANTED, bug, planted, replaced
 
 __all__ = ["PLANTED", "planted"]
 
 assert planted_collection
+assert planted_partitions
 
 
 # --- taking over ----------------------------------------------------------------------------------

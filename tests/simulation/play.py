@@ -34,6 +34,7 @@ from tests.simulation.contents import fetched
 from tests.simulation.loop import Stuck
 from tests.simulation.model import Effect
 from tests.simulation.node import Node
+from tests.simulation.partitions import divided, is_divided
 from tests.simulation.roles import candidate, opened, reader
 from tests.simulation.store import LATE_S_MAX
 from tests.simulation.witness import Violation
@@ -159,7 +160,8 @@ async def _nothing(node: Node) -> None:
 
 
 async def _set_up(client: Client) -> None:
-    for table in TABLES:
+    tables = divided(TABLES) if is_divided(client.world.case.seed) else TABLES
+    for table in tables:
         effect = Effect("create", table.name, keyed=bool(table.keys))
 
         async def create(table: object = table) -> Sequence[object]:
@@ -206,7 +208,8 @@ async def _aftermath(world: World, clients: Sequence[Client]) -> None:
             found = await read_checkpoint(store, name)
             if found != _replayed(world, store, found.lsn):
                 witness.fail("checkpoints equal the log", name)
-    if not world.spoilt and world.case.seed % SCRUBBED == 0:
+    often = world.case.seed % SCRUBBED == 0 or is_divided(world.case.seed)
+    if not world.spoilt and often:
         await _scrubbed(world, store)
     witness.check_end()
     _check_histories(world, clients)

@@ -58,7 +58,7 @@ class Catalogue(Protocol):
         """Files as a table: `read_parquet`, `read_csv`, `read_ndjson`."""
         ...
 
-    def observed_table(self, name: str) -> TableSource:
+    def observed_table(self, name: str, *arguments: Any) -> TableSource:
         """What a function of the schema `mobula` gives. Raises UnknownObject (42883)."""
         ...
 

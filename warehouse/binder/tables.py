@@ -318,10 +318,12 @@ class TableBinder:
 
     def _observed(self, node: tree.FunctionRef, call: tree.FuncCall) -> Bound:
         """`mobula.queries()` and its like: a table of what runs."""
-        name = call.name[-1]
-        source = self._binding.catalogue.observed_table(name)
+        name, plain = call.name[-1], [arg for arg in call.args if arg.name is None]
+        bind = self._expressions(Scope(parent=None), name).bind
+        given = [_constant(bind(arg.value), name) for arg in plain if name == "partitions"]
+        source = self._binding.catalogue.observed_table(name, *given)
         self._refuse_rows_of_several(node, f"mobula.{name}()")
-        if call != tree.FuncCall(call.at, call.name):
+        if call != tree.FuncCall(call.at, call.name, tuple(plain[: len(given)])):
             raise UnknownObject(
                 f"mobula.{name}() takes nothing between its parentheses or behind them"
                 f"{self._binding.place(call)}; write WHERE",

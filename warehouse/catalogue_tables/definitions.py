@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from actors.messages import Session
 from actors.temporary import TEMPORARY_PREFIX, is_foreign, temporary_schema
+from storage.partitions.scheme import Partitioning
 from storage.schema import ArrayType, Check, Column, EnumType, Key, SqlType, StructType
 from storage.snapshot.model import PUBLIC, Snapshot, TableState, UserType
 from warehouse.catalogue_tables import oids
@@ -51,6 +52,7 @@ class DefinedTable:
     keys: tuple[Key, ...]
     comment: str | None
     column_comments: Mapping[int, str]
+    partitioning: Partitioning | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +385,17 @@ def definitions_of(snapshot: Snapshot, session: Session) -> Definitions:
 def _parts(snapshot: Snapshot, session: Session) -> tuple[Any, ...]:
     schemas = {i: name for i, name in snapshot.schemas.items() if not is_foreign(name, session)}
     tables = tuple(
-        (t.id, t.schema_id, t.name, t.columns, t.checks, t.keys, t.comment, t.column_comments)
+        (
+            t.id,
+            t.schema_id,
+            t.name,
+            t.columns,
+            t.checks,
+            t.keys,
+            t.comment,
+            t.column_comments,
+            t.partitioning,
+        )
         for t in snapshot.tables.values()
         if t.schema_id in schemas
     )

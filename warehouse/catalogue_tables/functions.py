@@ -22,6 +22,7 @@ from warehouse.catalogue_tables import descriptions, oids
 from warehouse.catalogue_tables.definitions import definitions_of, path_of, searched
 from warehouse.catalogue_tables.keys import index_texts
 from warehouse.catalogue_tables.objects_by_name import ObjectsByName
+from warehouse.catalogue_tables.partitions import partition_key_texts
 from warehouse.catalogue_tables.server import DATABASE, ENCODING, setting
 
 __all__ = ["SessionObjects"]
@@ -44,7 +45,7 @@ _ALWAYS_VISIBLE = frozenset(
 _OF_NOTHING = frozenset(
     """
     pg_get_function_arg_default pg_get_functiondef pg_get_function_sqlbody
-    pg_get_partition_constraintdef pg_get_partkeydef pg_get_ruledef pg_get_statisticsobjdef
+    pg_get_partition_constraintdef pg_get_ruledef pg_get_statisticsobjdef
     pg_get_statisticsobjdef_columns pg_get_statisticsobjdef_expressions pg_get_triggerdef
     pg_get_viewdef pg_index_column_has_property pg_index_has_property shobj_description
     inet_client_addr inet_client_port inet_server_addr inet_server_port
@@ -177,6 +178,9 @@ class SessionObjects:
 
     def _index(self, args: Sequence[Expr]) -> Expr:
         return self._looked_up(index_texts(self._known), self._number(args[0]))
+
+    def _partition_key(self, args: Sequence[Expr]) -> Expr:
+        return self._looked_up(partition_key_texts(self._known), self._number(args[0]))
 
     def _comment(self, args: Sequence[Expr]) -> Expr:
         catalogue = "pg_class"
@@ -326,6 +330,7 @@ _HANDLERS: dict[str, tuple[tuple[int, ...], _Make]] = {
     "pg_get_function_identity_arguments": (_one, lambda s, a: s._routine(a, "arguments")),
     "pg_get_function_result": (_one, lambda s, a: s._routine(a, "result")),
     "pg_get_indexdef": (_one, SessionObjects._index),
+    "pg_get_partkeydef": (_one, SessionObjects._partition_key),
     "pg_get_serial_sequence": ((2,), SessionObjects._serial_sequence),
     "pg_get_userbyid": (_one, SessionObjects._owner),
     "pg_indexes_size": (_one, SessionObjects._no_size),

@@ -17,7 +17,15 @@ from actors.messages import Session
 from storage.errors import NotYet
 from storage.schema import Column, TableSchema
 from storage.snapshot.model import Delta, Snapshot, TableState
-from warehouse.catalogue_tables import information, keys, objects, routines, server, types
+from warehouse.catalogue_tables import (
+    information,
+    keys,
+    objects,
+    partitions,
+    routines,
+    server,
+    types,
+)
 from warehouse.catalogue_tables.definitions import definitions_of
 from warehouse.catalogue_tables.relations import SystemRelation
 from warehouse.catalogue_tables.rows import Builder, Rows, Subject
@@ -28,6 +36,7 @@ _BUILDERS: dict[str, Builder] = {
     **information.BUILDERS,
     **keys.BUILDERS,
     **objects.BUILDERS,
+    **partitions.BUILDERS,
     **routines.BUILDERS,
     **server.BUILDERS,
     **types.BUILDERS,
@@ -41,7 +50,7 @@ _EMPTY = frozenset(
     pg_auth_members pg_available_extensions pg_available_extension_versions pg_db_role_setting
     pg_default_acl pg_event_trigger pg_extension pg_foreign_data_wrapper pg_foreign_server
     pg_foreign_table pg_group pg_inherits pg_locks pg_matviews pg_opclass
-    pg_partitioned_table pg_policies pg_policy pg_prepared_xacts pg_publication
+    pg_policies pg_policy pg_prepared_xacts pg_publication
     pg_publication_namespace pg_publication_rel pg_publication_tables pg_range
     pg_replication_slots pg_rewrite pg_rules pg_seclabel pg_seclabels pg_shdepend
     pg_shdescription pg_stat_activity pg_stat_all_indexes pg_stat_replication

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from storage.errors import MobulaError, Unavailable
+from storage.partitions.health import PartitionHealth, partition_health
 from storage.snapshot.model import TableState
 from storage.table_health import TableHealth, table_health
 from warehouse.cli.arguments import FormatOption, Quiet, Root
@@ -37,6 +38,10 @@ Tables = Annotated[
 Recluster = Annotated[
     bool,
     typer.Option("--recluster", help="Also sort files together until none overlap."),
+]
+Partitions = Annotated[
+    bool,
+    typer.Option("--partitions", help="A row for each partition of tables that have some."),
 ]
 
 
@@ -67,21 +72,25 @@ def stats(
     root: Root,
     tables: Tables = None,
     output: FormatOption = Format.table,
+    *,
+    partitions: Partitions = False,
 ) -> None:
     """Show how tables lie in their files: levels, overlap, deleted rows, deltas, indexes,
     and what they cost: bytes written, read and stored for each that is wanted."""
     with Session.of(context).open(root) as db:
         found = _named(db, tables)
         written = _written(db)
+    kind: type[TableHealth | PartitionHealth] = PartitionHealth if partitions else TableHealth
     rows = [
-        (name, *_values(table_health(table), output), written.get(table.id))
+        (name, *_values(health, output), *(() if partitions else (written.get(table.id),)))
         for name, table in found.items()
+        for health in (partition_health(table) if partitions else (table_health(table),))
     ]
-    columns = [
-        "table",
-        *(field.name for field in dataclasses.fields(TableHealth)),
-        "write_amplification",
-    ]
+    columns = ["table", *(field.name for field in dataclasses.fields(kind))]
+    if partitions:
+        columns[1] = "partition"
+    else:
+        columns.append("write_amplification")
     if output is Format.table:
         columns = [column.replace("_", " ") for column in columns]
     show(columns, rows, output, expanded=len(rows) == 1)
@@ -101,7 +110,7 @@ def _named(db: Database, tables: list[str] | None) -> dict[str, TableState]:
     return tables_named(db.snapshot(), [fold_name(name) for name in tables or ()])
 
 
-def _values(health: TableHealth, output: Format) -> Iterator[object]:
+def _values(health: TableHealth | PartitionHealth, output: Format) -> Iterator[object]:
     for name, value in dataclasses.asdict(health).items():
         if output is Format.table and name.endswith("_bytes"):
             yield size_text(value)

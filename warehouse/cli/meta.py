@@ -46,6 +46,8 @@ _KEYS = (
     " WHERE conrelid = to_regclass($1) AND contype IN ('p', 'u') ORDER BY contype, conname"
 )
 
+_PARTITIONS = "SELECT partition_key, partition_name, bounds FROM mobula.partitions($1)"
+
 _Rows = Sequence[Sequence[Any]]
 
 
@@ -82,6 +84,11 @@ def _describe(shell: Shell, argument: str) -> None:
         say("Keys:")
     for name, definition in keys.rows():
         say(f'    "{name}" {definition}')
+    partitions = shell.db.sql(_PARTITIONS, [argument]).rows()
+    if partitions:
+        say(f"Partitioned by {partitions[0][0]}:")
+    for _, name, bounds in partitions:
+        say(f'    "{name}" {bounds}')
 
 
 def _tables(shell: Shell, argument: str) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -43,7 +43,7 @@ from storage.snapshot.model import TableState
 from warehouse.algebra.expressions import Call, Cast, ColumnRef, Expr, InList, Literal
 from warehouse.algebra.types import DOUBLE, TIMESTAMP, is_numeric
 
-__all__ = ["prune"]
+__all__ = ["Interval", "float_interval", "prune", "scaled_interval"]
 
 ONE_DAY = datetime.timedelta(days=1)
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -63,18 +63,24 @@ _NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def prune(
-    table: TableState, conjuncts: Sequence[tuple[Expr, dict[int, str]]]
+    table: TableState,
+    conjuncts: Sequence[tuple[Expr, dict[int, str]]],
+    partitions: Collection[int] | None = None,
 ) -> tuple[FileSet, list[Expr]]:
     """The files of `table` with rows that are not deleted, in which every conjunct may be true of
     some row. Statistics include deleted rows, so they may keep a file in vain.
 
     Args:
         conjuncts: each with the names of the table's columns by column id.
+        partitions: ids of those that may have such rows (`optimizer/partitions.py`); None: any.
     Returns: the files, and the conjuncts that were understood.
     """
     files = table.files
     used: list[Expr] = []
     mask = _has_rows(table)
+    if partitions is not None:
+        inside = np.isin(files.partitions, list(partitions))
+        mask = inside if mask is None else mask & inside
     for condition, names in conjuncts:
         found = _Evaluator(files, table, names).may(condition)
         if found is None:
@@ -103,7 +109,7 @@ class _Statistic:
 
 
 @dataclass(frozen=True, slots=True)
-class _Interval:
+class Interval:
     """A constant as the statistics see it: at least `low`, at most `high`; exact if they agree."""
 
     low: Any
@@ -193,7 +199,7 @@ class _Evaluator:
         interval = _interval(column, right.value)
         return None if interval is None else self._holds(op, column, interval)
 
-    def _holds(self, op: str, column: Column, at: _Interval) -> Mask | None:
+    def _holds(self, op: str, column: Column, at: Interval) -> Mask | None:
         """Per file: may a value compare so with the constant?"""
         low, high = self._statistic("min", column), self._statistic("max", column)
         if low is None or high is None:
@@ -210,7 +216,7 @@ class _Evaluator:
             mask |= self._has_nan(column)
         return mask & self._has_values(column)
 
-    def _differs(self, column: Column, low: Any, high: Any, at: _Interval) -> Mask:
+    def _differs(self, column: Column, low: Any, high: Any, at: Interval) -> Mask:
         """False where every value is known to be the constant."""
         found = [self._statistic(f"{end}_exact", column) for end in ("min", "max")]
         exact = [flag for flag in found if flag is not None]
@@ -359,12 +365,12 @@ def _is_text(column: Column) -> bool:
     return isinstance(column.type, VarCharType) or column.type == ScalarType(kind=Kind.TEXT)
 
 
-def _interval(column: Column, value: Any) -> _Interval | None:
+def _interval(column: Column, value: Any) -> Interval | None:
     """The constant in the domain of the column's statistics; None if they do not compare."""
     if isinstance(value, bool | bytes):
         return None
     if isinstance(value, str):
-        return _Interval(value, value, True) if _is_text(column) else None
+        return Interval(value, value, True) if _is_text(column) else None
     if isinstance(value, datetime.date):
         return _moment(column, value)
     if isinstance(value, int | float | Decimal):
@@ -372,32 +378,32 @@ def _interval(column: Column, value: Any) -> _Interval | None:
     return None
 
 
-def _moment(column: Column, value: datetime.date) -> _Interval | None:
+def _moment(column: Column, value: datetime.date) -> Interval | None:
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         return None
     if column.type == ScalarType(kind=Kind.DATE):
         if not isinstance(value, datetime.datetime):
-            return _Interval(value, value, True)
+            return Interval(value, value, True)
         day = value.date()
         if value.time() == datetime.time():
-            return _Interval(day, day, True)
+            return Interval(day, day, True)
         # Dates compare as their midnights: the moment is between this day and the next.
-        return None if day == datetime.date.max else _Interval(day, day + ONE_DAY, False)
+        return None if day == datetime.date.max else Interval(day, day + ONE_DAY, False)
     if plain_type(column.type) == ScalarType(kind=Kind.TIMESTAMP):
         if not isinstance(value, datetime.datetime):
             value = datetime.datetime(value.year, value.month, value.day)
-        return _Interval(value, value, True)
+        return Interval(value, value, True)
     return None
 
 
-def _number(column: Column, value: float | Decimal) -> _Interval | None:
+def _number(column: Column, value: float | Decimal) -> Interval | None:
     match column.type:
         case ScalarType(Kind.REAL | Kind.DOUBLE as kind):
-            return _float_interval(value, kind)
+            return float_interval(value, kind)
         case DecimalType(precision, scale) if precision <= SCALED_PRECISION_MAX:
-            return _scaled_interval(value, scale)
+            return scaled_interval(value, scale)
         case sql_type if is_integer(sql_type):
-            return _scaled_interval(value, 0)
+            return scaled_interval(value, 0)
         case _:
             return None  # DECIMAL past 18 digits: left to the scan
 
@@ -408,14 +414,14 @@ def _margin(value: float | Decimal, share: Fraction) -> tuple[Fraction, Fraction
     return center - width, center + width
 
 
-def _float_interval(value: float | Decimal, kind: Kind) -> _Interval | None:
+def float_interval(value: float | Decimal, kind: Kind) -> Interval | None:
     if kind is Kind.REAL and abs(Fraction(value)) >= REAL_LIMIT:
         return None  # Polars rounds the constant to infinity first
     try:
         if kind is Kind.DOUBLE and _is_double(value):
-            return _Interval(float(value), float(value), True)
+            return Interval(float(value), float(value), True)
         low, high = _margin(value, MARGIN[kind])
-        return _Interval(float(low), float(high), False)
+        return Interval(float(low), float(high), False)
     except OverflowError:
         return None
 
@@ -427,11 +433,11 @@ def _is_double(value: Any) -> bool:
     return isinstance(value, float)
 
 
-def _scaled_interval(value: float | Decimal, scale: int) -> _Interval:
+def scaled_interval(value: float | Decimal, scale: int) -> Interval:
     """As integers scaled by 10^scale: a value is above the constant if above the floor of it, at
     least the constant if at least its ceiling."""
     exact = not isinstance(value, float)
     low, high = (Fraction(value),) * 2 if exact else _margin(value, MARGIN[Kind.DOUBLE])
     low, high = low * 10**scale, high * 10**scale
     whole = exact and low.denominator == 1
-    return _Interval(math.floor(low), math.ceil(high), whole)
+    return Interval(math.floor(low), math.ceil(high), whole)

@@ -21,11 +21,13 @@ from warehouse.binder.objects import SystemObjects
 from warehouse.binder.types import resolve_type
 from warehouse.catalogue_tables.functions import SessionObjects
 from warehouse.catalogue_tables.observed import is_observed, observed_table
+from warehouse.catalogue_tables.partition_records import PARTITIONS, partitions_table
 from warehouse.catalogue_tables.relations import find_relation
 from warehouse.catalogue_tables.server import DATABASE
 from warehouse.catalogue_tables.system_tables import system_table
 from warehouse.planning.files import FoundFiles, find_files
 from warehouse.planning.versions import Parameters, version_of
+from warehouse.syntax.cursor import Cursor
 from warehouse.syntax.keywords import OWN_SCHEMA
 from warehouse.syntax.tree import AsOf
 from warehouse.syntax.types import TypeGrammar
@@ -36,6 +38,7 @@ __all__ = [
     "NoTables",
     "SnapshotCatalogue",
     "Source",
+    "dotted_name",
     "find_table",
     "own_schema",
     "table_path",
@@ -87,6 +90,15 @@ def find_table(snapshot: Snapshot, name: tuple[str, ...], session: Session) -> T
         f"table {'.'.join(name)} does not exist at LSN {snapshot.lsn}{nearest(name[-1], known)}",
         "42P01",
     )
+
+
+def dotted_name(text: str) -> tuple[str, ...]:
+    """The name of a table in a text, as SQL reads it. Raises SqlSyntaxError."""
+    grammar = Cursor(text)
+    name = grammar.dotted_name("the name of a table")
+    if grammar.token.kind != "end":
+        grammar.fail("expected nothing after the name of the table")
+    return name
 
 
 def own_schema(name: str, session: Session) -> str:
@@ -166,17 +178,33 @@ class SnapshotCatalogue:
         snapshot = self.snapshots.get(version) or self.latest
         return self._input(self._found(name, version, snapshot))
 
-    def observed_table(self, name: str) -> TableSource:
+    def observed_table(self, name: str, *arguments: Any) -> TableSource:
         """What a function of the schema `mobula` gives. Raises UnknownObject (42883)."""
+        if name == PARTITIONS:
+            table = self._partitions(arguments)
+        else:
+            table = observed_table(name, self.observed.get(name, ()), self.latest)
         return self._input(
             Source(
-                table=observed_table(name, self.observed.get(name, ()), self.latest),
+                table=table,
                 schema=OWN_SCHEMA,
                 version=Latest(),
                 lsn=self.latest.lsn,
                 name=None,
             )
         )
+
+    def _partitions(self, arguments: Sequence[Any]) -> TableState:
+        """`mobula.partitions()` of all tables, or of the one that is named."""
+        snapshot = self.latest
+        schemas = visible_schemas(snapshot, self.session)
+        found = [t for t in snapshot.tables.values() if t.schema_id in schemas]
+        if arguments:
+            (name,) = arguments if len(arguments) == 1 else (None,)
+            if not isinstance(name, str):
+                raise UnknownObject("mobula.partitions() takes the name of one table", "42883")
+            found = [find_table(snapshot, dotted_name(name), self.session)]
+        return partitions_table((snapshot.schemas[t.schema_id], t) for t in found)
 
     def _input(self, source: Source) -> TableSource:
         """A table made an input under a name of its own."""
@@ -309,7 +337,7 @@ class NoTables:
         """There are none."""
         raise NotYet(f"{function or 'files in FROM'} is not available here")
 
-    def observed_table(self, name: str) -> TableSource:
+    def observed_table(self, name: str, *arguments: Any) -> TableSource:
         """There is none."""
         raise NotYet(f"mobula.{name}() is not available here")
 

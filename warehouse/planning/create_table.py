@@ -10,6 +10,7 @@ PRECISION.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ from warehouse.binder.types import resolve_type
 from warehouse.planning.catalogue import SnapshotCatalogue, target_schema
 from warehouse.planning.kept_precision import precise_types
 from warehouse.planning.keys import relation_names, table_keys
+from warehouse.planning.partition_bounds import Constants, new_partitioning
 from warehouse.planning.query import QueryPlanner
 from warehouse.planning.rules import (
     bind_check,
@@ -92,6 +94,12 @@ def plan_create_table(
     operation = NewTable(
         schema=schema,
         name=tree.name[-1],
+        partitioning=new_partitioning(
+            tree.partition,
+            dict(zip(names, kinds, strict=True)),
+            [name for key in keys if key.primary for name in key.columns],
+            Constants(binding, _now(queries)),
+        ),
         columns=columns,
         cluster_by=cluster_by,
         order=order,
@@ -134,9 +142,18 @@ def plan_create_table_as(
         for name, kind in zip(names, kinds, strict=True)
     )
     order, cluster_by = _clustering(tree.cluster, names)
+    binding = definition_binding(
+        queries.text, SnapshotCatalogue(queries.snapshots, queries.session)
+    )
     table = NewTable(
         schema=schema,
         name=name,
+        partitioning=new_partitioning(
+            tree.partition,
+            {column.name: column.type for column in columns},
+            (),
+            Constants(binding, _now(queries)),
+        ),
         columns=columns,
         cluster_by=cluster_by,
         order=order,
@@ -149,6 +166,11 @@ def plan_create_table_as(
         before=before,
         temporary=_is_temporary(schema),
     )
+
+
+def _now(queries: QueryPlanner) -> datetime.datetime:
+    assert queries.now is not None  # it is a statement's
+    return queries.now
 
 
 # --- where ----------------------------------------------------------------------------------------

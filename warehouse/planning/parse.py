@@ -23,6 +23,12 @@ from storage.errors import InvalidRequest
 from warehouse.planning.versions import version_of
 from warehouse.syntax import commands
 from warehouse.syntax.modifications_tree import Delete, Insert, Merge, Truncate, Update
+from warehouse.syntax.partitions_tree import (
+    AddPartitions,
+    AttachPartition,
+    DropPartitions,
+    ExchangePartition,
+)
 from warehouse.syntax.statements import StatementGrammar
 from warehouse.syntax.tokens import scan
 from warehouse.syntax.tree import AsOf
@@ -34,6 +40,10 @@ CACHED_STATEMENTS_MAX = 256
 CACHED_CHARACTERS_MAX = 64 * 1024  # longer texts (bulk INSERTs) are not worth keeping
 
 _WRITES = (
+    AddPartitions,
+    AttachPartition,
+    DropPartitions,
+    ExchangePartition,
     commands.AlterTableCluster,
     commands.AlterSystem,
     commands.AlterTableOptions,
@@ -129,6 +139,8 @@ def _verb(tree: Any) -> Verb | None:
             return Verb(tag="CREATE TYPE")
         case commands.AlterTableCluster() | commands.AlterTableOptions():
             return Verb(tag="ALTER TABLE")
+        case AddPartitions() | DropPartitions() | AttachPartition() | ExchangePartition():
+            return Verb(tag="ALTER TABLE")
         case commands.AlterSystem():
             return Verb(tag="ALTER SYSTEM")
         case commands.CommentNode():
@@ -173,7 +185,7 @@ def parse_text(sql: str) -> ParsedText:
         raise InvalidRequest(
             f"{count} statements in one text; send them one by one (split_statements)", "42601"
         )
-    opens_files = grammar.opens_files or isinstance(tree, commands.CopyNode)
+    opens_files = grammar.opens_files or isinstance(tree, commands.CopyNode | AttachPartition)
     observes = grammar.observes & OBSERVED.keys()
     if isinstance(tree, commands.Show) and tree.kind == "warehouses":
         observes = {"warehouses"}

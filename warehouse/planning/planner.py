@@ -55,6 +55,7 @@ from warehouse.planning.kept import KeptPlans
 from warehouse.planning.merge import plan_merge
 from warehouse.planning.modifications import plan_delete, plan_update
 from warehouse.planning.parse import StatementParser
+from warehouse.planning.partitions import plan_partitions
 from warehouse.planning.query import QueryPlanner
 from warehouse.planning.rules import TableRules, table_rules
 from warehouse.planning.shows import (
@@ -73,6 +74,12 @@ from warehouse.syntax.modifications_tree import (
     Modification,
     Truncate,
     Update,
+)
+from warehouse.syntax.partitions_tree import (
+    AddPartitions,
+    AttachPartition,
+    DropPartitions,
+    ExchangePartition,
 )
 from warehouse.syntax.tree import QueryNode
 
@@ -276,6 +283,8 @@ def _definition(tree: Any, queries: QueryPlanner, latest: Snapshot) -> Plan:
             return plan_drop(tree, session, latest)
         case commands.AlterTableCluster():
             return plan_cluster(tree, session, latest)
+        case AddPartitions() | DropPartitions() | AttachPartition() | ExchangePartition():
+            return plan_partitions(tree, queries, latest)
         case commands.AlterTableOptions():
             return plan_table_options(tree, session, latest)
         case commands.AlterSystem():

@@ -27,6 +27,7 @@ from warehouse.binder.context import Binding
 from warehouse.binder.queries import CellBinder, bind_query
 from warehouse.execution.program import Program
 from warehouse.optimizer.optimize import optimized, scan_conditions
+from warehouse.optimizer.partitions import partitions_left
 from warehouse.optimizer.prune import prune
 from warehouse.optimizer.render import render_expression
 from warehouse.planning.catalogue import LOCATION, SnapshotCatalogue, Source
@@ -227,7 +228,11 @@ class QueryPlanner:
         table = source.table
         wanted = set(used)
         columns = tuple(c for c in table.columns if c.name in wanted) or table.columns[:1]
-        files, understood = prune(table, conditions)
+        left = partitions_left(table, conditions)
+        partitions = None if left is None else left.partitions
+        files, understood = prune(table, conditions, partitions)
+        if left is not None:
+            understood = [n for n, _ in conditions if n in understood or n in left.used]
         names = {key: name for _, mapping in conditions for key, name in mapping.items()}
         return VersionedScan(
             alias=name,
@@ -239,6 +244,7 @@ class QueryPlanner:
             version=source.version,
             lsn=source.lsn,
             location=LOCATION if LOCATION in wanted else None,
+            partitions=partitions,
         )
 
 

@@ -27,11 +27,10 @@ from warehouse.binder.scope import Scope
 from warehouse.catalogue_tables.observed import warehouse_records
 from warehouse.catalogue_tables.server import SETTINGS, setting
 from warehouse.optimizer.fold import folded
-from warehouse.planning.catalogue import SnapshotCatalogue, find_table, visible_schemas
+from warehouse.planning.catalogue import SnapshotCatalogue, dotted_name, find_table, visible_schemas
 from warehouse.planning.durations import duration_ms, duration_text
 from warehouse.planning.query import QueryPlanner
 from warehouse.syntax import commands
-from warehouse.syntax.statements import StatementGrammar
 
 __all__ = ["plan_call", "plan_describe", "plan_describe_warehouse", "plan_show"]
 
@@ -85,11 +84,7 @@ def _table_id(value: object, queries: QueryPlanner) -> int:
     """Of a table that a text names, as SQL reads it. Raises InvalidRequest, UnknownObject."""
     if not isinstance(value, str):
         raise InvalidRequest(f"CALL: expected the name of a table as a text, found {value!r}")
-    grammar = StatementGrammar(value)
-    name = grammar.dotted_name("the name of a table")
-    if grammar.token.kind != "end":
-        grammar.fail("expected nothing after the name of the table")
-    return find_table(queries.snapshots[Latest()], name, queries.session).id
+    return find_table(queries.snapshots[Latest()], dotted_name(value), queries.session).id
 
 
 def plan_describe(tree: commands.Describe, session: Session, snapshot: Snapshot) -> RowsPlan:

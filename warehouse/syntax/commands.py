@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from warehouse.syntax.partitions_tree import PartitionBy
 from warehouse.syntax.tree import Node, QueryNode, TypeName
 
 __all__ = [
@@ -83,6 +84,7 @@ class CreateTable(Node, frozen=True):
     cluster: tuple[str, tuple[str, ...]] | None = None
     options: tuple[tuple[str, Any], ...] = ()
     keys: tuple[KeyDef, ...] = ()
+    partition: PartitionBy | None = None
 
 
 class CreateTableAs(Node, frozen=True):
@@ -96,6 +98,7 @@ class CreateTableAs(Node, frozen=True):
     cluster: tuple[str, tuple[str, ...]] | None = None
     options: tuple[tuple[str, Any], ...] = ()
     data: bool = True
+    partition: PartitionBy | None = None
 
 
 class CreateSchema(Node, frozen=True):

@@ -17,7 +17,8 @@ from warehouse.syntax.commands import (
     KeyDef,
 )
 from warehouse.syntax.later import not_yet
-from warehouse.syntax.queries import QueryGrammar
+from warehouse.syntax.partitions import AlterPartitions, PartitionGrammar
+from warehouse.syntax.partitions_tree import PartitionBy
 from warehouse.syntax.tree import TypeName
 
 __all__ = ["DefinitionGrammar"]
@@ -40,10 +41,15 @@ _SERIALS = {
     "smallserial": "int2",
     "serial2": "int2",
 }
-_LATER_CLAUSES = ("partition", "inherits", "on", "tablespace", "using")
+_LATER_CLAUSES = ("inherits", "on", "tablespace", "using")
 
 
-class DefinitionGrammar(QueryGrammar):
+_Clauses = tuple[
+    tuple[str, tuple[str, ...]] | None, tuple[tuple[str, Any], ...], PartitionBy | None
+]
+
+
+class DefinitionGrammar(PartitionGrammar):
     """Parses CREATE TABLE from behind that word."""
 
     def create_table(self, at: int, *, temporary: bool) -> CreateTable | CreateTableAs:
@@ -52,6 +58,8 @@ class DefinitionGrammar(QueryGrammar):
         name = self.dotted_name("a table's name")
         if self.at_word("of"):
             raise not_yet("CREATE TABLE … OF")
+        if self.at_words("partition", "of"):
+            raise not_yet("CREATE TABLE … PARTITION OF")
         columns: list[ColumnDef] = []
         checks: list[CheckDef] = []
         keys: list[KeyDef] = []
@@ -61,7 +69,7 @@ class DefinitionGrammar(QueryGrammar):
                 only_names = self.names_in_parentheses()
             else:
                 self._elements(columns, checks, keys)
-        cluster, options = self._clauses()
+        cluster, options, partition = self._clauses()
         if not columns and not checks and (only_names or self.at_word("as")):
             self.expect_word("as")
             query = self.query()
@@ -71,7 +79,8 @@ class DefinitionGrammar(QueryGrammar):
             else:
                 self.take_words("with", "data")
             return CreateTableAs(
-                at, name, query, only_names, exists, temporary, cluster, options, data
+                *(at, name, query, only_names, exists, temporary, cluster, options, data),
+                partition=partition,
             )
         if not columns:
             self.fail("expected ( and the columns")
@@ -85,6 +94,7 @@ class DefinitionGrammar(QueryGrammar):
             cluster,
             options,
             tuple(keys),
+            partition,
         )
 
     def _at_names_only(self) -> bool:
@@ -303,7 +313,8 @@ class DefinitionGrammar(QueryGrammar):
 
     # --- behind the columns -----------------------------------------------------------------------
 
-    def _clauses(self) -> tuple[tuple[str, tuple[str, ...]] | None, tuple[tuple[str, Any], ...]]:
+    def _clauses(self) -> _Clauses:
+        partition: PartitionBy | None = None
         cluster: tuple[str, tuple[str, ...]] | None = None
         options: tuple[tuple[str, Any], ...] | None = None
         while True:
@@ -312,16 +323,19 @@ class DefinitionGrammar(QueryGrammar):
                     self.fail("CLUSTER BY is given twice")
                 self.take_words("cluster", "by")
                 cluster = self._cluster()
+            elif self.at_words("partition", "by"):
+                if partition is not None:
+                    self.fail("PARTITION BY is given twice")
+                partition = self.partition_by()
             elif self.at_word("with") and self.peek().value == "(":
                 if options is not None:
                     self.fail("WITH is given twice")
                 self.advance()
                 options = self.in_parentheses(lambda: self.comma_list(self._option))
             elif self.at_word(*_LATER_CLAUSES):
-                word = self.token.value
-                raise not_yet("PARTITION BY" if word == "partition" else word.upper())
+                raise not_yet(self.token.value.upper())
             else:
-                return cluster, options or ()
+                return cluster, options or (), partition
 
     def _cluster(self) -> tuple[str, tuple[str, ...]]:
         order = "zorder" if self.take_word("zorder") else "lexical"
@@ -341,15 +355,17 @@ class DefinitionGrammar(QueryGrammar):
             self.expect_word("to")
         return AlterSystem(at, name, self.string("its value in quotes"))
 
-    def alter_table(self) -> AlterTableCluster | AlterTableOptions | None:
-        """ALTER TABLE … CLUSTER BY, SET (…) or RESET (…), from ALTER on; None: it is another one,
-        and all is as it was."""
+    def alter_table(self) -> AlterTableCluster | AlterTableOptions | AlterPartitions | None:
+        """ALTER TABLE … CLUSTER BY, SET (…) or RESET (…), and what is about partitions, from ALTER
+        on; None: it is another one, and all is as it was."""
         index, at = self.index, self.advance().start
         if not self.take_word("table"):
             self.back_to(index)
             return None
         exists = self.take_words("if", "exists")
         name = self.dotted_name("a table's name")
+        if (found := self.alter_partitions(at, name, exists)) is not None:
+            return found
         if self.take_words("drop", "clustering", "key"):
             return AlterTableCluster(at, name, None, exists)
         if self.at_word("set", "reset") and self.peek().value == "(":

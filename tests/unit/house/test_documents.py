@@ -14,6 +14,7 @@ from actors.observed import OBSERVED
 from storage.container import Section
 from storage.log.epoch import Alive, Owner
 from storage.log.record import GroupHeader, OperationRecord, TransactionRecord
+from storage.partitions.scheme import Bound, Partition, Partitioning
 from storage.snapshot import changes, checkpoint, graveyard, model
 from storage.snapshot.files import FileSet
 from tests.unit.house.source_tree import PACKAGES, ROOT, sources, text
@@ -29,6 +30,9 @@ LOG_VALUES = [
     changes.IndexRun,
     changes.TableDefinition,
     changes.VirtualWarehouse,
+    Bound,
+    Partition,
+    Partitioning,
 ]
 CHECKPOINT_VALUES = [
     checkpoint.Catalogue,

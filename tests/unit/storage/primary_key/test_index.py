@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +140,38 @@ def test_pages_are_let_go_when_searches_touched_more_than_the_budget(
     for _ in range(size // (4 << 10)):  # of a run larger than the budget, pages come one by one
         assert find(small, rows, many[1], 1) == [at(2, 1), None]
     assert runs[0].run in released
+
+
+def divided(directory: Path) -> tuple[KeyIndex, list[PlacedRun]]:
+    """Two runs in partition 1, one in partition 2."""
+    made = [
+        placed(directory, 1, 1, 10, 20),
+        placed(directory, 2, 2, 11),
+        placed(directory, 3, 3, 30),
+    ]
+    runs = [
+        dataclasses.replace(run, partition=number)
+        for run, number in zip(made, (1, 1, 2), strict=True)
+    ]
+    index = KeyIndex(exact=True).with_runs(runs)
+    return index.added(keys(40), locations_in(4, np.arange(1))), runs
+
+
+def test_a_key_is_looked_up_in_the_runs_of_its_partition(tmp_path: Path) -> None:
+    index, _ = divided(tmp_path)
+    rows = LiveRows(LiveIds.of([1, 2, 3, 4]))
+    wanted, partitions = keys(30, 10, 40, 11, 30), np.array([2, 1, 9, 1, 1])
+    found = index.find(wanted, rows, partitions).tolist()
+    assert found[:4] == [at(3, 0), at(1, 0), at(4, 0), at(2, 0)]
+    assert found[4] == int(MISSING), "it is in the run of another partition"
+    assert index.find(wanted, rows).tolist()[4] == at(3, 0), "where no partition is said, in all"
+    gone = LiveRows(LiveIds.of([1, 3, 4]))
+    assert index.find(keys(11), gone, np.array([1])).tolist() == [int(MISSING)]
+
+
+def test_runs_are_merged_within_their_partition(tmp_path: Path) -> None:
+    made = [placed(tmp_path, n, n, n * 10, n * 10 + 1) for n in range(1, 13)]
+    runs = [dataclasses.replace(run, partition=run.generation % 3) for run in made]
+    due = KeyIndex(exact=True).with_runs(runs).due_merges()
+    assert [{run.partition for run in group} for group in due] == [{0}, {2}, {1}]
+    assert [len(group) for group in due] == [4, 4, 4]

@@ -165,6 +165,25 @@ def test_columns_that_are_refused(
         ("WITH (rows = 5)", InvalidRequest, "unknown table option rows"),
         ("WITH (micropartition_rows = 0)", InvalidRequest, "expected 1 to"),
         ("WITH (micropartition_rows = 'x')", InvalidRequest, "expected 1 to"),
+        ("PARTITION BY HASH (b) PARTITIONS 4", UnknownObject, 'column "b" named in partition key'),
+        ("PARTITION BY HASH (a, a)", InvalidRequest, "twice in the partition key"),
+        ("PARTITION BY HASH (a) PARTITIONS 0", InvalidRequest, "expected 1 to 8192"),
+        ("PARTITION BY KEY ()", InvalidRequest, "needs a primary key"),
+        ("PARTITION BY LIST (a) (PARTITION p VALUES LESS THAN (1))", InvalidRequest, "for a list"),
+        ("PARTITION BY RANGE (a) (PARTITION p VALUES IN (1))", InvalidRequest, "for a range"),
+        (
+            "PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (1, 2))",
+            InvalidRequest,
+            "one value",
+        ),
+        ("PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (NULL))", InvalidRequest, "NULL"),
+        (
+            "PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN ('x'))",
+            InvalidRequest,
+            "input syntax",
+        ),
+        ("PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (a))", InvalidRequest, "column ref"),
+        ("PARTITION BY LIST (a) (PARTITION p VALUES IN ((1, 2)))", InvalidRequest, "type"),
         ("WITH (flush_rows = 1, flush_rows = 2)", InvalidRequest, "given twice"),
         ("WITH (flush_rows = 1.5)", InvalidRequest, "flush_rows = 1.5: expected 1 to"),
         ("WITH (flush_bytes = '1 XB')", InvalidRequest, "1 XB: expected 1 to 17,179,869,184 bytes"),
@@ -173,7 +192,6 @@ def test_columns_that_are_refused(
         ("WITH (holes_max = -0.5)", InvalidRequest, "holes_max = -0.5: expected 0.01 to 1"),
         ("WITH (holes_max = 'NaN')", InvalidRequest, "holes_max = NaN: expected 0.01 to 1"),
         ("WITH (auto_maintenance = 5)", InvalidRequest, "expected on or off"),
-        ("PARTITION BY HASH (a) PARTITIONS 4", NotYet, "PARTITION BY"),
     ],
 )
 def test_clauses_that_are_refused(

@@ -16,7 +16,7 @@ from storage.errors import InvalidRequest, NotYet, SqlSyntaxError
 from tests.sql import postgresql
 from tests.unit.warehouse.syntax.trees import expression, query, shown, statement
 from warehouse.planning.parse import parse_text
-from warehouse.syntax import commands, modifications_tree, tree
+from warehouse.syntax import commands, modifications_tree, partitions_tree, tree
 
 DIRECTORY = Path(__file__).parents[3] / "data" / "syntax"
 
@@ -49,7 +49,7 @@ def test_every_kind_of_node_has_a_text() -> None:
     shown_texts = " ".join(expected for _, expected in [*QUERIES, *STATEMENTS])
     kinds = {
         name
-        for module in (tree, commands, modifications_tree)
+        for module in (tree, commands, modifications_tree, partitions_tree)
         for name in module.__all__
         if name not in ("Node", "LaterWrite", "Modification") and f"{name}(" not in shown_texts
     }
@@ -267,7 +267,12 @@ def test_syntax_errors_have_a_place(sql: str, line: int, column: int, near: str 
         ("CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES b (c))", "FOREIGN KEY"),
         ("CREATE TABLE t (a INT GENERATED ALWAYS AS (b + 1) STORED)", "GENERATED"),
         ("CREATE TABLE t (a SERIAL[])", "array of serial"),
-        ("CREATE TABLE t (a INT) PARTITION BY HASH (a) PARTITIONS 4", "PARTITION BY"),
+        ("CREATE TABLE t (a INT) PARTITION BY LINEAR HASH (a) PARTITIONS 4", "LINEAR"),
+        ("CREATE TABLE t (a INT) PARTITION BY HASH (a + 1) PARTITIONS 4", "an expression"),
+        ("CREATE TABLE t (a INT) PARTITION BY RANGE (a) SUBPARTITION BY HASH (a)", "SUBPARTITION"),
+        ("CREATE TABLE t PARTITION OF u DEFAULT", "PARTITION OF"),
+        ("ALTER TABLE t TRUNCATE PARTITION p", "TRUNCATE PARTITION"),
+        ("ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u WITHOUT VALIDATION", "WITHOUT"),
         ("COPY t FROM STDIN", "STDIN"),
         ("VACUUM VERBOSE t", r"VERBOSE .* mobula.tasks\(\)"),
         ("ANALYZE (VERBOSE)", "ANALYZE VERBOSE"),
@@ -345,6 +350,8 @@ def is_ours(sql: str) -> bool:
         "explain of",
         "respect nulls",
     )
+    if sql.startswith(("create", "alter")) and " partition " in sql:  # MySQL's words
+        return True
     return sql.startswith(words) or any(
         word in sql for word in (*extended, "cluster by", "clustering")
     )
