@@ -45,6 +45,7 @@ from actors.planner import (
     CreateAsPlan,
     ExchangePartitionPlan,
     InsertPlan,
+    Latest,
     ModifyPlan,
     Parsed,
     Planner,
@@ -307,17 +308,24 @@ class PrimaryService:
             async with self._inside(statement.session) as open_transaction:
                 parsed = self._runner.parse(statement)  # what does not parse fails it too
                 newest = await open_transaction.snapshot()
-                if not parsed.writes:
-                    return await self._runner.answer(parsed, newest)
-                return await self._write(parsed, newest)
+                with self._holding(parsed):
+                    if not parsed.writes:
+                        return await self._runner.answer(parsed, newest)
+                    return await self._write(parsed, newest)
         parsed = self._runner.parse(statement)
         if not parsed.writes:
             return await self._queries.answered(statement, self._read)
         if parsed.verb is not None and statement.token is not None:
             async with self._primary.attempts.turn(statement.token):
                 return await self._once(parsed, parsed.verb, statement.token)
-        with self._primary.reading() as newest:
+        with self._holding(parsed), self._primary.reading() as newest:
             return await self._write(parsed, newest)
+
+    def _holding(self, parsed: Parsed) -> contextlib.AbstractContextManager[None]:
+        """Earlier versions that a statement reads stay as long as it runs."""
+        if parsed.versions - {Latest()}:
+            return self._primary.collector.holding_the_past()
+        return contextlib.nullcontext()
 
     async def _once(
         self, parsed: Parsed, verb: Verb, token: IngestToken
@@ -326,7 +334,7 @@ class PrimaryService:
         if (receipt := await self._primary.known(token)) is not None:
             return first_reply(verb, receipt)
         try:
-            with self._primary.reading() as newest:
+            with self._holding(parsed), self._primary.reading() as newest:
                 return await self._write(parsed, newest)
         except (InvalidRequest, Conflict) as error:
             if error.sqlstate == COMMITTED_BEFORE:

@@ -14,8 +14,10 @@ What a collection has left undone is done by the next one, of whichever primary.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +95,7 @@ class Collector:
         self._uploads_ms = clock.monotonic_ms()  # when uploads were looked at
         self.deleted_objects = 0
         self.deleted_bytes = 0
+        self._held: Counter[int] = Counter()  # LSNs
         self._pinned: tuple[str, ...] = ()  # when it looked last
         self.last_error: MobulaError | None = None
 
@@ -237,8 +240,18 @@ class Collector:
     def _oldest_read(self) -> int:
         """The least LSN that somebody in this process reads at."""
         query = self.oldest_query()
-        oldest = self._sequencer.oldest_read()
+        oldest = min([self._sequencer.oldest_read(), *self._held])
         return oldest if query is None else min(oldest, query)
+
+    @contextlib.contextmanager
+    def holding_the_past(self) -> Iterator[None]:
+        """While it lasts, all that can be read now stays."""
+        lsn = self._sequencer.snapshot.horizon
+        self._held[lsn] += 1
+        try:
+            yield
+        finally:
+            self._held -= Counter([lsn])
 
     def _unread_until(self, horizon: int, pins: Iterable[ListedPin]) -> int:
         """No version before that LSN is read by anybody."""

@@ -111,18 +111,28 @@ class LogReader:
             return newest.lsn
         packs = await self._packs(max(newest.horizon, 1))
         low, high = newest.horizon, newest.lsn - 1  # the answer is in [low, high], or below
-        if low and tso_ms((await self._header(low, packs)).tso) > unix_ms:
-            raise InvalidRequest(
-                f"versions of that time are past the retention; the oldest is LSN {low}"
-            )
+        found = 0  # not after that time, and there
         while low < high:
             middle = (low + high + 1) // 2
-            header = await self._header(middle, packs)
-            if tso_ms(header.tso) <= unix_ms:
-                low = middle
+            written_ms = await self._written_ms(middle, packs)
+            if written_ms is None or written_ms <= unix_ms:
+                low, found = middle, 0 if written_ms is None else middle
             else:
                 high = middle - 1
+        if low != found:
+            written_ms = await self._written_ms(low, packs)
+            if written_ms is None or written_ms > unix_ms:
+                raise InvalidRequest(
+                    f"versions of that time are past the retention; the oldest is LSN {low}"
+                )
         return low
+
+    async def _written_ms(self, lsn: int, packs: Packs) -> int | None:
+        """When a group was written; None: it was collected meanwhile, so the horizon is above."""
+        try:
+            return tso_ms((await self._header(lsn, packs)).tso)
+        except ObjectMissing:
+            return None
 
     async def _packs(self, first_lsn: int) -> Packs:
         return Packs(self._store, await list_packs(self._store, first_lsn))
