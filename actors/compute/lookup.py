@@ -37,6 +37,7 @@ def whole_table(lookup: Lookup) -> Statement:
         session=lookup.session,
         min_lsn=lookup.min_lsn,
         timeout_ms=lookup.timeout_ms,
+        query_id=lookup.query_id,
     )
 
 

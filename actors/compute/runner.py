@@ -190,15 +190,20 @@ class QueryRunner:
         started_ms = self._clock.monotonic_ms()
         parsed = self.parse(whole_table(lookup))
         async with _in_time(parsed.statement):
-            plan, snapshot = await self.plan(parsed, newest)
-            if not isinstance(plan, QueryPlan) or len(plan.scans) != 1:
-                raise InternalError("a lookup that is no scan of one table")
-            table = plan.scans[0].table
-            chosen = chosen_rows(lookup, table)
-            known = None if files is None else await files(table, chosen)
-            plan_ms = self._clock.monotonic_ms() - started_ms
-            found = looked_up(plan, chosen, known)
-            return await self.run(found, snapshot, plan_ms, asked=lookup)
+            while True:
+                plan, snapshot = await self.plan(parsed, newest)
+                if not isinstance(plan, QueryPlan) or len(plan.scans) != 1:
+                    raise InternalError("a lookup that is no scan of one table")
+                table = plan.scans[0].table
+                chosen = chosen_rows(lookup, table)
+                known = None if files is None else await files(table, chosen)
+                plan_ms = self._clock.monotonic_ms() - started_ms
+                found = looked_up(plan, chosen, known)
+                try:
+                    return await self.run(found, snapshot, plan_ms, asked=lookup)
+                except CorruptData:
+                    if newest is not None or not await self._is_past(snapshot):
+                        raise
 
     async def stream(self, parsed: Parsed, newest: Snapshot | None = None) -> BatchStream:
         """Plan a read and give its rows as they come; a worker is taken with the first of them.

@@ -84,6 +84,12 @@ class Checkpoints:
         last = {} if self._last is None else self._last.parts
         return frozenset(part.name for _, part in (*last.values(), *self._before.values()))
 
+    def parts_to_reuse_after(self, snapshot: Snapshot) -> frozenset[str]:
+        """The same once a checkpoint of `snapshot` would be written, but for its own new parts."""
+        last = {} if self._last is None else self._last.parts
+        used = ((t, part) for t, part in self._before.values() if snapshot.tables.get(t.id) is t)
+        return frozenset(part.name for _, part in (*last.values(), *used))
+
     async def run(self) -> None:
         """Until cancelled. What fails is tried again after the next commit: readers replay a longer
         tail until then."""

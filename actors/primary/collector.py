@@ -188,7 +188,12 @@ class Collector:
         found.doomed += lost_uploads(objects, self._sequencer.snapshot, bounds.upload_floor)
         found.doomed += self._over(pins)
         found.doomed += [gone async for gone in self._old_log.due(bounds)]
-        found.doomed += _needless(listed, bounds)
+        behind = not listed.roots or listed.roots[-1].lsn < snapshot.lsn
+        checkpoints = self._checkpoints
+        reused = (
+            checkpoints.parts_to_reuse_after(snapshot) if behind else checkpoints.parts_to_reuse()
+        )
+        found.doomed += (one for one in _needless(listed, bounds) if one.name not in reused)
         return found
 
     def _own_policy(self) -> RetentionPolicy:

@@ -37,6 +37,7 @@ from actors.primary.indexes import Indexes
 from actors.primary.limits import CheckpointPolicy, KeyedLimits, SequencerLimits
 from actors.primary.maintainer import Maintainer
 from actors.primary.partition_exchange import PartitionExchange
+from actors.primary.publishable import names_of, refuse_collected
 from actors.primary.repair import IndexRepair
 from actors.primary.resolve import resolve_in
 from actors.primary.rewriter import OwnRewriter, Rewriter
@@ -57,6 +58,7 @@ from storage.errors import (
     InternalError,
     InvalidRequest,
     MobulaError,
+    ObjectMissing,
     Unavailable,
     UnknownObject,
 )
@@ -324,7 +326,11 @@ class Primary:
             state = state.with_index(table.id, await self._indexes.open(table))
         if not isinstance(operation, AppendFiles):
             return operation, state
-        return await self._bulk.checked(operation, table, state, lsn), state
+        try:
+            return await self._bulk.checked(operation, table, state, lsn), state
+        except ObjectMissing:  # because it was collected: then it is to be loaded again
+            refuse_collected(names_of(operation), self.snapshot)
+            raise
 
     def newest(self) -> WriterState:
         """The newest durable snapshot with the indexes as they are there."""
@@ -436,10 +442,7 @@ class Primary:
             **self._checkpoints.status(),
             "delta_rows": sum(d.row_count for t in self.snapshot.tables.values() for d in t.deltas),
             **self._maintainer.rewriter.status(),
-            "flushes": self.maintenance.counts.get("flush", 0),
-            "compactions": self.maintenance.counts.get("compact", 0),
-            "flushed_bytes": self.maintenance.written_bytes.get("flush", 0),
-            "compacted_bytes": self.maintenance.written_bytes.get("compact", 0),
+            **self.maintenance.status(),
             **self.traffic.status(self.snapshot),
             **self.collector.status(),
             "open_transactions": len(self.transactions),

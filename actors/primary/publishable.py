@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from actors.operations import AppendFiles
 from storage.errors import Conflict
 from storage.names import begun_lsn
 from storage.snapshot.model import Snapshot
 
-__all__ = ["refuse_collected"]
+__all__ = ["names_of", "refuse_collected"]
 
 
 def refuse_collected(names: Iterable[str], snapshot: Snapshot) -> None:
@@ -21,3 +22,9 @@ def refuse_collected(names: Iterable[str], snapshot: Snapshot) -> None:
                 f"{name}: its upload began before LSN {snapshot.upload_floor}, longer ago than "
                 "uploads may take; load it again"
             )
+
+
+def names_of(operation: AppendFiles) -> Iterator[str]:
+    """The objects that it brings: files and their runs."""
+    yield from (file.name for file in operation.files)
+    yield from (run.name for runs in operation.runs for run in runs.values())

@@ -100,6 +100,15 @@ class TaskLog:
             )
         )
 
+    def status(self) -> dict[str, int]:
+        """For that of the primary."""
+        return {
+            "flushes": self.counts.get("flush", 0),
+            "compactions": self.counts.get("compact", 0),
+            "flushed_bytes": self.written_bytes.get("flush", 0),
+            "compacted_bytes": self.written_bytes.get("compact", 0),
+        }
+
     def records(self) -> list[TaskRecord]:
         """Those that run, then those that are over, the last one first."""
         now_ms = self._clock.monotonic_ms()

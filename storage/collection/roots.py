@@ -31,7 +31,8 @@ class Checkpoints:
     """What is listed.
 
     Attributes:
-        roots: those that decode, oldest first.
+        roots: those that decode and whose parts are there, oldest first. A power loss may bring
+            back a root whose parts were deleted behind it.
         bad: names of roots that do not.
         objects: all objects by name, roots and parts.
     """
@@ -57,7 +58,8 @@ class Roots:
         names = [name for name in objects if name.endswith(f"/{ROOT}")]
         known = {name: self._known.get(name) or await self._read(name) for name in names}
         self._known = known
-        roots = [root for root in known.values() if root is not None]
+        whole = (root for root in known.values() if root is not None)
+        roots = [root for root in whole if root.parts <= objects.keys()]
         return Checkpoints(
             roots=tuple(sorted(roots, key=lambda root: (root.lsn, root.name))),
             bad=frozenset(name for name, root in known.items() if root is None),

@@ -54,14 +54,15 @@ class LogReader:
         known: tuple[list[str], list[Pack]] | None = None
         while True:
             try:
-                return await self._open(roots, at_lsn)
+                return await self._open(roots, at_lsn, again=known is not None)
             except CorruptData:  # maybe because something was collected while we were reading
                 roots = await newest_roots(self._store, at_most_lsn=at_lsn)
                 before, known = known, (roots, await list_packs(self._store))
                 if known == before:
                     raise
 
-    async def _open(self, roots: list[str], at_lsn: int | None) -> Snapshot:
+    async def _open(self, roots: list[str], at_lsn: int | None, *, again: bool) -> Snapshot:
+        """Args: again: something was not right; a late fence may stand where a pack has a group."""
         snapshot = await self._from_checkpoint(roots)
         tail = [
             log_lsn(entry.name)
@@ -69,7 +70,7 @@ class LogReader:
             if is_log_name(entry.name)
         ]
         packs: list[Pack] = []
-        if at_lsn is not None or _has_gap(snapshot.lsn, tail):
+        if again or at_lsn is not None or _has_gap(snapshot.lsn, tail):
             packs = await list_packs(self._store, snapshot.lsn + 1)
             tail = sorted({*tail, *(n for p in packs for n in range(p.first_lsn, p.last_lsn + 1))})
             tail = [lsn for lsn in tail if lsn > snapshot.lsn]
@@ -127,7 +128,14 @@ class LogReader:
         return Packs(self._store, await list_packs(self._store, first_lsn))
 
     async def _header(self, lsn: int, packs: Packs) -> GroupHeader:
-        return await packs.header(lsn) if packs.covers(lsn) else await self.header(lsn)
+        if not packs.covers(lsn):
+            try:
+                return await self.header(lsn)
+            except ObjectMissing:  # maybe because it was packed meanwhile
+                packs.packs = await list_packs(self._store)
+                if not packs.covers(lsn):
+                    raise
+        return await packs.header(lsn)
 
     async def header(self, lsn: int) -> GroupHeader:
         """The header of a group that is not packed, without its body. Raises ObjectMissing,

@@ -33,6 +33,7 @@ NEW_ONE = (
     "none is urgent: readers take the checkpoint before it and the log. CALL mobula.checkpoint() "
     "writes a new one; two of them share no part with this one, whose root may then be removed"
 )
+PART = "the part that the root names"
 LOGS = "the same values as the log gives at this LSN"
 POSITIONS_MAX = 1 << 32
 
@@ -61,6 +62,8 @@ class Checkpoints:
         self._ids = (database_id, branch_id)
         self._named: set[str] = set()  # parts that roots name
         self._rootless: list[CheckpointNames] = []
+        self._partless: list[tuple[int, str, str]] = []  # LSN, part, table
+        self._whole: list[int] = []  # LSNs
 
     async def check(
         self, names: CheckpointNames, link: Link | None, expected: Snapshot | None
@@ -79,16 +82,35 @@ class Checkpoints:
             return None
         header, catalogue = root
         self._named.update(entry.part.name for entry in catalogue.tables)
-        tables, bad = await self._tables(catalogue.tables)
+        tables, bad = await self._tables(catalogue.tables, header.lsn)
         found = snapshot_of(header, catalogue, tables)
+        if not bad:
+            self._whole.append(header.lsn)
         if expected is not None:
             parts = {entry.id: entry.part.name for entry in catalogue.tables}
             self._compare(names.root, parts, expected, found, bad)
         return None if bad or expected not in (None, found) else found
 
-    def tell_of_rootless(self) -> None:
-        """Parts alone, which no other root names: a checkpoint that is being written, was never
-        finished, or lost its root. To be called once all others were checked."""
+    def tell_of_incomplete(self) -> None:
+        """To be called once all were checked. Parts alone, which no other root names: a checkpoint
+        that is being written, was never finished, or lost its root. A root without a part: where
+        two whole checkpoints are newer, it may have come back with a power loss after it was
+        collected, and nobody needs it."""
+        for lsn, part, table in self._partless:
+            if sum(whole > lsn for whole in self._whole) < 2:
+                self._damage(part, PART, NOT_THERE, table)
+                continue
+            self._teller.tell(
+                Finding(
+                    severity=Severity.note,
+                    part=Part.checkpoint,
+                    object=part,
+                    table=table,
+                    expected=PART,
+                    found=f"{NOT_THERE}; newer checkpoints are whole",
+                    next_step="none: `mobula vacuum` removes the root",
+                )
+            )
         for names in self._rootless:
             if self._named.isdisjoint(names.parts):
                 self._teller.tell(
@@ -130,23 +152,25 @@ class Checkpoints:
             return None
         return root
 
-    async def _tables(self, entries: Iterable[TableEntry]) -> tuple[list[TableState], set[int]]:
+    async def _tables(
+        self, entries: Iterable[TableEntry], lsn: int
+    ) -> tuple[list[TableState], set[int]]:
         """The tables that are readable, and the ids of the others."""
         tables, bad = [], set[int]()
         for window in windows(entries, PARTS_AT_ONCE):
             parts = await self._source.get_all(entry.part.name for entry in window)
             for entry, data in zip(window, parts, strict=True):
-                table = self._table(entry, data)
+                table = self._table(entry, data, lsn)
                 if table is None:
                     bad.add(entry.id)
                 else:
                     tables.append(table)
         return tables, bad
 
-    def _table(self, entry: TableEntry, data: bytes | None) -> TableState | None:
+    def _table(self, entry: TableEntry, data: bytes | None, lsn: int) -> TableState | None:
         name = entry.part.name
         if data is None:
-            self._damage(name, "the part that the root names", NOT_THERE, entry.name)
+            self._partless.append((lsn, name, entry.name))
             return None
         if len(data) != entry.part.size_bytes:
             self._damage(
@@ -158,7 +182,7 @@ class Checkpoints:
             return None
         part = attempted(name, lambda: decode_part(data, entry))
         if isinstance(part, str):
-            self._damage(name, "the part that the root names", part, entry.name)
+            self._damage(name, PART, part, entry.name)
             return None
         for fault in false_counts(part[1], name):
             self._damage(name, *fault, entry.name)

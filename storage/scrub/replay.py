@@ -96,7 +96,7 @@ class Replay:
             await self._up_to(waiting[0].lsn, waiting)
         self._found.newest_lsn = self._next - 1
         self._tell_of_gaps()
-        self._checkpoints.tell_of_rootless()
+        self._checkpoints.tell_of_incomplete()
         return self._found
 
     async def _objects(self, lsns: Sequence[int]) -> list[bytes | None]:

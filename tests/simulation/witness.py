@@ -69,6 +69,7 @@ class Witness:
     acknowledged_lsn: int = 0  # the newest that somebody was told of
     groups: list[bytes] = field(default_factory=list)  # the log as it was written
     deleted: set[int] = field(default_factory=set)  # LSNs of log objects
+    erased: set[str] = field(default_factory=set)  # names; a power loss may bring some back
     past: Past = field(default_factory=Past)
     # what is there now: LSNs of whole checkpoints, and of groups in packs; None: some have rotted
     standing: Callable[[], tuple[Sequence[int], Set[int]] | None] = lambda: None
@@ -101,6 +102,7 @@ class Witness:
         return None
 
     def _deleted(self, name: str) -> None:
+        self.erased.add(name)
         if name.startswith("epoch/") or name == "format":
             self.fail("fences and epochs are never deleted", name)
         elif name.startswith("log/"):
