@@ -12,10 +12,19 @@ from actors.messages import TableInfo, Transaction
 from actors.operations import AddPartitions, DropPartitions, NewPartitioning, NewTable, Operation
 from actors.primary.primary import Primary
 from storage.partitions.scheme import Bound, Partition, PartitionKind
-from storage.snapshot.model import IngestToken, Receipt
+from storage.snapshot.model import IngestToken, Receipt, Snapshot
 from tests.simulation.model import Key
 
-__all__ = ["EDGES", "SPARE", "divided", "emptied", "exchanged", "is_divided", "range_of"]
+__all__ = [
+    "EDGES",
+    "SPARE",
+    "buried_alive",
+    "divided",
+    "emptied",
+    "exchanged",
+    "is_divided",
+    "range_of",
+]
 
 SPARE = "spare"  # a table that takes the place of the middle partition of events, now and then
 EDGES = (20, 40)
@@ -77,6 +86,12 @@ def emptied(info: TableInfo, number: int) -> tuple[Operation, ...]:
         table_id=info.table_id, parts=(part,), version=known.version + 1, read_lsn=0
     )
     return dropped, added
+
+
+def buried_alive(snapshot: Snapshot) -> set[str]:
+    """Files that some table has and that the collector would take."""
+    live = {name for table in snapshot.tables.values() for name in table.files.names}
+    return live & {one.name for grave in snapshot.graveyard for one in grave.objects}
 
 
 async def exchanged(primary: Primary, token: IngestToken) -> Receipt:

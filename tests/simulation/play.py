@@ -34,7 +34,7 @@ from tests.simulation.contents import fetched
 from tests.simulation.loop import Stuck
 from tests.simulation.model import Effect
 from tests.simulation.node import Node
-from tests.simulation.partitions import divided, is_divided
+from tests.simulation.partitions import buried_alive, divided, is_divided
 from tests.simulation.roles import candidate, opened, reader
 from tests.simulation.store import LATE_S_MAX
 from tests.simulation.witness import Violation
@@ -191,6 +191,8 @@ async def _aftermath(world: World, clients: Sequence[Client]) -> None:
     fetch = partial(fetched, store)
     log = _log(world, store)
     newest = _replayed(world, store)
+    if alive := buried_alive(newest):
+        witness.fail("what is there is not buried", f"{sorted(alive)}")
     retained = range(newest.horizon, newest.lsn, max((newest.lsn - newest.horizon) // 8, 1))
     for lsn in sorted({*retained, newest.lsn}):
         snapshot = await log.open(lsn)
