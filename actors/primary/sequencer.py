@@ -270,10 +270,11 @@ class Sequencer:
 
     @contextlib.asynccontextmanager
     async def until_stopped(self) -> AsyncIterator[None]:
-        """Whatever goes wrong in it once we have stopped: the caller hears that we have."""
+        """Whatever goes wrong in it once we have stopped (files of ours may be gone): the caller
+        hears that we have."""
         try:
             yield
-        except MobulaError as error:
+        except Exception as error:
             if (stopped := self.stopped) is not None:
                 raise stopped from error
             raise

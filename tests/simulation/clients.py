@@ -177,8 +177,14 @@ class Client:
         if self.rng.random() < 0.5:
             await self.write(("truncate", name, ()))
             await self.write(("upsert" if key else "append", name, self.rows(range(90), 3)))
+        collects = self.world.case.seed % 5 == 3
+        if collects:  # of a table with files, also those that only the past reads
+            await self.tried(lambda primary: primary.flush())
         drop = DropTable(schema="public", name=name)
         await self.commit((Effect("drop", name),), _same(drop))
+        if collects:
+            vacuum = {"uploads_ms": 0, "dry_run": False}
+            await self.tried(lambda primary: primary.collector.vacuum(**vacuum))
 
     async def partitions(self) -> None:
         """A partition is emptied, or exchanged; or there are more rows to exchange."""
@@ -351,6 +357,7 @@ class Client:
             state = (await transaction.snapshot()).find_table(table)
             assert state is not None
             await self.dawdle()
+            await self.overtaken(primary, token)
             try:
                 world.refuse_missing([state])
                 rows = await world.contents.rows(state, world.node_of(primary).fetched)
@@ -414,6 +421,15 @@ class Client:
     def token(self) -> IngestToken:
         self.sequence += 1
         return IngestToken(writer=f"client-{self.index}", sequence=self.sequence)
+
+    async def overtaken(self, primary: Primary, token: IngestToken) -> None:
+        """In some worlds everything is rewritten and collected while a transaction is open."""
+        seed = self.world.case.seed
+        if seed % 5 == 2 and random.Random(f"{seed} {token}").random() < 0.3:
+            await primary.flush()
+            await primary.compact()
+            await primary.recluster()
+            await primary.collector.vacuum(retention_ms=0, dry_run=False)
 
     async def dawdle(self) -> None:
         """Now and then something takes long that others do not wait for."""

@@ -30,28 +30,6 @@ def _(stack: ExitStack) -> None:
     until = replaced(stack, Collector, "_unread_until", blind)
 
 
-@bug("pins are listed before the horizon is logged")
-def _(stack: ExitStack) -> None:
-    async def early(self: Collector, policy: Any, **more: Any) -> Any:
-        found = await bounds(self, policy, **more)
-        self.__dict__["early"] = await listed(self._store)
-        return found
-
-    async def known(store: Any) -> Any:
-        return next((c.__dict__["early"] for c in made if c._store is store), None) or await listed(
-            store
-        )
-
-    def init(self: Collector, *arguments: Any, **more: Any) -> None:
-        begin(self, *arguments, **more)
-        made.append(self)
-
-    made: list[Collector] = []
-    begin = replaced(stack, Collector, "__init__", init)
-    bounds = replaced(stack, Collector, "_bounds", early)
-    listed = replaced(stack, collector_module, "list_pins", known)
-
-
 @bug("an open transaction holds no version")
 def _(stack: ExitStack) -> None:
     replaced(stack, Collector, "_oldest_read", lambda self: self._sequencer.snapshot.lsn)

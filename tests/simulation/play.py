@@ -16,6 +16,7 @@ import msgspec
 
 from actors.primary.indexes import FETCHES_MAX
 from actors.primary.primary import Primary
+from actors.virtual_warehouse import claim
 from storage.errors import MobulaError
 from storage.format import MAIN_BRANCH, DatabaseFormat
 from storage.log.reader import LogReader
@@ -46,6 +47,7 @@ SCRUBBED = 4  # every so many seeds `mobula check` looks at the end too; it take
 UNTIL_S = 3_600.0  # of simulated time, for all
 MEMORY = "/dev/shm"  # where files go that last as long as a case, if there is such a place
 ROUGH_S = 150.0  # how long things go wrong, at most
+CLAIM_MS = 30_000
 HEALED_S = 300.0  # in which everybody must come through once nothing fails
 
 
@@ -92,8 +94,10 @@ def run(world: World) -> Report:
     violation: BaseException | None = None
     memory = patch.object(tempfile, "tempdir", MEMORY if os.access(MEMORY, os.W_OK) else None)
     merges = patch.object(plan, "RUNS_MIN", 2)  # of an index: few files make few runs
+    claims = patch.object(claim, "LASTS_MS", CLAIM_MS)  # who died must not hold all there is
     memory.start()
     merges.start()
+    claims.start()
     try:
         world.loop.run(world.director, _story(world), until_s=UNTIL_S)
         if world.loop.errors:
@@ -102,6 +106,7 @@ def run(world: World) -> Report:
         violation = error
     finally:
         _clean_up(world)
+        claims.stop()
         merges.stop()
         memory.stop()
     world.happened.update(world.witness.seen)
