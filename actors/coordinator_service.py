@@ -135,7 +135,7 @@ class CoordinatorService:
             observe=observe,
         )
         coordinator = Coordinator(found, follower, runner, workers, queries)
-        claim = Claim(store, clock=clock, ids=ids, holder=found.name, oldest=queries.oldest_lsn)
+        claim = Claim(store, clock=clock, ids=ids, holder=_holder(found), oldest=queries.oldest_lsn)
         return cls(coordinator, follower, store, clock, meter=meter, claim=claim)
 
     # --- clients ----------------------------------------------------------------------------------
@@ -235,6 +235,10 @@ class CoordinatorService:
             await self._claim.release()
         self._meter.dropped(self._coordinator.settings.name)
         await self._store.close()
+
+
+def _holder(warehouse: VirtualWarehouse) -> str:
+    return f"virtual warehouse {warehouse.name}, process {os.getpid()}"
 
 
 def _settings(

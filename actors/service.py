@@ -492,11 +492,9 @@ class _Durable:
         self._primary = primary
 
     async def latest(self, min_lsn: int | None, timeout_ms: int) -> Snapshot:
-        """See `Snapshots.latest`."""
         if min_lsn is not None and min_lsn > self._primary.snapshot.lsn:
             raise Unavailable(f"LSN {min_lsn} is not committed; is it of this database?")
         return self._primary.snapshot
 
     async def advance(self) -> Snapshot:
-        """See `Snapshots.advance`."""
         return self._primary.snapshot

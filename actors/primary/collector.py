@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -348,8 +348,11 @@ class Collector:
     async def _delete(self, found: Collected, doomed: Sequence[Doomed]) -> None:
         for start in range(0, len(doomed), AT_ONCE):
             some = doomed[start : start + AT_ONCE]
-            await _all(self._store.delete(one.name) for one in some)
+            await asyncio.gather(*(self._delete_one(one.name) for one in some))
             found.doomed += some
+
+    async def _delete_one(self, name: str) -> None:
+        await self._store.delete(name)
 
     async def _log(self, operation: Collect) -> None:
         await self._sequencer.submit(Transaction(operations=(operation,)))
@@ -370,7 +373,3 @@ def _needless(listed: Listed, bounds: Boundaries) -> list[Doomed]:
         and checkpoint_lsn(entry.name) <= second
         and (not unknown or entry.name.endswith(f"/{ROOT}"))
     ]
-
-
-async def _all(works: Iterable[Awaitable[None]]) -> None:
-    await asyncio.gather(*works)

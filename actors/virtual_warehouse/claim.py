@@ -8,7 +8,6 @@ them reads. Who may not write to the store reads without a pin.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from storage.clock import Clock
@@ -42,14 +41,14 @@ class Claim:
         oldest: Callable[[float], int | None],
     ) -> None:
         """Args:
-        holder: the name of the virtual warehouse.
+        holder: who reads, for people.
         oldest: the oldest version that queries read which have run for so many ms; None: there is
             none.
         """
         self._store = store
         self._clock = clock
         self._name = pin_name(ids.new())
-        self._holder = f"virtual warehouse {holder}, process {os.getpid()}"
+        self._holder = holder
         self._oldest = oldest
         self._lsn: int | None = None  # that is pinned
         self._written_ms = 0.0

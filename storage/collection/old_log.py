@@ -60,7 +60,7 @@ class OldLog:
             await self.store.delete(pack.name)
             yield pack
         async for some in self._old_objects(packs, bounds):
-            await asyncio.gather(*(self.store.delete(one.name) for one in some))
+            await asyncio.gather(*(self._delete(one.name) for one in some))
             for one in some:
                 yield one
 
@@ -116,6 +116,9 @@ class OldLog:
                 elif why is Why.LOG or await packs.get(lsn) == data:
                     found.append(Doomed(name=log_name(lsn), size_bytes=sizes[lsn], why=why))
             yield found
+
+    async def _delete(self, name: str) -> None:
+        await self.store.delete(name)
 
     async def _get_all(self, lsns: Iterable[int]) -> list[bytes | None]:
         """Log objects; None: it is gone."""
