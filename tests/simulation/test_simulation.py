@@ -1,6 +1,6 @@
 """The simulation itself: seeds keep every promise, stories replay, mistakes are found.
 
-MOBULA_RUNS=1000 plays so many seeds instead of the 100 of every day and the 200 of `make test-all`;
+MOBULA_RUNS=1000 plays so many seeds instead of the 60 of every day and the 200 of `make test-all`;
 `make sim` is for more.
 """
 
@@ -21,7 +21,7 @@ from tests.simulation.shrink import shrink
 from tests.simulation.world import Case
 
 RUNS = int(os.environ.get("MOBULA_RUNS", "200"))
-DAILY = 100 if RUNS == 200 else RUNS  # the others of 200 belong to `make test-all`
+DAILY = 60 if RUNS == 200 else RUNS  # the others of 200 belong to `make test-all`
 AT_ONCE = 10  # seeds of one test
 BOUND = 300  # seeds within which each planted mistake must be found
 HERE = Path(__file__).parent
