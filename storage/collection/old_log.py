@@ -16,7 +16,7 @@ from storage.collection.doomed import Doomed, Why
 from storage.collection.policy import RetentionPolicy
 from storage.errors import ObjectMissing
 from storage.log.packs import Pack, Packs, list_packs, write_pack
-from storage.log.record import GroupHeader, decode_header
+from storage.log.record import GroupHeader, decode, decode_header
 from storage.names import LOG_PREFIX, is_log_name, log_lsn, log_name
 from storage.objects import ObjectStore
 
@@ -65,7 +65,8 @@ class OldLog:
                 yield one
 
     async def _packed(self, bounds: Boundaries, known: list[Pack]) -> Packs:
-        """Write the packs that are full; those there are then."""
+        """Write the packs that are full; those there are then. Raises CorruptData: a log object is
+        not whole, or was not on its way here."""
         packs = list(known)
         first = max([bounds.log_until, *(pack.last_lsn for pack in known)]) + 1
         if bounds.pack_until + 1 - first < self.policy.pack_groups:
@@ -78,6 +79,7 @@ class OldLog:
                     continue  # a collection that kept less was here before
                 if data is None:
                     return Packs(self.store, packs)
+                decode(data, log_name(lsn))  # a pack goes before the object: it must be whole
                 objects.append((lsn, data))
                 size += len(data)
                 if len(objects) >= self.policy.pack_groups or size >= self.policy.pack_bytes:

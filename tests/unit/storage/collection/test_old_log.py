@@ -349,3 +349,23 @@ def test_a_damaged_pack_keeps_what_it_stands_for() -> None:
         assert log_name(15) in await db.names()
 
     old_log(test)
+
+
+def test_what_is_damaged_on_its_way_is_not_packed() -> None:
+    """A pack goes before the log object; found by seed 1399 of the simulation."""
+
+    class Flipping(MemoryStore):
+        async def get(self, name: str) -> bytes:
+            data = await super().get(name)
+            return data[:-1] + bytes([data[-1] ^ 1]) if name == log_name(4) else data
+
+    async def test(db: Old) -> None:
+        flipping = Flipping()
+        for name in await db.names(""):
+            await flipping.put(name, await db.store.get(name))
+        old = OldLog(flipping, DATABASE, "main", POLICY, nothing, db.packed_bytes.append)
+        with pytest.raises(CorruptData, match=log_name(4)):
+            await db.collect(old, 0, 20)
+        assert [entry.name async for entry in flipping.list("logpack/")] == []
+
+    old_log(test)
