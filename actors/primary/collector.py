@@ -335,9 +335,10 @@ class Collector:
         else reigns, so would his."""
         async with self._checkpoints.none_is_written():
             reused = self._checkpoints.parts_to_reuse()
-            doomed = [one for one in _needless(listed, bounds) if one.name not in reused]
-            if doomed:
+            if any(one.name not in reused for one in _needless(listed, bounds)):
                 await self._sequencer.confirm()
+                listed = await self._roots.listed()  # the root of one that was given up may be late
+                doomed = [one for one in _needless(listed, bounds) if one.name not in reused]
                 roots: list[Doomed] = []
                 parts: list[Doomed] = []
                 for one in doomed:
