@@ -169,7 +169,7 @@ class Collector:
                 await self._delete_left(found, self._unread_until(bounds.horizon, pins))
                 if uploads:
                     await self._delete_uploads(found, bounds.upload_floor)
-                await self._delete_pins(found, pins)
+                await self._delete(found, self._over(pins))
                 async for gone in self._old_log.collect(bounds):
                     found.doomed.append(gone)
                 await self._delete_checkpoints(found, listed, bounds)
@@ -324,9 +324,6 @@ class Collector:
     async def _objects(self) -> list[ObjectInfo]:
         prefixes = (DATA_PREFIX, INDEX_PREFIX)
         return [entry for prefix in prefixes async for entry in self._store.list(prefix)]
-
-    async def _delete_pins(self, found: Collected, pins: Iterable[ListedPin]) -> None:
-        await self._delete(found, self._over(pins))
 
     async def _delete_checkpoints(
         self, found: Collected, listed: Listed, bounds: Boundaries

@@ -1,14 +1,13 @@
 """The old end of the log: packed, and deleted.
 
-Fences never go: create-if-absent forgets a name that is deleted, and
-a primary that was replaced must find its next slot taken for ever (`docs/formats/log.md`).
+Fences never go: create-if-absent forgets a name that is deleted, and a primary that was replaced
+must find its next slot taken for ever (`docs/formats/log.md`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from storage.collection.boundaries import Boundaries
@@ -19,6 +18,7 @@ from storage.log.packs import Pack, Packs, list_packs, write_pack
 from storage.log.record import GroupHeader, decode, decode_header
 from storage.names import LOG_PREFIX, is_log_name, log_lsn, log_name
 from storage.objects import ObjectStore
+from storage.windows import windows
 
 __all__ = ["OldLog"]
 
@@ -73,7 +73,7 @@ class OldLog:
             return Packs(self.store, packs)
         objects: list[tuple[int, bytes]] = []
         size = 0
-        for lsns in windows(range(first, bounds.pack_until + 1)):
+        for lsns in windows(range(first, bounds.pack_until + 1), AT_ONCE):
             for lsn, data in zip(lsns, await self._get_all(lsns), strict=True):
                 if data is None and not objects:
                     continue  # a collection that kept less was here before
@@ -107,7 +107,7 @@ class OldLog:
                 break
             if lsn not in self._fences and (lsn <= bounds.log_until or packs.covers(lsn)):
                 sizes[lsn] = entry.size_bytes
-        for lsns in windows(sizes):
+        for lsns in windows(sizes, AT_ONCE):
             found = []
             for lsn, data in zip(lsns, await self._get_all(lsns), strict=True):
                 why = Why.LOG if lsn <= bounds.log_until else Why.PACKED
@@ -131,10 +131,3 @@ class OldLog:
             return await self.store.get(log_name(lsn))
         except ObjectMissing:
             return None
-
-
-def windows(items: Iterable[int]) -> Iterator[tuple[int, ...]]:
-    """So many at a time as are fetched at once."""
-    rest = iter(items)
-    while window := tuple(itertools.islice(rest, AT_ONCE)):
-        yield window

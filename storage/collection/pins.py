@@ -1,9 +1,9 @@
 """Pins: readers' claims on a version, for as long as they renew them.
 
 A reader writes `pin/{id}`, with the oldest LSN that it reads at and when the claim ends, and writes
-it again before that. The collector logs a horizon first and looks at the pins then; a reader writes
-its pin first and looks at the horizon then. So either the collector sees the pin, or the reader
-that the horizon is past it.
+it again before that. The collector logs a horizon first and looks at the pins then: it sees every
+pin that was there before the horizon. One that came later holds nothing that was planned already;
+its reader meets the horizon in the log, and a query that misses an object is planned again.
 """
 
 from __future__ import annotations

@@ -38,11 +38,12 @@ from storage.scrub.files import check_bytes
 from storage.scrub.findings import Finding, Part, Progress, Report, Severity, Teller
 from storage.scrub.identity import database_id
 from storage.scrub.replay import Replay, Replayed
-from storage.scrub.source import NOT_THERE, Source, side_by_side, windows
+from storage.scrub.source import NOT_THERE, Source, side_by_side
 from storage.scrub.survey import survey
 from storage.scrub.tables import RESTORE_FILE, TableCheck
 from storage.snapshot.graveyard import Buried
 from storage.snapshot.model import Snapshot, TableState
+from storage.windows import windows
 
 __all__ = ["scrub"]
 

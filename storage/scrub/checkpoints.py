@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from storage.delete_bitmap import decode_positions
 from storage.scrub.findings import Finding, Part, Severity, Teller
-from storage.scrub.source import NOT_THERE, Source, attempted, surplus, windows
+from storage.scrub.source import NOT_THERE, Source, attempted, surplus
 from storage.scrub.survey import CheckpointNames
 from storage.snapshot.changes import Bitmap
 from storage.snapshot.checkpoint import (
@@ -25,6 +25,7 @@ from storage.snapshot.checkpoint import (
     snapshot_of,
 )
 from storage.snapshot.model import Snapshot, TableState
+from storage.windows import windows
 
 __all__ = ["Checkpoints", "Link", "false_counts"]
 
@@ -100,30 +101,13 @@ class Checkpoints:
             if sum(whole > lsn for whole in self._whole) < 2:
                 self._damage(part, PART, NOT_THERE, table)
                 continue
-            self._teller.tell(
-                Finding(
-                    severity=Severity.note,
-                    part=Part.checkpoint,
-                    object=part,
-                    table=table,
-                    expected=PART,
-                    found=f"{NOT_THERE}; newer checkpoints are whole",
-                    next_step="none: `mobula vacuum` removes the root",
-                )
-            )
+            again = f"{NOT_THERE}; newer checkpoints are whole"
+            self._note(part, PART, again, "none: `mobula vacuum` removes the root", table)
         for names in self._rootless:
             if self._named.isdisjoint(names.parts):
-                self._teller.tell(
-                    Finding(
-                        severity=Severity.note,
-                        part=Part.checkpoint,
-                        object=names.root,
-                        expected="a root behind its parts",
-                        found=f"{NOT_THERE}, but {len(names.parts)} parts are: readers do not see "
-                        "them",
-                        next_step="none: the log has everything, and `mobula vacuum` removes them",
-                    )
-                )
+                left = f"{NOT_THERE}, but {len(names.parts)} parts are: readers do not see them"
+                step = "none: the log has everything, and `mobula vacuum` removes them"
+                self._note(names.root, "a root behind its parts", left, step)
 
     async def _root(
         self, names: CheckpointNames, link: Link | None
@@ -212,15 +196,29 @@ class Checkpoints:
                 self._damage(parts[table_id], LOGS, f"others: {', '.join(different)}", mine.name)
 
     def _damage(self, name: str, expected: str, found: str, table: str | None = None) -> None:
+        self._tell(Severity.damage, (name, table), (expected, found), NEW_ONE)
+
+    def _note(
+        self, name: str, expected: str, found: str, next_step: str, table: str | None = None
+    ) -> None:
+        self._tell(Severity.note, (name, table), (expected, found), next_step)
+
+    def _tell(
+        self,
+        severity: Severity,
+        where: tuple[str, str | None],
+        what: tuple[str, str],
+        next_step: str,
+    ) -> None:
         self._teller.tell(
             Finding(
-                severity=Severity.damage,
+                severity=severity,
                 part=Part.checkpoint,
-                object=name,
-                table=table,
-                expected=expected,
-                found=found,
-                next_step=NEW_ONE,
+                object=where[0],
+                table=where[1],
+                expected=what[0],
+                found=what[1],
+                next_step=next_step,
             )
         )
 

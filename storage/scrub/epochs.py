@@ -14,8 +14,9 @@ import msgspec
 from storage.log.epoch import Alive, Owner
 from storage.names import alive_name, owner_name
 from storage.scrub.findings import Finding, Part, Severity, Teller
-from storage.scrub.source import NOT_THERE, Source, windows
+from storage.scrub.source import AT_ONCE, NOT_THERE, Source
 from storage.scrub.survey import Survey
+from storage.windows import windows
 
 __all__ = ["check_epochs"]
 
@@ -35,7 +36,7 @@ async def check_epochs(
     for first, last in _gaps(found.owners, max(newest, *writers, 0)):
         more = f", nor those of all epochs up to {last}" if last > first else ""
         _damage(teller, owner_name(first), "an owner for every epoch", f"{NOT_THERE}{more}")
-    for window in windows(sorted(found.owners)):
+    for window in windows(sorted(found.owners), AT_ONCE):
         owners = await source.get_all(owner_name(epoch) for epoch in window)
         signs = await source.get_all(alive_name(e) for e in window if e in found.alive)
         alive = dict(zip((e for e in window if e in found.alive), signs, strict=True))

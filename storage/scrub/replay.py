@@ -32,12 +32,13 @@ from storage.log.record import MAGIC, Group, GroupHeader, decode
 from storage.names import log_name
 from storage.scrub.checkpoints import Checkpoints, Link, false_counts
 from storage.scrub.findings import Finding, Part, Severity, Teller
-from storage.scrub.source import NOT_THERE, Source, attempted, surplus, windows
+from storage.scrub.source import AT_ONCE, NOT_THERE, Source, attempted, surplus
 from storage.scrub.survey import CheckpointNames, Names, Survey
 from storage.snapshot import changes as c
 from storage.snapshot.apply import apply
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Snapshot
+from storage.windows import windows
 
 __all__ = ["Replay", "Replayed"]
 
@@ -87,7 +88,7 @@ class Replay:
         self._packs = Packs(self._source.store, found.packs)
         packed = (np.arange(p.first_lsn, p.last_lsn + 1, dtype=np.uint64) for p in found.packs)
         there = np.unique(np.concatenate([np.array(found.lsns, np.uint64), *packed]))
-        for lsns in windows(map(int, there)):
+        for lsns in windows(map(int, there), AT_ONCE):
             for lsn, one in zip(lsns, await self._objects(lsns), strict=True):
                 await self._up_to(lsn - 1, waiting)
                 self._group(lsn, one)

@@ -17,7 +17,7 @@ from storage.errors import CorruptData, InvalidRequest, MobulaError, ObjectMissi
 from storage.objects import ObjectStore
 from storage.scrub.findings import Teller
 
-__all__ = ["AT_ONCE", "NOT_THERE", "Source", "attempted", "side_by_side", "surplus", "windows"]
+__all__ = ["AT_ONCE", "NOT_THERE", "Source", "attempted", "side_by_side", "surplus"]
 
 AT_ONCE = 16  # log objects and parts of checkpoints that are in memory at a time
 NOT_THERE = "it is not there"
@@ -94,10 +94,3 @@ def surplus(data: bytes, magic: bytes, sections: Iterable[Section], name: str) -
     """Bytes of an object of `container.py` that no checksum covers: behind its last section."""
     end = max((section.offset + section.length for section in sections), default=0)
     return len(data) - PREAMBLE_BYTES - header_length(data, magic, name) - end
-
-
-def windows(items: Iterable[T], size: int = AT_ONCE) -> Iterable[tuple[T, ...]]:
-    """The items, so many at a time."""
-    rest = iter(items)
-    while window := tuple(itertools.islice(rest, size)):
-        yield window

@@ -31,10 +31,11 @@ from storage.scrub.places import Places
 from storage.scrub.row_keys import KeyColumns
 from storage.scrub.row_partitions import RowPartitions, foreign_entries
 from storage.scrub.runs import checked_run
-from storage.scrub.source import NOT_THERE, Source, attempted, side_by_side, windows
+from storage.scrub.source import NOT_THERE, Source, attempted, side_by_side
 from storage.snapshot.changes import ClusterBy, IndexRun
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Delta, TableState
+from storage.windows import windows
 
 __all__ = ["TableCheck"]
 

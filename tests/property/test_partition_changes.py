@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import os
 import random
 import sys
 import uuid
@@ -30,19 +29,10 @@ from storage.compaction_policy import CompactionPolicy
 from storage.flush_policy import FlushPolicy
 from storage.objects import MemoryStore
 from storage.scrub import Finding, Severity, scrub
+from tests.property.seeds import seeds
 from warehouse import InvalidRequest, Settings
 
 STEPS = 45
-SEEDS = os.environ.get("MOBULA_SEEDS", "0-3")
-FIRST, _, LAST = SEEDS.partition("-")
-DAILY = 1  # of these; the others belong to `make test-all`
-PLAYED = [
-    pytest.param(
-        seed,
-        marks=[pytest.mark.slow] if place >= DAILY and "MOBULA_SEEDS" not in os.environ else [],
-    )
-    for place, seed in enumerate(range(int(FIRST), int(LAST or FIRST) + 1))
-]
 
 COUNT, GROUPS = 60, 6
 DAY = datetime.date(2026, 1, 1)
@@ -380,7 +370,7 @@ def life(seed: int, directory: Path) -> Iterator[Life]:
         MemoryStore.forget(f"partitions-{seed}")
 
 
-@pytest.mark.parametrize("seed", PLAYED)
+@pytest.mark.parametrize("seed", seeds("0-3", daily=1))
 def test_a_partitioned_table_is_like_a_plain_one(seed: int, tmp_path: Path) -> None:
     sys.stdout.write(f"seed {seed}\n")
     with life(seed, tmp_path) as made:

@@ -8,7 +8,6 @@ MOBULA_SEEDS=1000-1100 plays those seeds instead of the few of every day.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sys
 
@@ -18,21 +17,12 @@ from storage.objects import MemoryStore
 from storage.scrub import Finding, Severity, scrub
 from tests.property.keyed_history import history
 from tests.property.keyed_model import Shape, partitioned
+from tests.property.seeds import seeds
 
 STEPS = 30
-SEEDS = os.environ.get("MOBULA_SEEDS", "400-405")
-FIRST, _, LAST = SEEDS.partition("-")
-DAILY = 2  # of these; the others belong to `make test-all`
-PLAYED = [
-    pytest.param(
-        seed,
-        marks=[pytest.mark.slow] if place >= DAILY and "MOBULA_SEEDS" not in os.environ else [],
-    )
-    for place, seed in enumerate(range(int(FIRST), int(LAST or FIRST) + 1))
-]
 
 
-@pytest.mark.parametrize("seed", PLAYED)
+@pytest.mark.parametrize("seed", seeds("400-405", daily=2))
 def test_every_version_equals_the_model(seed: int) -> None:
     sys.stdout.write(f"seed {seed}\n")
     source = random.Random(f"partitions {seed}")

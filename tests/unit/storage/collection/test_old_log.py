@@ -11,7 +11,7 @@ import pytest
 
 from storage.collection.boundaries import Boundaries
 from storage.collection.doomed import Doomed, Why
-from storage.collection.old_log import OldLog, windows
+from storage.collection.old_log import OldLog
 from storage.collection.policy import RetentionPolicy
 from storage.errors import CorruptData, Fenced, Unavailable
 from storage.log.packs import Packs, list_packs
@@ -20,6 +20,7 @@ from storage.objects import CountingStore, MemoryStore
 from storage.objects.faulty import Fault, FaultyStore
 from storage.snapshot.checkpoint import write_checkpoint
 from storage.snapshot.model import Snapshot
+from storage.windows import windows
 from tests.fakes import CountedIds, FakeClock
 from tests.unit.storage.log.packed import fence_at
 from tests.unit.storage.log.reigns import DATABASE, reader_of, reign
@@ -264,8 +265,8 @@ def test_requests() -> None:
 
 
 def test_windows() -> None:
-    assert [len(window) for window in windows(range(70))] == [32, 32, 6]
-    assert list(windows([])) == []
+    assert [len(window) for window in windows(range(70), 32)] == [32, 32, 6]
+    assert list(windows([], 32)) == []
 
 
 # --- looking, and stopping ------------------------------------------------------------------------
