@@ -268,6 +268,11 @@ class PrimaryShell(StreamingShell):
         self._meter.written(
             by, read=status["read_amplification"], space=status["space_amplification"]
         )
+        self._meter.past(
+            kept_bytes=status["past_bytes"],
+            pins=len(status["pinned"]),
+            collected_bytes=status["deleted_bytes"],
+        )
 
     async def _start_own(self) -> RayWorker:
         actor = self._start(self._node, self._make_planner)

@@ -144,6 +144,24 @@ SPACE_AMPLIFICATION = Metric(
     description="Bytes of files, deltas and indexes for each byte of rows that are there.",
     tags=("database",),
 )
+PAST_BYTES = Metric(
+    name="mobula_past_bytes",
+    kind="gauge",
+    description="Bytes of files and indexes that only earlier versions read.",
+    tags=("database",),
+)
+PINS = Metric(
+    name="mobula_pins",
+    kind="gauge",
+    description="Readers that hold versions, when a collection looked last.",
+    tags=("database",),
+)
+COLLECTED_BYTES = Metric(
+    name="mobula_collected_bytes_total",
+    kind="counter",
+    description="Bytes that garbage collection deleted, of objects whose size is known.",
+    tags=("database",),
+)
 METRICS = (
     QUERIES,
     QUERY_SECONDS,
@@ -166,6 +184,9 @@ METRICS = (
     WRITTEN_BYTES,
     READ_AMPLIFICATION,
     SPACE_AMPLIFICATION,
+    PAST_BYTES,
+    PINS,
+    COLLECTED_BYTES,
 )
 
 _GAUGES = {
@@ -217,6 +238,7 @@ class Meter:
         self._totals: dict[tuple[str, str], float] = {}
         self._pool: set[tuple[str, str]] = set()
         self._written: dict[str, int] = {}
+        self._collected = 0
 
     def publish(self, record: WarehouseRecord) -> None:
         """What there is of a warehouse now; to be called again and again, say every second.
@@ -228,7 +250,7 @@ class Meter:
         for field, metric in _TOTALS.items():
             total = float(getattr(record, field))
             before = self._totals.get((record.name, field), 0.0)
-            self._count(metric, record.name, total - before if total >= before else total)
+            self._count(metric, record.name, _more(total, before))
             self._totals[record.name, field] = total
 
     def dropped(self, warehouse: str) -> None:
@@ -266,13 +288,20 @@ class Meter:
             read, space: amplification.
         """
         for name, total in by.items():
-            before = self._written.get(name, 0)
-            if (more := total - before if total >= before else total) > 0:
+            if (more := _more(total, self._written.get(name, 0))) > 0:
                 tags = {"database": self._database, "by": name}
                 self._metrics.record(WRITTEN_BYTES, more, tags)
         self._written = dict(by)
-        for metric, value in ((READ_AMPLIFICATION, read), (SPACE_AMPLIFICATION, space)):
-            self._metrics.record(metric, value, {"database": self._database})
+        self._of_database(READ_AMPLIFICATION, read)
+        self._of_database(SPACE_AMPLIFICATION, space)
+
+    def past(self, *, kept_bytes: int, pins: int, collected_bytes: int) -> None:
+        """What a primary keeps of earlier versions, and has deleted since it began."""
+        self._of_database(PAST_BYTES, kept_bytes)
+        self._of_database(PINS, pins)
+        if (more := _more(collected_bytes, self._collected)) > 0:
+            self._of_database(COLLECTED_BYTES, more)
+        self._collected = collected_bytes
 
     def pool(self, processes: Mapping[tuple[str, str], int]) -> None:
         """Processes by (type of node, state): all that there are now."""
@@ -281,6 +310,9 @@ class Meter:
             self._metrics.record(POOL_PROCESSES, processes.get((node_type, state), 0), tags)
         self._pool |= processes.keys()
 
+    def _of_database(self, metric: Metric, value: float) -> None:
+        self._metrics.record(metric, value, {"database": self._database})
+
     def _count(self, metric: Metric, warehouse: str, more: float, **tags: str) -> None:
         if more > 0:
             self._record(metric, warehouse, more, **tags)
@@ -288,3 +320,8 @@ class Meter:
     def _record(self, metric: Metric, warehouse: str, value: float, **tags: str) -> None:
         own = {"database": self._database, "warehouse": warehouse, **tags}
         self._metrics.record(metric, value, own)
+
+
+def _more(total: float, before: float) -> float:
+    """By how much a total has grown. A lower one than before is that of a process that began anew."""
+    return total - before if total >= before else total

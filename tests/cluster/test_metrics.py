@@ -28,6 +28,7 @@ def test_every_metric_reaches_prometheus_by_its_name(ray_cluster: RayCluster) ->
     meter.worker_lost("bi", "memory")
     meter.pool({("default", "idle"): 3})
     meter.written({"clients": 100, "maintenance": 300}, read=1.5, space=1.25)
+    meter.past(kept_bytes=70, pins=1, collected_bytes=60)
     costs = {"worker_seconds": 2.5, "requests": 11, "read_bytes": 1 << 20}
     meter.publish(warehouse_record("bi", workers=2, workers_wanted=4, queued=5, **costs))
     found = samples_when_there()
@@ -41,6 +42,7 @@ def test_every_metric_reaches_prometheus_by_its_name(ray_cluster: RayCluster) ->
     assert found["ray_mobula_scaling_events_total", "action", "scale out"] == 1
     assert found["ray_mobula_written_bytes_total", "by", "maintenance"] == 300
     assert found["ray_mobula_space_amplification", "database", DATABASE] == 1.25
+    assert found["ray_mobula_collected_bytes_total", "database", DATABASE] == 60
     assert found["ray_mobula_pool_processes", "node_type", "default"] == 3
 
 

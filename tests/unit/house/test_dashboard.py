@@ -59,7 +59,7 @@ def test_it_can_be_imported() -> None:
 
 def test_it_has_a_row_for_each_question() -> None:
     rows = [panel["title"] for panel in PANELS if panel["type"] == "row"]
-    assert rows == ["Load", "Elasticity", "Cost", "Faults", "Pool", "Writes"]
+    assert rows == ["Load", "Elasticity", "Cost", "Faults", "Pool", "Writes", "Retention"]
 
 
 def test_panels_have_an_id_each_and_say_what_they_show() -> None:

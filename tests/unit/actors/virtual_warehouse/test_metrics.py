@@ -190,3 +190,17 @@ def test_what_a_primary_wrote_counts_once(meter: Meter, recorder: Recorder) -> N
     assert recorder.of(name) == [(50, ("clients",)), (70, ("maintenance",))]
     meter.written({"clients": 20, "maintenance": 70}, read=1.0, space=1.5)  # another one
     assert recorder.of(name) == [(20, ("clients",))]
+
+
+def test_what_a_primary_keeps_and_deletes(meter: Meter, recorder: Recorder) -> None:
+    meter.past(kept_bytes=70, pins=1, collected_bytes=0)
+    assert recorder.taken() == [("mobula_past_bytes", 70, ()), ("mobula_pins", 1, ())]
+    meter.past(kept_bytes=10, pins=0, collected_bytes=60)
+    assert recorder.taken() == [
+        ("mobula_past_bytes", 10, ()),
+        ("mobula_pins", 0, ()),
+        ("mobula_collected_bytes_total", 60, ()),
+    ]
+    for total, more in ((60, []), (80, [(20, ())]), (5, [(5, ())])):  # the last is of another one
+        meter.past(kept_bytes=10, pins=0, collected_bytes=total)
+        assert recorder.of("mobula_collected_bytes_total") == more
