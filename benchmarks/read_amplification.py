@@ -6,7 +6,9 @@ Tables with the same rows in different states, in one database of this process: 
 the rows deleted; a share written anew and still in deltas; a share written anew and flushed, which
 leaves holes in the old files and new files above them. Queries take turns over the tables, so that
 noise hits all alike; figures are ratios to the clean table. Then every table is flushed, compacted
-and reclustered, and the same is measured again, with the bytes that its files take.
+and reclustered, and the same is measured again. At the end each table's rows are loaded into a new
+one, in the order of their keys, and what both take in the store, files and indexes, is compared;
+and the past is collected (`CALL mobula.vacuum`), which must leave nothing that is of no table.
 """
 
 from __future__ import annotations
@@ -63,9 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if _answers(db, table.name, options) != answers:
                 changed.append(name)
         after = _measured(db, tables, options)
+        for name in tables:
+            say(f"load the rows of {name} anew")
+            after[name]["fresh_bytes"] = _fresh_bytes(db, name, options)
+        db.sql("CALL mobula.vacuum('0 days', '0 days')")
+        left = sum(
+            path.stat().st_size
+            for kind in ("data", "index")
+            for path in (root / kind).rglob("*")
+            if path.is_file()
+        )
+        of_tables = sum(after[name]["bytes"] for name in tables)
     shutil.rmtree(root, ignore_errors=True)
     report = {
         "rows": options.rows,
+        "partitions": options.partitions,
+        "stored_bytes": left,
+        "bytes_of_tables": of_tables,
         "runs": options.runs,
         "seed": options.seed,
         "machine": machine(),
@@ -87,7 +103,7 @@ def _made(db: warehouse.Database, options: argparse.Namespace) -> list[str]:
     rows = _rows(np.arange(options.rows), source)
     for name in names:
         say(f"make {name}")
-        db.sql(f"CREATE TABLE {name} (id BIGINT PRIMARY KEY, a BIGINT, b DOUBLE PRECISION, c TEXT)")
+        _create(db, name, options)
         db.table(name).insert(rows)
         state, _, share = name.partition("_")
         if not share:
@@ -103,6 +119,29 @@ def _made(db: warehouse.Database, options: argparse.Namespace) -> list[str]:
         if state == "flushed":
             db.sql(f"CALL mobula.flush('{name}')")
     return names
+
+
+def _create(db: warehouse.Database, name: str, options: argparse.Namespace) -> None:
+    by = f" PARTITION BY HASH (id) PARTITIONS {options.partitions}" if options.partitions else ""
+    columns = "id BIGINT PRIMARY KEY, a BIGINT, b DOUBLE PRECISION, c TEXT"
+    db.sql(f"CREATE TABLE {name} ({columns}){by}")
+
+
+def _fresh_bytes(db: warehouse.Database, name: str, options: argparse.Namespace) -> int:
+    """What the rows of a table take in a new one that they are loaded into at once."""
+    rows = db.sql(f"SELECT * FROM {name} ORDER BY id").arrow()
+    _create(db, "fresh", options)
+    db.table("fresh").insert(rows)
+    size = _bytes(db, "fresh")
+    db.sql("DROP TABLE fresh")
+    return size
+
+
+def _bytes(db: warehouse.Database, name: str) -> int:
+    table = db.snapshot().find_table(name)
+    assert table is not None
+    health = table_health(table)
+    return health.size_bytes + health.index_bytes
 
 
 def _rows(ids: Any, source: np.random.Generator) -> pl.DataFrame:
@@ -130,7 +169,7 @@ def _measured(
         found[name] = {
             "rows": health.rows,
             "stored_rows": health.rows + health.deleted_rows,
-            "bytes_per_row": (health.size_bytes + health.index_bytes) / health.rows,
+            "bytes": _bytes(db, name),
             "depth_max": health.depth_max,
             "ms": {query: [] for query in QUERIES},
         }
@@ -161,25 +200,28 @@ def _answers(db: warehouse.Database, table: str, options: argparse.Namespace) ->
 
 def _markdown(report: dict[str, Any]) -> str:
     """Ratios to the clean table, before and after."""
+    partitions = f", {report['partitions']} hash partitions" if report["partitions"] else ""
     lines = [
-        f"{report['rows']:,} rows, median of {report['runs']} runs; times, and bytes per live row, "
-        "as ratios to the clean table",
+        f"{report['rows']:,} rows{partitions}, median of {report['runs']} runs; times as ratios to "
+        "the clean table, bytes to a fresh load of the same rows",
         "",
         "| Table | stored rows per live row | "
         + " | ".join(f"{query}, before, after" for query in QUERIES)
-        + " | bytes per row, after |",
+        + " | bytes, after |",
         "|---|---|" + "---|" * (len(QUERIES) + 1),
     ]
     for name in report["before"]:
         before, after = report["before"][name], report["after"][name]
         sides = [report["before"], report["after"]]
         ratios = [", ".join(f"{_ratio(side, name, q):.2f}" for side in sides) for q in QUERIES]
-        size = after["bytes_per_row"] / report["after"]["clean"]["bytes_per_row"]
+        size = after["bytes"] / after["fresh_bytes"]
         lines.append(
             f"| {name} | {before['stored_rows'] / before['rows']:.2f} | "
             + " | ".join(ratios)
             + f" | {size:.3f} |"
         )
+    left, wanted = report["stored_bytes"], report["bytes_of_tables"]
+    lines += ["", f"{left:,} bytes of data and indexes are in the store, {wanted:,} are of tables"]
     return "\n".join(lines)
 
 
@@ -191,6 +233,7 @@ def _ratio(measured: dict[str, Any], name: str, query: str) -> float:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.read_amplification")
     parser.add_argument("--rows", type=int, default=3_000_000, help="of each table")
+    parser.add_argument("--partitions", type=int, default=0, help="by HASH (id); 0: none")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--seed", type=int, default=20261130)
     parser.add_argument("--json", type=Path)

@@ -10,7 +10,9 @@
 3. *Size.* Small files that are neighbours in the order become one: a full one, or one of which
    none of them was more than half.
 
-Files of different partitions never meet: each partition is looked at by itself.
+Files of different partitions never meet: each partition is looked at by itself, and has a task of
+its own. What was found of files is remembered with them, so a partition that has not changed costs
+little.
 
 No choice is ever wrong: a file may be rewritten with any others at any time. In Z-order files have
 no extent; those of level 0 are sorted together as soon as they are too many, and that is all.
@@ -20,8 +22,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 from typing import Literal
 
@@ -31,10 +34,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from storage.compaction_policy import CompactionPolicy
 from storage.ingest import FILE_BYTES_MAX
-from storage.overlap import Extents, Ranks, extents, levels
+from storage.overlap import Extents, Ranks, depth_max, extents, levels
+from storage.snapshot.files import FileSet
 from storage.snapshot.model import TableState
 
-__all__ = ["RewriteTask", "files_due", "holes_task", "next_task", "tidy_task"]
+__all__ = ["RewriteTask", "due_tasks", "files_due", "holes_task", "tidy_task"]
 
 PLACES_MAX = 16  # where a damaged file is in the way, another place may be due
 THIN_FACTOR = 4.0  # files are merged with those that are spread so many times as thinly, at most
@@ -49,48 +53,60 @@ class RewriteTask:
     Attributes:
         kind: "holes": each by itself; "merge": all together.
         level: of the new files.
+        partition: of all of them, old and new; 0: the table has none.
     """
 
     kind: Literal["holes", "merge"]
     file_ids: tuple[int, ...]
     level: int
+    partition: int
 
 
-def next_task(
-    policy: CompactionPolicy, table: TableState, rows_max: int, avoid: Set[int] = frozenset()
-) -> RewriteTask | None:
-    """What is due first; None: nothing is.
+def due_tasks(
+    policy: CompactionPolicy,
+    table: TableState,
+    rows_max: int,
+    *,
+    avoid: Set[int] = frozenset(),
+    busy: Set[int] = frozenset(),
+) -> Iterator[RewriteTask]:
+    """What is due, first things first; one task of each partition that has any.
 
     Args:
         rows_max: of a file of the table.
         avoid: ids of files that cannot be rewritten.
+        busy: partitions that are left out.
     """
     few = min(policy.depth_max + 1, max(policy.small_files_max, 2))
-    parts = [_Files(part, rows_max, avoid) for part in _parts(table) if len(part.files) >= few]
-    for files in parts:
+    parts = {
+        partition: _Files(table, files, partition, rows_max, avoid)
+        for partition, files in table.files.by_partition().items()
+        if partition not in busy and len(files) >= few
+    }
+    done = set(busy)
+    for partition, files in parts.items():
         if (task := _order(policy, files)) is not None:
-            return task
-    if due := [i for i in files_due(policy, table) if i not in avoid]:
-        return holes_task(table, due, policy.task_files_max)
-    sized = (_size(policy, files) for files in parts)
-    return next((task for task in sized if task is not None), None)
+            done.add(partition)
+            yield task
+    for partition, due in _files_due(policy, table).items():
+        if partition not in done and (some := [i for i in due if i not in avoid]):
+            done.add(partition)
+            yield holes_task(table, some, policy.task_files_max)
+    for partition, files in parts.items():
+        if partition not in done and (task := _size(policy, files)) is not None:
+            yield task
 
 
-def tidy_task(policy: CompactionPolicy, table: TableState, rows_max: int) -> RewriteTask | None:
-    """What is to be sorted so that no files overlap, whatever it costs; None: none do."""
-    tasks = (_tidied(policy, _Files(part, rows_max, frozenset())) for part in _parts(table))
-    return next((task for task in tasks if task is not None), None)
-
-
-def _parts(table: TableState) -> list[TableState]:
-    """The table with the files of each of its partitions alone."""
-    return [
-        dataclasses.replace(table, files=files) for files in table.files.by_partition().values()
-    ]
-
-
-def _tidied(policy: CompactionPolicy, files: _Files) -> RewriteTask | None:
-    if files.order is None:
+def tidy_task(
+    policy: CompactionPolicy, table: TableState, rows_max: int, partition: int
+) -> RewriteTask | None:
+    """What is to be sorted so that no files of a partition overlap, whatever it costs; None: none
+    do."""
+    known = table.files.by_partition().get(partition)
+    if known is None:
+        return None
+    files = _Files(table, known, partition, rows_max, frozenset())
+    if files.order is None or files.depth_max <= 1:
         return None
     for found in files.extents.heaps():
         rows = int(files.rows[found].sum())
@@ -100,42 +116,93 @@ def _tidied(policy: CompactionPolicy, files: _Files) -> RewriteTask | None:
 
 
 def holes_task(table: TableState, file_ids: Sequence[int], files_max: int) -> RewriteTask:
-    """To write the first of these files anew, and others of its level, each by itself."""
-    by_id = dict(zip(table.files.ids, levels(table.files, table.sort_order).tolist(), strict=True))
-    level = by_id[file_ids[0]]
-    alike = [i for i in file_ids if by_id[i] == level][:files_max]
-    return RewriteTask(kind="holes", file_ids=tuple(alike), level=level)
+    """To write the first of these files anew, and others of its partition and level, each by
+    itself."""
+    files = table.files
+    ours = zip(files.partitions.tolist(), levels(files, table.sort_order).tolist(), strict=True)
+    by_id = dict(zip(files.ids, ours, strict=True))
+    partition, level = by_id[file_ids[0]]
+    alike = [i for i in file_ids if by_id[i] == (partition, level)][:files_max]
+    return RewriteTask(kind="holes", file_ids=tuple(alike), level=level, partition=partition)
 
 
-def files_due(policy: CompactionPolicy, table: TableState) -> tuple[int, ...]:
-    """Ids of the files that have too many holes, those with the most first."""
-    deleted = {i: bitmap.deleted_count for i, bitmap in table.bitmaps.items()}
-    shares = {i: deleted[i] / rows for i, rows in table.files.row_counts(deleted).items()}
-    due = [i for i, share in shares.items() if share >= policy.holes_max]
-    due.sort(key=lambda i: (-shares[i], i))
-    return tuple(due)
+def files_due(policy: CompactionPolicy, table: TableState, partition: int) -> tuple[int, ...]:
+    """Ids of the files of a partition that have too many holes, those with the most first."""
+    return tuple(_files_due(policy, table).get(partition, ()))
+
+
+def _files_due(policy: CompactionPolicy, table: TableState) -> dict[int, list[int]]:
+    """Ids of files by partition; the first one has the file with the most holes."""
+    ids, rows = np.array(table.files.ids, np.int64), table.files.numbers("row_count")
+    deleted = np.array([_deleted(table, i) for i in table.files.ids], np.int64)
+    shares = deleted / np.maximum(rows, 1)
+    due = np.flatnonzero((deleted > 0) & (shares >= policy.holes_max))
+    found: dict[int, list[int]] = {}
+    for place in due[np.lexsort([ids[due], -shares[due]])].tolist():
+        found.setdefault(int(table.files.partitions[place]), []).append(int(ids[place]))
+    return found
+
+
+def _deleted(table: TableState, file_id: int) -> int:
+    bitmap = table.bitmaps.get(file_id)
+    return 0 if bitmap is None else bitmap.deleted_count
 
 
 class _Files:
-    """The files of a table as arrays, in the order of its `FileSet`."""
+    """The files of a partition as arrays, in the order of its `FileSet`, as far as they are asked
+    for."""
 
-    def __init__(self, table: TableState, rows_max: int, avoid: Set[int]) -> None:
-        files = table.files
+    def __init__(
+        self, table: TableState, files: FileSet, partition: int, rows_max: int, avoid: Set[int]
+    ) -> None:
         self.order = table.sort_order
-        self.ids = np.array(files.ids, np.int64)
-        rows = files.table["row_count"].to_numpy()
-        gone = [b.deleted_count if (b := table.bitmaps.get(i)) else 0 for i in files.ids]
-        self.rows: Ranks = rows - np.array(gone, np.int64)
-        self.free: Mask = ~np.isin(self.ids, np.array(sorted(avoid), np.int64))
-        self.extents: Extents = extents(files, self.order)
-        self.level: Ranks = levels(files, self.order)
-        bytes_ = files.table["size_bytes"].to_numpy()
-        self.is_small: Mask = self.free & (rows * 2 < rows_max) & (bytes_ * 2 < FILE_BYTES_MAX)
         self.rows_max = rows_max
+        self._table = table
+        self._files = files
+        self._partition = partition
+        self._avoid = avoid
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @cached_property
+    def ids(self) -> Ranks:
+        return np.array(self._files.ids, np.int64)
+
+    @cached_property
+    def rows(self) -> Ranks:
+        """That are not deleted."""
+        gone = [_deleted(self._table, i) for i in self._files.ids]
+        return np.asarray(self._files.numbers("row_count") - np.array(gone, np.int64))
+
+    @cached_property
+    def free(self) -> Mask:
+        return ~np.isin(self.ids, np.array(sorted(self._avoid), np.int64))
+
+    @property
+    def extents(self) -> Extents:
+        return extents(self._files, self.order)
+
+    @property
+    def depth_max(self) -> int:
+        return depth_max(self._files, self.order)
+
+    @property
+    def level(self) -> Ranks:
+        return levels(self._files, self.order)
+
+    @cached_property
+    def is_small(self) -> Mask:
+        rows, bytes_ = (self._files.numbers(name) for name in ("row_count", "size_bytes"))
+        small = (rows * 2 < self.rows_max) & (bytes_ * 2 < FILE_BYTES_MAX)
+        return np.asarray(small & self.free if self._avoid else small)
 
     def task(self, where: Ranks | Mask, level: int) -> RewriteTask:
         return RewriteTask(
-            kind="merge", file_ids=tuple(sorted(self.ids[where].tolist())), level=level
+            kind="merge",
+            file_ids=tuple(sorted(self.ids[where].tolist())),
+            level=level,
+            partition=self._partition,
         )
 
 
@@ -143,10 +210,12 @@ class _Files:
 
 
 def _order(policy: CompactionPolicy, files: _Files) -> RewriteTask | None:
-    if files.order is None or len(files.ids) <= policy.depth_max:
+    if files.order is None or len(files) <= policy.depth_max:
         return None
     if files.order.order != "lexical":
         return _together(policy, files)
+    if files.depth_max <= policy.depth_max:
+        return None
     edges, depths = files.extents.depths()
     for deepest in np.argsort(-depths, kind="stable")[:PLACES_MAX]:
         if depths[deepest] <= policy.depth_max:

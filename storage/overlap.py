@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import FileSet
 
-__all__ = ["Extents", "Ranks", "extents", "levels"]
+__all__ = ["Extents", "Ranks", "depth_max", "extents", "levels"]
 
 Ranks = npt.NDArray[np.int64]
 
@@ -68,12 +68,25 @@ def extents(files: FileSet, order: ClusterBy | None) -> Extents:
     return found
 
 
+def depth_max(files: FileSet, order: ClusterBy | None) -> int:
+    """How many files lie above each other, at most; 1: none overlap."""
+    name = f"depth max {None if order is None else order.text}"
+    if name not in files.memo:
+        files.memo[name] = int(extents(files, order).depths()[1].max(initial=1))
+    found: int = files.memo[name]
+    return found
+
+
 def levels(files: FileSet, order: ClusterBy | None) -> Ranks:
     """Of all files of a table that is sorted so: sorted otherwise, a file has level 0."""
     if order is None:
         return np.zeros(len(files), np.int64)
-    level = files.table["level"].to_numpy().astype(np.int64)
-    return np.where(_sorted_so(files.table, order).to_numpy(), level, 0)
+    name = f"levels {order.text}"
+    if name not in files.memo:
+        level = files.table["level"].to_numpy().astype(np.int64)
+        files.memo[name] = np.where(_sorted_so(files.table, order).to_numpy(), level, 0)
+    found: Ranks = files.memo[name]
+    return found
 
 
 def _sorted_so(table: pa.Table, order: ClusterBy) -> pa.ChunkedArray:

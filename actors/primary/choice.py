@@ -4,10 +4,10 @@ says: tables in which nothing was due, and files that cannot be written anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Set
 
 from storage.clock import Clock
-from storage.compaction_plan import RewriteTask, next_task
+from storage.compaction_plan import RewriteTask, due_tasks
 from storage.compaction_policy import CompactionPolicy
 from storage.errors import CorruptData, MobulaError, OutOfMemory
 from storage.snapshot.model import Snapshot, TableState
@@ -64,25 +64,28 @@ class Choice:
         self._tidy = {i: table for i, table in self._tidy.items() if i in tables}
         self._looked_ms = {i: when for i, when in self._looked_ms.items() if i in tables}
 
-    def task(self, table: TableState) -> RewriteTask | None:
-        """What is due first; None: nothing is.
+    def tasks(self, table: TableState, busy: Set[int]) -> Iterator[RewriteTask]:
+        """What is due, first things first; one task of each partition that is not busy.
 
         A table in which nothing was due is not looked at before it has changed; one of many files
         not with every commit, but once a while.
         """
         if self._tidy.get(table.id) is table or not is_maintained(table.options):
-            return None
+            return
         if len(table.files) + len(table.bitmaps) > PARTS_MAX:
             now_ms = self._clock.monotonic_ms()
             if now_ms - self._looked_ms.get(table.id, -LOOK_MS) < LOOK_MS:
                 self._look_later(LOOK_MS / 1_000)
-                return None
+                return
             self._looked_ms[table.id] = now_ms
         avoid = {file_id for table_id, file_id in self._avoided if table_id == table.id}
-        task = next_task(self.policy(table), table, self._rows_max(table), avoid)
-        if task is None:
+        policy, rows_max = self.policy(table), self._rows_max(table)
+        tidy = not busy
+        for task in due_tasks(policy, table, rows_max, avoid=avoid, busy=busy):
+            tidy = False
+            yield task
+        if tidy:
             self._tidy[table.id] = table
-        return task
 
     def failed(self, table: TableState, task: RewriteTask, error: MobulaError) -> bool:
         """Remember which files cannot be written anew: those that were to be when memory was short,

@@ -21,10 +21,12 @@ Work = Literal["flush", "index", "compact"]
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The deltas, runs of indexes, or files of one table."""
+    """The deltas or runs of indexes of one table, or the files of one partition of it (0: it has
+    none)."""
 
     work: Work
     table_id: int
+    partition: int = 0
 
 
 class Lanes:

@@ -2,9 +2,9 @@
 files of which many rows are gone, or that lie above too many others, are written anew.
 
 1. Whenever something was committed, a pass over all tables begins what is due in lanes that are
-   free (`lanes.py`): a flush, merges of runs and a compaction of one table run side by side, and so
-   do tasks of different tables, as many of each kind as the rewriter does at a time. So a flush
-   never waits for a compaction, and a large table not for a larger one.
+   free (`lanes.py`): a flush, merges of runs and compactions of a table's partitions run side by
+   side, and so do tasks of different tables, as many of each kind as the rewriter does at a time.
+   So a flush never waits for a compaction, and a large table not for a larger one.
 2. What ends begins the next pass. What fails is tried again, after a second, and holds nobody up.
 3. What is asked for (`flush_now`, `compact_now`, `recluster_now`) waits for its lane.
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 
@@ -36,6 +37,7 @@ from storage.compaction_plan import RewriteTask, files_due, holes_task, tidy_tas
 from storage.compaction_policy import CompactionPolicy
 from storage.errors import Conflict, InternalError, MobulaError, Unavailable
 from storage.snapshot.model import Snapshot, TableState
+from storage.windows import windows
 
 __all__ = ["Maintainer"]
 
@@ -134,11 +136,22 @@ class Maintainer:
             if self._may_begin(lane) and self.upkeep.runs_due(table.id):
                 yield lane, partial(self.upkeep.merge_runs, table)
         self._begun = {i: n for i, n in self._begun.items() if i in snapshot.tables}
-        for table in sorted(tables, key=lambda table: self._begun.get(table.id, 0)):
-            lane = Lane("compact", table.id)
-            if self._may_begin(lane) and (task := self._choice.task(table)) is not None:
+        waiting = sorted(tables, key=lambda table: self._begun.get(table.id, 0))
+        due = deque(
+            (table, self._choice.tasks(table, self._compacting(table))) for table in waiting
+        )
+        while due and self._lanes.has_room("compact"):  # the tables take turns
+            table, tasks = due.popleft()
+            if (task := next(tasks, None)) is not None:
+                due.append((table, tasks))
                 self._begun[table.id] = 1 + max(self._begun.values(), default=0)
-                yield lane, partial(self._compacted, table, task, snapshot)
+                job = partial(self._compacted, table, task, snapshot)
+                yield Lane("compact", table.id, task.partition), job
+
+    def _compacting(self, table: TableState) -> set[int]:
+        """Partitions whose files are rewritten now, or must not be."""
+        lanes = [*self._lanes.busy(), *self._resting]
+        return {n.partition for n in lanes if (n.work, n.table_id) == ("compact", table.id)}
 
     def _may_begin(self, lane: Lane) -> bool:
         return lane not in self._resting and self._lanes.is_free(lane)
@@ -227,25 +240,31 @@ class Maintainer:
     async def _compact_now(self, table_id: int | None) -> int:
         count = 0
         for wanted in self._tables(table_id):
-            flushed, compacted = Lane("flush", wanted), Lane("compact", wanted)
-            # Both may leave holes; no flush is kept waiting for a compaction.
-            async with self._held(compacted), self._held(flushed):
-                known = self._sequencer.snapshot.tables.get(wanted)
-            left = set() if known is None else set(files_due(ALL_HOLES, known))
-            while left:
-                async with self._held(compacted):
-                    snapshot = self._sequencer.snapshot
-                    table = snapshot.tables.get(wanted)
-                    due = () if table is None else files_due(ALL_HOLES, table)
-                    left &= set(due)  # what has holes since waits for the next call
-                    some = [i for i in due if i in left]
-                    if table is None or not some:
-                        break
-                    task = holes_task(table, some, self._choice.policy(table).task_files_max)
-                    with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
-                        await self.upkeep.compact(table, task, snapshot)
-                        count += len(task.file_ids)
-                    left -= set(task.file_ids)
+            async with self._held(Lane("flush", wanted)):
+                pass  # what is flushed now may leave holes; later flushes are not kept waiting
+            count += await self._in_all(wanted, self._fill_holes)
+        return count
+
+    async def _fill_holes(self, table_id: int, partition: int) -> int:
+        compacted = Lane("compact", table_id, partition)
+        async with self._held(compacted):  # what is compacted now may leave holes, too
+            known = self._sequencer.snapshot.tables.get(table_id)
+        left = set() if known is None else set(files_due(ALL_HOLES, known, partition))
+        count = 0
+        while left:
+            async with self._held(compacted):
+                snapshot = self._sequencer.snapshot
+                table = snapshot.tables.get(table_id)
+                due = () if table is None else files_due(ALL_HOLES, table, partition)
+                left &= set(due)  # what has holes since waits for the next call
+                some = [i for i in due if i in left]
+                if table is None or not some:
+                    break
+                task = holes_task(table, some, self._choice.policy(table).task_files_max)
+                with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
+                    await self.upkeep.compact(table, task, snapshot)
+                    count += len(task.file_ids)
+                left -= set(task.file_ids)
         return count
 
     async def recluster_now(self, table_id: int | None = None) -> int:
@@ -253,24 +272,41 @@ class Maintainer:
 
         Args: table_id: of one table; None: all.
         """
-        count = 0
         async with self._sequencer.until_stopped():
-            for wanted in self._tables(table_id):
-                while found := await self._recluster_step(wanted):
-                    count += found
+            return sum([await self._in_all(i, self._recluster) for i in self._tables(table_id)])
+
+    async def _recluster(self, table_id: int, partition: int) -> int:
+        count = 0
+        while found := await self._recluster_step(Lane("compact", table_id, partition)):
+            count += found
         return count
 
-    async def _recluster_step(self, table_id: int) -> int:
-        async with self._held(Lane("compact", table_id)):
+    async def _recluster_step(self, lane: Lane) -> int:
+        async with self._held(lane):
             snapshot = self._sequencer.snapshot
-            if (table := snapshot.tables.get(table_id)) is None:
+            if (table := snapshot.tables.get(lane.table_id)) is None:
                 return 0
             policy = dataclasses.replace(self._choice.policy(table), merge_rows_max=MERGE_ROWS_MAX)
-            if (task := tidy_task(policy, table, self.upkeep.rows_max(table))) is None:
+            rows_max = self.upkeep.rows_max(table)
+            if (task := tidy_task(policy, table, rows_max, lane.partition)) is None:
                 return 0
             with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
                 await self.upkeep.compact(table, task, snapshot)
             return len(task.file_ids)
+
+    async def _in_all(self, table_id: int, work: Callable[[int, int], Awaitable[int]]) -> int:
+        """Do it in all partitions of a table that have files, several at a time; what came of it
+        in all. Raises what one of them does, once all that were begun with it are over."""
+        table = self._sequencer.snapshot.tables.get(table_id)
+        partitions = [] if table is None else table.files.by_partition()
+        count = 0
+        for some in windows(partitions, self.rewriter.side_by_side):
+            begun = (work(table_id, partition) for partition in some)
+            for result in await asyncio.gather(*begun, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
+                count += result
+        return count
 
     def _tables(self, table_id: int | None) -> list[int]:
         return list(self._sequencer.snapshot.tables) if table_id is None else [table_id]

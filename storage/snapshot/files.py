@@ -270,6 +270,14 @@ class FileSet:
         found = self.table.select(["file_id", "row_count"]).filter(mask)
         return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
+    def numbers(self, name: str) -> npt.NDArray[np.int64]:
+        """A column that every file has a number in, which is to be read only."""
+        memo = f"all numbers of {name}"
+        if memo not in self.memo:
+            self.memo[memo] = self.table[name].to_numpy().astype(np.int64)
+        found: npt.NDArray[np.int64] = self.memo[memo]
+        return found
+
     @property
     def stripe_count(self) -> int:
         return self._sum("stripe_count")
@@ -322,7 +330,13 @@ class FileSet:
         """Both sets; the statistics columns are the union."""
         table = pa.concat_tables([self.table, other.table], promote_options="default")
         many = table.column(0).num_chunks > CHUNKS_MAX
-        return FileSet(table.combine_chunks() if many else table)
+        found = FileSet(table.combine_chunks() if many else table)
+        if (parts := self._parts_to_keep()) is not None:
+            for number, more in other.by_partition().items():
+                part = parts.get(number)
+                parts[number] = more if part is None else part.added(more)
+            found.memo["by partition"] = dict(sorted(parts.items()))
+        return found
 
     def removed(self, file_ids: Iterable[int]) -> FileSet:
         """Without the files of these ids. Raises InternalError for an id that is not there."""
@@ -330,7 +344,20 @@ class FileSet:
         mask = pc.is_in(self.table["file_id"], value_set=gone)
         if (pc.sum(mask).as_py() or 0) != len(gone):
             raise InternalError(f"files {gone.to_pylist()} are not all live")
-        return FileSet(self.table.filter(pc.invert(mask)))
+        found = FileSet(self.table.filter(pc.invert(mask)))
+        if (parts := self._parts_to_keep()) is not None:
+            for number in np.unique(self.partitions[mask.to_numpy()]).tolist():
+                table = parts.pop(number).table
+                left = table.filter(pc.invert(pc.is_in(table["file_id"], value_set=gone)))
+                if left.num_rows:
+                    parts[number] = FileSet(left)
+            found.memo["by partition"] = dict(sorted(parts.items()))
+        return found
+
+    def _parts_to_keep(self) -> dict[int, FileSet] | None:
+        """What is known of partitions, for the set after a change, in which most are the same."""
+        known: dict[int, FileSet] = self.memo.get("by partition", {})
+        return dict(known) if len(known) > 1 else None
 
     def selected(self, mask: Mask) -> FileSet:
         """The files whose mask is true. A few files are the same object when they are selected

@@ -67,7 +67,9 @@ def check_retained(made: KeyedHistory) -> None:
         for shape in made.shapes:
             query = f"SELECT * FROM {shape.name} AS OF LSN {lsn}"
             if lsn < snapshot.horizon:
-                with pytest.raises(InvalidRequest, match=f"oldest version is LSN {snapshot.horizon}"):
+                with pytest.raises(
+                    InvalidRequest, match=f"oldest version is LSN {snapshot.horizon}"
+                ):
                     made.vw.sql(query, min_lsn=snapshot.lsn)
             else:
                 found = made.vw.sql(query, min_lsn=snapshot.lsn).rows()

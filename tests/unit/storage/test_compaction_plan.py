@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 import pyarrow as pa
 import pytest
 
-from storage.compaction_plan import next_task, tidy_task
+from storage.compaction_plan import RewriteTask, due_tasks, files_due, tidy_task
 from storage.compaction_policy import CompactionPolicy
 from storage.delete_bitmap import DeleteBitmap, Positions, encode_positions
 from storage.overlap import extents
@@ -27,6 +27,12 @@ COLUMNS = tuple(
 POLICY = CompactionPolicy(merge_rows_max=1_200)
 
 
+def next_task(
+    policy: CompactionPolicy, table: TableState, rows_max: int, avoid: Set[int] = frozenset()
+) -> RewriteTask | None:
+    return next(due_tasks(policy, table, rows_max, avoid=avoid), None)
+
+
 def key(value: int) -> bytes:
     return value.to_bytes(8, "big")
 
@@ -36,8 +42,10 @@ def table_of(
     order: ClusterBy | None = LEXICAL,
     sort: ClusterBy | None = LEXICAL,
     deleted: dict[int, int] | None = None,
+    partitions: int = 0,
 ) -> TableState:
-    """Args: files: id, keys, level. deleted: rows by file."""
+    """Args: files: id, keys, level. deleted: rows by file. partitions: files are dealt out to them
+    in turn, by id."""
     found = list(files)
     rows = [
         FileRow(
@@ -49,7 +57,7 @@ def table_of(
             stripe_count=1,
             schema_version=1,
             level=level,
-            partition=None,
+            partition=str(1 + number % partitions) if partitions else None,
             statistics={},
             sort=None if sort is None else sort.text,
             first_key=key(keys[0]) if sort == LEXICAL else None,
@@ -100,7 +108,9 @@ class Model:
     def maintain(self, tidy: CompactionPolicy | None = None) -> None:
         for _ in range(1_000):
             table = self.table
-            task = next_task(POLICY, table, FULL) if tidy is None else tidy_task(tidy, table, FULL)
+            task = (
+                next_task(POLICY, table, FULL) if tidy is None else tidy_task(tidy, table, FULL, 0)
+            )
             if task is None:
                 return
             assert task.kind == "merge"
@@ -167,7 +177,7 @@ def test_asked_for_nothing_overlaps_in_the_end(
         model.load(keys(rng, turn))
     model.maintain(tidy=policy)
     assert model.depth() <= (2 if merge_rows_max == 200 else 1)
-    assert tidy_task(policy, model.table, FULL) is None
+    assert tidy_task(policy, model.table, FULL, 0) is None
 
 
 def test_a_damaged_file_is_left_out() -> None:
@@ -233,3 +243,33 @@ def test_without_an_order_small_neighbours_become_one() -> None:
     assert task.file_ids == tuple(range(1, 9))
     uneven = [(1, list(range(45)), 0), *((i, [1], 0) for i in range(2, 9))]
     assert next_task(POLICY, table_of(uneven, None, None), FULL) is None  # it has grown once
+
+
+def test_each_partition_has_a_task_of_its_own() -> None:
+    files = [(i, list(range(i, 60 + i)), 0) for i in range(1, 31)]  # ten of each
+    table = table_of(files, partitions=3)
+    found = list(due_tasks(POLICY, table, FULL))
+    assert [task.partition for task in found] == [1, 2, 3]
+    for task in found:
+        assert {i % 3 for i in task.file_ids} == {task.partition - 1}
+    assert list(due_tasks(POLICY, table, FULL, busy={1, 3})) == [found[1]]
+    assert list(due_tasks(POLICY, table, FULL, busy={1, 2, 3})) == []
+    tidied = [tidy_task(POLICY, table, FULL, partition) for partition in (1, 2, 3, 4)]
+    assert [task and set(task.file_ids) for task in tidied] == [
+        *({i for i in range(1, 31) if i % 3 == part} for part in range(3)),
+        None,
+    ]
+
+
+def test_what_comes_first_in_one_partition_keeps_no_other_waiting() -> None:
+    deep = [(i, list(range(i, 60 + i)), 0) for i in range(2, 24, 2)]
+    table = table_of(
+        [*deep, (1, list(range(50)), 0), (3, list(range(50)), 0)],
+        deleted={1: 20, 2: 59, 3: 25},
+        partitions=2,
+    )
+    merge, holes = due_tasks(POLICY, table, FULL)
+    assert (merge.kind, merge.partition) == ("merge", 1)
+    assert (holes.kind, holes.partition, holes.file_ids) == ("holes", 2, (3, 1))
+    policy = CompactionPolicy(holes_max=0.0)
+    assert [files_due(policy, table, n) for n in (1, 2, 3)] == [(2,), (3, 1), ()]

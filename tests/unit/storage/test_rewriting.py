@@ -44,7 +44,7 @@ def test_a_compaction_takes_its_files_alone() -> None:
     async def test(db: Keyed) -> None:
         await filled(db)
         chosen = db.table.files.ids[:2]
-        task = RewriteTask(kind="merge", file_ids=chosen, level=1)
+        task = RewriteTask(kind="merge", file_ids=chosen, level=1, partition=0)
         target = db.primary.table("public", "t").target
         work = pickle.loads(pickle.dumps(Rewriting.compaction(db.table, target, task)))
         assert (work.kind, work.table.files.ids, work.table.deltas) == ("compact", chosen, ())

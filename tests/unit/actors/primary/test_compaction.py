@@ -45,9 +45,9 @@ def test_those_with_most_holes_are_due_first() -> None:
         a, b, c = await with_files(db, range(10), range(10, 20), range(20, 30))
         await db.write(INSERT, (99, 990, "a"))
         await db.delete(0, 1, 2, 10, 11, 12, 13, 20, 21, 99)
-        assert files_due(THIRD, db.table) == (b, a)
-        assert files_due(CompactionPolicy(holes_max=0.0), db.table) == (b, a, c)
-        assert files_due(CompactionPolicy(holes_max=0.5), db.table) == ()
+        assert files_due(THIRD, db.table, 0) == (b, a)
+        assert files_due(CompactionPolicy(holes_max=0.0), db.table, 0) == (b, a, c)
+        assert files_due(CompactionPolicy(holes_max=0.5), db.table, 0) == ()
 
     keyed(test, PRIMARY)
 

@@ -88,7 +88,7 @@ def test_what_is_written_meanwhile_is_carried_over() -> None:
         _rows_max(db, 20)
         await with_overlaps(db, 2)
         table, snapshot = db.table, db.snapshot
-        task = tidy_task(CompactionPolicy(), table, 20)
+        task = tidy_task(CompactionPolicy(), table, 20, 0)
         assert task is not None
         keys = [row[0] for row in await db.all()]
         await db.delete(*keys[::3])
@@ -213,7 +213,7 @@ def test_in_z_order_level_0_is_sorted_together() -> None:
         files = [(k, 400 - k, "a") for k in range(60)]
         await db.write(INSERT, *files)
         await db.flush()
-        task = RewriteTask(kind="merge", file_ids=db.table.files.ids, level=1)
+        task = RewriteTask(kind="merge", file_ids=db.table.files.ids, level=1, partition=0)
         _rows_max(db, 20)
         await db.primary._maintainer.upkeep.compact(db.table, task, db.snapshot)
         assert len(db.table.files) == 4

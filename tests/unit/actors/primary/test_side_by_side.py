@@ -9,13 +9,23 @@ from typing import Any
 
 import pyarrow as pa
 
-from actors.operations import WriteMode
+from actors.operations import NewColumn, NewKey, NewPartitioning, NewTable, WriteMode
 from actors.write import rows_operation
 from storage.compaction_policy import CompactionPolicy
 from storage.errors import Unavailable
 from storage.flush_policy import FlushPolicy
+from storage.partitions.scheme import Partition
 from storage.rewriting import Rewriting
-from tests.unit.actors.primary.keyed import NOT_BY_ITSELF, PRIMARY, UNIQUE, Keyed, keyed, turns
+from storage.snapshot.model import TableState
+from tests.unit.actors.primary.keyed import (
+    INTEGER,
+    NOT_BY_ITSELF,
+    PRIMARY,
+    UNIQUE,
+    Keyed,
+    keyed,
+    turns,
+)
 from tests.unit.actors.primary.test_maintainer import until
 
 INSERT, UPSERT = WriteMode.INSERT, WriteMode.UPSERT
@@ -172,6 +182,64 @@ def test_a_table_that_fails_holds_no_other_up() -> None:
         assert not any(table.deltas for table in db.snapshot.tables.values())
 
     keyed(test, PRIMARY, flush=FlushPolicy(deltas_max=3, full=100), compaction=NOT_BY_ITSELF)
+
+
+def test_partitions_of_a_table_are_compacted_side_by_side() -> None:
+    async def test(db: Keyed) -> None:
+        await divided(db, "d", 3)
+        async with Gate(db, "compact").there() as gate:
+            for _ in range(2):
+                await fill(db, "d", *range(50))
+                await db.primary.flush()
+            await until(lambda: len(gate.running) == 2)
+            await turns(100)
+            assert gate.most == 2
+            assert len(of(db, "d").files) == 6
+        await db.settled()
+        assert sorted(of(db, "d").files.partitions.tolist()) == [1, 2, 3]
+        assert db.primary.maintenance.counts["compact"] == 3
+
+    two_are_one = CompactionPolicy(holes_max=2.0, small_files_max=2)
+    keyed(test, PRIMARY, compaction=two_are_one)
+
+
+def test_what_is_asked_for_is_done_in_several_partitions_at_a_time() -> None:
+    async def test(db: Keyed) -> None:
+        await divided(db, "d", 3, NewKey(name="d_pkey", columns=("n",), primary=True))
+        for _ in range(2):
+            info = db.primary.table("public", "d")
+            rows = pa.table({"n": pa.array(range(50), pa.int64())})
+            await db.submit(rows_operation(info, rows, UPSERT, None))
+            await db.primary.flush()
+        async with Gate(db, "compact").there() as gate:
+            asked = asyncio.create_task(db.primary.compact())
+            await until(lambda: len(gate.running) == 2)
+            await turns(100)
+            assert gate.most == 2
+        assert await asked == 3
+        assert of(db, "d").row_count == of(db, "d").stored_row_count == 50
+        assert await db.primary.compact() == 0
+
+    keyed(test, PRIMARY, compaction=NOT_BY_ITSELF)
+
+
+async def divided(db: Keyed, name: str, count: int, *keys: NewKey) -> None:
+    """A table of one column by its hash."""
+    parts = tuple(Partition(id=0, name=f"p{number}") for number in range(count))
+    table = NewTable(
+        schema="public",
+        name=name,
+        columns=(NewColumn(name="n", type=INTEGER),),
+        keys=keys,
+        partitioning=NewPartitioning(kind="hash", columns=("n",), parts=parts),
+    )
+    await db.submit(table)
+
+
+def of(db: Keyed, name: str) -> TableState:
+    found = db.snapshot.find_table(name)
+    assert found is not None
+    return found
 
 
 def test_what_is_asked_for_waits_for_what_is_under_way() -> None:

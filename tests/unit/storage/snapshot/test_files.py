@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import random
 
 import numpy as np
 import pytest
@@ -21,25 +22,26 @@ MOMENT = datetime.datetime(1970, 1, 1, 0, 0, 2)
 LOWEST = {1: 7, 2: DAY, 3: MOMENT, 4: "x", 5: 1.5}
 
 
+def a_file(number: int, partition: str | None = None) -> FileRow:
+    return FileRow(
+        name=f"f{number}",
+        checksum="0" * 32,
+        size_bytes=10 * (number + 1),
+        tail_bytes=1,
+        row_count=number + 1,
+        stripe_count=1,
+        schema_version=1,
+        level=0,
+        partition=partition,
+        statistics={}
+        if number == 0
+        else {c: ColumnStatistics(min=low, max=low) for c, low in LOWEST.items()},
+    )
+
+
 def file_set(count: int = 3) -> FileSet:
     """Of the first file nothing is known, of the others everything."""
-    rows = [
-        FileRow(
-            name=f"f{number}",
-            checksum="0" * 32,
-            size_bytes=10 * (number + 1),
-            tail_bytes=1,
-            row_count=number + 1,
-            stripe_count=1,
-            schema_version=1,
-            level=0,
-            partition=None,
-            statistics={}
-            if number == 0
-            else {c: ColumnStatistics(min=low, max=low) for c, low in LOWEST.items()},
-        )
-        for number in range(count)
-    ]
+    rows = [a_file(number) for number in range(count)]
     return FileSet.of(rows, COLUMNS, first_id=5, lsn=1)
 
 
@@ -87,3 +89,32 @@ def test_selections_are_few_and_small(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         assert files.selected(np.arange(3) == number).names == [f"f{number}"]
     assert len(files.memo["selections"]) <= 2
+
+
+# --- partitions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_known_of_partitions_is_kept_through_changes(seed: int) -> None:
+    source = random.Random(seed)
+    files, count = FileSet.empty(), 0
+    for _ in range(40):
+        before = files.by_partition()
+        changed: set[int] = set()
+        if source.random() < 0.6 or not len(files):
+            parts = [source.randrange(1, 6) for _ in range(source.choice([1, 1, 3]))]
+            rows = [a_file(count + i, str(part)) for i, part in enumerate(parts)]
+            files = files.added(FileSet.of(rows, COLUMNS, first_id=count + 1, lsn=1))
+            count += len(parts)
+            changed |= set(parts)
+        else:
+            gone = source.sample(files.ids, source.randrange(1, min(len(files), 4) + 1))
+            numbers = dict(zip(files.ids, files.partitions.tolist(), strict=True))
+            changed |= {numbers[i] for i in gone}
+            files = files.removed(gone)
+        found, anew = files.by_partition(), FileSet(files.table).by_partition()
+        assert list(found) == list(anew)
+        for number, part in found.items():
+            assert part.table.to_pylist() == anew[number].table.to_pylist()
+            if len(before) > 1 and len(found) > 1 and number not in changed:
+                assert part is before[number]
