@@ -37,7 +37,7 @@ class Turn:
         seconds: of the turn, without those in which batches were made.
         commit_ms, query_ms: of each batch and of each query beside them.
         rss_bytes: the most resident memory of its process.
-        numbers: what it says of itself at the end of the turn, or of bytes in it; by name.
+        numbers: what it says of itself, on average over the turn, or of bytes in it; by name.
     """
 
     batches: int

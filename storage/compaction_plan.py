@@ -1,7 +1,7 @@
 """Which files of a table are rewritten next: a pure function of the table and the policy.
 
 1. *Order.* Where more than `depth_max` files have rows between the same two keys, those of level 0
-   among them are merged. They join the files of level 1 that lie in their extent, and become level
+   among them are merged, in some of many partitions before it comes to that. They join the files of level 1 that lie in their extent, and become level
    1 with them, as long as little of level 1 is rewritten for it. Else those that are spread most
    thinly are merged among themselves: they stay level 0, each with a part of the extent, until
    enough has gathered above few files of level 1. So every row is rewritten a few times only,
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
@@ -77,17 +77,17 @@ def due_tasks(
         avoid: ids of files that cannot be rewritten.
         busy: partitions that are left out.
     """
-    few = min(policy.depth_max + 1, max(policy.small_files_max, 2))
     parts = {
         partition: _Files(table, files, partition, rows_max, avoid)
         for partition, files in table.files.by_partition().items()
-        if partition not in busy and len(files) >= few
     }
     done = set(busy)
-    for partition, files in parts.items():
-        if (task := _order(policy, files)) is not None:
-            done.add(partition)
-            yield task
+    for partition, depth_max in _too_deep(policy, parts).items():
+        if partition not in busy:
+            limited = dataclasses.replace(policy, depth_max=depth_max)
+            if (task := _order(limited, parts[partition])) is not None:
+                done.add(partition)
+                yield task
     for partition, due in _files_due(policy, table).items():
         if partition not in done and (some := [i for i in due if i not in avoid]):
             done.add(partition)
@@ -95,6 +95,25 @@ def due_tasks(
     for partition, files in parts.items():
         if partition not in done and (task := _size(policy, files)) is not None:
             yield task
+
+
+def _too_deep(policy: CompactionPolicy, parts: Mapping[int, _Files]) -> dict[int, int]:
+    """Partitions in which files are to be merged now, the deepest first, and the depth that each is
+    to have then.
+
+    None may be deeper than `depth_max`. Writes go to many partitions alike, which would all come
+    to that at once: so the deeper, the fewer may be as deep, from half of `depth_max` on, where all
+    of them may. So work is spread over the time in which one partition fills up.
+    """
+    most = policy.depth_max
+    half = most // 2
+    depths = {n: depth for n, files in parts.items() if (depth := files.depth(half)) > half}
+    deepest = sorted(depths, key=lambda n: (-depths[n], n))
+    count = 0
+    for limit in {most, *(min(depth - 1, most) for depth in depths.values())}:
+        deeper = sum(depth > limit for depth in depths.values())
+        count = max(count, deeper - math.ceil(len(parts) * (most - limit) / (most - half)))
+    return {n: min(most, depths[n] - 1) for n in deepest[:count]}
 
 
 def tidy_task(
@@ -186,6 +205,13 @@ class _Files:
     @property
     def depth_max(self) -> int:
         return depth_max(self._files, self.order)
+
+    def depth(self, least: int) -> int:
+        """How many files lie above each other; where files have no extent, those of level 0.
+        Args: least: whether it is more than that is asked."""
+        if self.order is None or len(self) <= least:
+            return 0
+        return self.depth_max if self.order.order == "lexical" else int((self.level == 0).sum())
 
     @property
     def level(self) -> Ranks:

@@ -59,6 +59,8 @@ __all__ = [
 FILE_BYTES_MAX = 64 << 20
 BUFFER_BYTES = 256 << 20
 ENCODERS = 2
+SMALL_BYTES = 4 << 20  # of files that spend more time on their way than in the making,
+UPLOADS = 8  # and of which so many are uploaded at a time
 SAMPLE_SLICES = 8
 SAMPLE_SLICE_ROWS = 8192
 
@@ -262,7 +264,8 @@ def _drained(parts: list[pa.Table]) -> pa.Table:
 
 
 class _Pool:
-    """Slices being encoded and uploaded, at most `encoders` at a time; `submit` waits for room."""
+    """Slices being encoded and uploaded, at most `encoders` at a time; `submit` waits for room. Small
+    ones make room for others while they are uploaded."""
 
     def __init__(
         self,
@@ -280,6 +283,7 @@ class _Pool:
         self._directory = directory
         self._progress = progress
         self._room = asyncio.Semaphore(encoders)
+        self._uploads = asyncio.Semaphore(UPLOADS)
         self._threads = ThreadPoolExecutor(encoders, "mobula-encoder")
         self._tasks: list[asyncio.Task[IngestedFile]] = []
         self._rows_done = 0
@@ -305,22 +309,32 @@ class _Pool:
 
     async def _run(self, rows: pa.Table) -> IngestedFile:
         try:
-            file = await self._store_slice(rows)
+            file = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._encode, rows
+            )
+            del rows
+            small = file.row.size_bytes <= SMALL_BYTES
+            if small:
+                await self._uploads.acquire()
+            else:
+                await self._upload(file)
         finally:
             self._room.release()
+        if small:
+            try:
+                await self._upload(file)
+            finally:
+                self._uploads.release()
         self._rows_done += file.row.row_count
         if self._progress is not None:
             self._progress(self._rows_done)
         return file
 
-    async def _store_slice(self, rows: pa.Table) -> IngestedFile:
-        loop = asyncio.get_running_loop()
-        file = await loop.run_in_executor(self._threads, self._encode, rows)
+    async def _upload(self, file: IngestedFile) -> None:
         for name in (file.row.name, *(run.name for run in file.runs.values())):
             path = self._path(name)
             await self._store.put_file(name, path)
             path.unlink()
-        return file
 
     def _encode(self, rows: pa.Table) -> IngestedFile:
         """The files of one slice, in the directory."""

@@ -4,7 +4,7 @@
     {"open": path of a directory}            -> {"version": text}
     {"turn": seconds, "first": n, "table_rows": n, "batch_rows": n, "seed": n, "pause": seconds}
         -> {"batches": n, "commit_ms": [n, …], "query_ms": [n, …], "seconds": n, "rss_bytes": n,
-            and what `state()` and `written()` say}
+            what `state()` says, on average over the turn, and `written()`}
     {"check": 0}                             -> {"rows": n, "checksum": n}
     {"close": 0}                             -> {}
     whatever fails                           -> {"error": text}
@@ -18,8 +18,10 @@ In a turn batches are written one after the other; a thread of its own asks `que
 with a pause after each. `seconds` is the time of the turn without that of making batches.
 """
 
+import itertools
 import json
 import os
+import statistics
 import sys
 import threading
 import time
@@ -30,6 +32,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 from benchmarks.keyed_rows import batch
 
 SAMPLE_SECONDS = 0.5
+STATE_SAMPLES = 6
 
 
 def serve(system):
@@ -63,7 +66,8 @@ def _answer(system, request):
 
 
 def _turn(system, request):
-    over, query_ms, failed, peak = threading.Event(), [], [], [rss_bytes()]
+    over, query_ms, failed = threading.Event(), [], []
+    peak, states = [rss_bytes()], [system.state()]
 
     def asks():
         try:
@@ -76,8 +80,12 @@ def _turn(system, request):
             failed.append(error)
 
     def samples():
-        while not over.wait(SAMPLE_SECONDS):
+        for number in itertools.count(1):
+            if over.wait(SAMPLE_SECONDS):
+                return
             peak.append(rss_bytes())
+            if number % STATE_SAMPLES == 0:
+                states.append(system.state())
 
     threads = [threading.Thread(target=asks), threading.Thread(target=samples)]
     before = system.written()
@@ -93,7 +101,8 @@ def _turn(system, request):
         raise failed[0]
     written = {name: size - before[name] for name, size in system.written().items()}
     found = {"batches": len(commit_ms), "commit_ms": commit_ms, "query_ms": query_ms}
-    return {**found, "seconds": seconds, "rss_bytes": max(peak), **system.state(), **written}
+    means = {name: statistics.mean(one[name] for one in states) for name in states[0]}
+    return {**found, "seconds": seconds, "rss_bytes": max(peak), **means, **written}
 
 
 def _writes(system, request):

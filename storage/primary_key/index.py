@@ -84,23 +84,25 @@ class KeyIndex:
         """The same in the runs of each key's partition: the newest of all of them, then the next of
         all. Whether rows are there is asked once a round: there may be many partitions."""
         runs = self._by_partition()
+        order = left[np.argsort(partitions[left], kind="stable")]
+        numbers, starts = np.unique(partitions[order], return_index=True)
+        groups = [
+            (runs.get(number, []), at)
+            for number, at in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)
+        ]
         depth = 0
-        while len(left):
-            found = np.full(len(left), MISSING)
-            order = np.argsort(partitions[left], kind="stable")
-            numbers, starts = np.unique(partitions[left[order]], return_index=True)
-            searched = False
-            for number, at in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
-                own = runs.get(number, ())
-                if depth < len(own):
-                    found[at] = self._located(own[depth].run, keys.take(left[at]))
-                    searched = True
-            if not searched:
-                return
+        while groups := [(own, at) for own, at in groups if depth < len(own) and len(at)]:
+            found = np.concatenate(
+                [self._located(own[depth].run, keys.take(at)) for own, at in groups]
+            )
             hit = np.flatnonzero(found != MISSING)
             hit = hit[rows.contains(found[hit])]
-            result[left[hit]] = found[hit]
-            left = np.delete(left, hit)
+            result[np.concatenate([at for _, at in groups])[hit]] = found[hit]
+            missed = np.ones(len(found), np.bool_)
+            missed[hit] = False
+            edges = np.cumsum([len(at) for _, at in groups[:-1]], dtype=np.int64)
+            parts = zip(groups, np.split(missed, edges), strict=True)
+            groups = [(own, at[there]) for (own, at), there in parts]
             depth += 1
 
     def _search(
