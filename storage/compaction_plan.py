@@ -1,11 +1,12 @@
 """Which files of a table are rewritten next: a pure function of the table and the policy.
 
 1. *Order.* Where more than `depth_max` files have rows between the same two keys, those of level 0
-   among them are merged, in some of many partitions before it comes to that. They join the files of level 1 that lie in their extent, and become level
-   1 with them, as long as little of level 1 is rewritten for it. Else those that are spread most
-   thinly are merged among themselves: they stay level 0, each with a part of the extent, until
-   enough has gathered above few files of level 1. So every row is rewritten a few times only,
-   however large the table is, and files of level 1 never overlap.
+   among them are merged; of many partitions some before it comes to that. They join the files of
+   level 1 that lie in their extent, and become level 1 with them, as long as little of level 1 is
+   rewritten for it. Else those that are spread most thinly are merged among themselves: they stay
+   level 0, each with a part of the extent, until enough has gathered above few files of level 1.
+   So every row is rewritten a few times only, however large the table is, and files of level 1
+   never overlap.
 2. *Holes.* A file of which too much is deleted is written anew by itself.
 3. *Size.* Small files that are neighbours in the order become one: a full one, or one of which
    none of them was more than half.
@@ -82,9 +83,9 @@ def due_tasks(
         for partition, files in table.files.by_partition().items()
     }
     done = set(busy)
-    for partition, depth_max in _too_deep(policy, parts).items():
+    for partition, limit in _too_deep(policy, parts).items():
         if partition not in busy:
-            limited = dataclasses.replace(policy, depth_max=depth_max)
+            limited = dataclasses.replace(policy, depth_max=limit)
             if (task := _order(limited, parts[partition])) is not None:
                 done.add(partition)
                 yield task

@@ -264,8 +264,8 @@ def _drained(parts: list[pa.Table]) -> pa.Table:
 
 
 class _Pool:
-    """Slices being encoded and uploaded, at most `encoders` at a time; `submit` waits for room. Small
-    ones make room for others while they are uploaded."""
+    """Slices being encoded and uploaded, at most `encoders` at a time; `submit` waits for room.
+    Small ones make room for others while they are uploaded."""
 
     def __init__(
         self,

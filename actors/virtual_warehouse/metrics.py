@@ -323,5 +323,5 @@ class Meter:
 
 
 def _more(total: float, before: float) -> float:
-    """By how much a total has grown; a lower one than before is that of a process that began anew."""
+    """By how much a total has grown; a lower one is that of a process that began anew."""
     return total - before if total >= before else total

@@ -12,7 +12,7 @@ import pytest
 from storage.compaction_plan import RewriteTask, due_tasks, files_due, tidy_task
 from storage.compaction_policy import CompactionPolicy
 from storage.delete_bitmap import DeleteBitmap, Positions, encode_positions
-from storage.overlap import extents
+from storage.overlap import depth_max, extents
 from storage.schema import Column, Kind, ScalarType, TableSchema
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import FileRow, FileSet
@@ -273,3 +273,40 @@ def test_what_comes_first_in_one_partition_keeps_no_other_waiting() -> None:
     assert (holes.kind, holes.partition, holes.file_ids) == ("holes", 2, (3, 1))
     policy = CompactionPolicy(holes_max=0.0)
     assert [files_due(policy, table, n) for n in (1, 2, 3)] == [(2,), (3, 1), ()]
+
+
+@pytest.mark.parametrize(("count", "most"), [(64, 16), (10, 3), (3, 1), (1, 1)])
+def test_work_in_many_partitions_is_spread_over_time(count: int, most: int) -> None:
+    """Each gets a file with every flush, so all would be too deep with the same one."""
+    policy = CompactionPolicy(small_files_max=1 << 30)
+    files: dict[int, tuple[list[int], int]] = {}
+    numbers = itertools.count(1)
+    begun: list[int] = []
+    sizes: list[int] = []
+    for flush in range(60):
+        for part in range(count):
+            number = next(n for n in numbers if n % count == part)
+            files[number] = ([flush, 1_000 + flush], 0)
+        done = 0
+        while found := list(due_tasks(policy, at(files, count), FULL)):
+            for task in found:
+                keys = sorted(k for i in task.file_ids for k in files.pop(i)[0])
+                number = next(n for n in numbers if 1 + n % count == task.partition)
+                files[number] = (keys, task.level)
+                sizes.append(len(task.file_ids))
+            done += len(found)
+        begun.append(done)
+        assert max(depth_of(files, count)) <= policy.depth_max
+    assert sum(begun) > 0
+    assert max(begun) <= most
+    assert sum(sizes) / len(sizes) >= policy.depth_max * 0.75  # they are not the dearer for it
+
+
+def at(files: dict[int, tuple[list[int], int]], count: int) -> TableState:
+    listed = ((number, keys, level) for number, (keys, level) in files.items())
+    return table_of(listed, partitions=count)
+
+
+def depth_of(files: dict[int, tuple[list[int], int]], count: int) -> list[int]:
+    parts = at(files, count).files.by_partition().values()
+    return [depth_max(part, LEXICAL) for part in parts]
