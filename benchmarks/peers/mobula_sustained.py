@@ -45,10 +45,8 @@ class Mobula:
 
     def written(self):
         status = self.database.status()
-        return {
-            "foreground_bytes": status.get("foreground_bytes", 0),
-            "background_bytes": status.get("background_bytes", 0),
-        }
+        kinds = {f"written_{kind}": size for kind, size in status["written"].items()}
+        return {name: status[name] for name in ("foreground_bytes", "background_bytes")} | kinds
 
     def state(self):
         health = table_health(self.database.snapshot().find_table("t"))

@@ -192,12 +192,18 @@ def _write_parquet(
 
 def _repetitive(stripe: pa.Table) -> list[str]:
     """The columns whose values repeat enough for a dictionary; arrays and composites never."""
-    limit = stripe.num_rows * DISTINCT_SHARE_MAX
+    limit = int(stripe.num_rows * DISTINCT_SHARE_MAX)
+    some = stripe.slice(0, limit + limit // 4 + 1)  # where most values differ, that shows here
+
+    def repeats(rows: pa.Table, name: str) -> bool:
+        return int(pc.count_distinct(_plain(rows[name])).as_py()) <= limit
+
     return [
-        name
-        for name, values in zip(stripe.column_names, stripe.columns, strict=True)
-        if not (pa.types.is_boolean(values.type) or pa.types.is_nested(values.type))
-        and pc.count_distinct(_plain(values)).as_py() <= limit
+        field.name
+        for field in stripe.schema
+        if not (pa.types.is_boolean(field.type) or pa.types.is_nested(field.type))
+        and repeats(some, field.name)
+        and repeats(stripe, field.name)
     ]
 
 
