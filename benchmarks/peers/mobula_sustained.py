@@ -13,6 +13,7 @@ import warehouse
 from storage.table_health import table_health
 
 COLUMNS = "id BIGINT PRIMARY KEY, a BIGINT, b DOUBLE PRECISION, c TEXT"
+TOTALS = ("foreground_bytes", "background_bytes")
 QUERY = "SELECT count(*), sum(a), max(b) FROM t"
 CHECK = """SELECT count(*), sum((id * 2654435761 + a * 40503 + CAST(substr(c, 6) AS BIGINT) * 31)
            % 2147483647) FROM t"""
@@ -45,8 +46,8 @@ class Mobula:
 
     def written(self):
         status = self.database.status()
-        kinds = {f"written_{kind}": size for kind, size in status["written"].items()}
-        return {name: status[name] for name in ("foreground_bytes", "background_bytes")} | kinds
+        kinds = {f"written_{kind}": size for kind, size in status.get("written", {}).items()}
+        return {name: status.get(name, 0) for name in TOTALS} | kinds
 
     def state(self):
         health = table_health(self.database.snapshot().find_table("t"))

@@ -99,7 +99,7 @@ def _turn(system, request):
             thread.join()
     if failed:
         raise failed[0]
-    written = {name: size - before[name] for name, size in system.written().items()}
+    written = {name: size - before.get(name, 0) for name, size in system.written().items()}
     found = {"batches": len(commit_ms), "commit_ms": commit_ms, "query_ms": query_ms}
     means = {name: statistics.mean(one[name] for one in states) for name in states[0]}
     return {**found, "seconds": seconds, "rss_bytes": max(peak), **means, **written}
