@@ -7,7 +7,9 @@
    half replacing rows chosen over the whole table, and answers a query again and again. The
    process of the other is stopped (SIGSTOP) meanwhile: background work neither disturbs who is
    measured nor is done for free, and noise of the machine hits both alike. Who begins changes.
-3. At the end rows are counted and summed up by a checksum of keys and values, and held against
+3. Before and after each turn the speed of the machine, which others use too, is looked at
+   (`calibration.py`).
+4. At the end rows are counted and summed up by a checksum of keys and values, and held against
    what the batches that were written should have made.
 """
 
@@ -28,6 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benchmarks.calibration import Calibration, calibration
 from benchmarks.environment import BENCH_DIRECTORY, machine, say
 from benchmarks.keyed_rows import batch, table_files
 from benchmarks.sustained_report import Run, SustainedReport, Turn, markdown, write_json
@@ -120,18 +123,33 @@ def _measure(
     os.sync()
     for one in contenders:
         one.attempt(_open, options)
+    with calibration() as machine_now:
+        _turns(contenders, report, options, machine_now)
+    model = Model(tables, options)
+    for one in sorted(contenders, key=lambda one: one.run.batches):
+        say(f"{one.system.name} is checked")
+        one.attempt(_check, model, options)
+
+
+def _turns(
+    contenders: list[Contender],
+    report: SustainedReport,
+    options: argparse.Namespace,
+    machine_now: Calibration,
+) -> None:
     turns = max(1, round(options.minutes * 60 / options.turn_seconds))
+    before = machine_now.speed()
     for number in range(turns):
         first = number % len(contenders)
         for one in contenders[first:] + contenders[:first]:
             say(f"turn {number + 1} of {turns}: {one.system.name}")
             one.attempt(_turn, options)
+            after = machine_now.speed()
+            if len(one.run.turns) > number:
+                one.run.turns[number].machine_speed = (before + after) / 2
+            before = after
         if options.json is not None:  # a long run leaves behind what it had when it broke off
             write_json(report, options.json)
-    model = Model(tables, options)
-    for one in sorted(contenders, key=lambda one: one.run.batches):
-        say(f"{one.system.name} is checked")
-        one.attempt(_check, model, options)
 
 
 def _load(one: Contender, tables: list[Path], options: argparse.Namespace) -> None:

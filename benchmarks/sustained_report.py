@@ -26,6 +26,7 @@ _HEAD = (
     "Foreground, MB",
     "Background, MB",
     "Memory, MB",
+    "Machine",
 )
 
 
@@ -37,6 +38,7 @@ class Turn:
         seconds: of the turn, without those in which batches were made.
         commit_ms, query_ms: of each batch and of each query beside them.
         rss_bytes: the most resident memory of its process.
+        machine_speed: rounds a second (`calibration.py`), before and after it on average.
         numbers: what it says of itself, on average over the turn, or of bytes in it; by name.
     """
 
@@ -45,6 +47,7 @@ class Turn:
     commit_ms: list[float]
     query_ms: list[float]
     rss_bytes: int
+    machine_speed: float | None = None
     numbers: dict[str, float] = field(default_factory=dict)
 
     def rows_per_second(self, batch_rows: int) -> float:
@@ -84,7 +87,7 @@ class SustainedReport:
 def summary(report: SustainedReport) -> list[dict[str, Any]]:
     """A row for each system and turn."""
     return [
-        {"system": name, "minute": number, **_numbers(turn, report.batch_rows)}
+        {"system": name, "minute": number, **_numbers(turn, report)}
         for name, run in report.runs.items()
         for number, turn in enumerate(run.turns, 1)
     ]
@@ -102,7 +105,7 @@ def markdown(report: SustainedReport) -> str:
     lines = [list(_HEAD), ["---", *["---:"] * (len(_HEAD) - 1)]]
     for name, run in report.runs.items():
         for number, turn in enumerate(run.turns, 1):
-            found = list(_numbers(turn, report.batch_rows).values())
+            found = list(_numbers(turn, report).values())
             lines.append([name, str(number), *map(_cell, found)])
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return "\n".join([table, "", *map(_whole, report.runs.items())])
@@ -118,14 +121,19 @@ def _whole(one: tuple[str, Run]) -> str:
     }
     foreground, total = written["foreground"], sum(written.values())
     shown = f"{total / foreground:.2f}" if foreground else "-"
-    return f"{name} ({run.version}): {run.batches:,} batches, write amplification {shown}"
+    flat = [turn.rows_per_second(1) for turn in run.turns]
+    slowest = min(flat) / flat[0] if flat else 1.0
+    return (
+        f"{name} ({run.version}): {run.batches:,} batches, write amplification {shown}, slowest "
+        f"minute {slowest:.2f} of the first"
+    )
 
 
-def _numbers(turn: Turn, batch_rows: int) -> dict[str, float | None]:
+def _numbers(turn: Turn, report: SustainedReport) -> dict[str, float | None]:
     found = turn.numbers
     foreground, background = found.get("foreground_bytes"), found.get("background_bytes")
     return {
-        "rows_per_second": turn.rows_per_second(batch_rows),
+        "rows_per_second": turn.rows_per_second(report.batch_rows),
         "p50_ms": _percentile(turn.commit_ms, 50),
         "p99_ms": _percentile(turn.commit_ms, 99),
         "query_p50_ms": statistics.median(turn.query_ms) if turn.query_ms else None,
@@ -135,7 +143,14 @@ def _numbers(turn: Turn, batch_rows: int) -> dict[str, float | None]:
         "foreground_mb": None if foreground is None else foreground / 1e6,
         "background_mb": None if background is None else background / 1e6,
         "rss_mb": turn.rss_bytes / 1e6,
+        "machine": _relative(turn, report),
     }
+
+
+def _relative(turn: Turn, report: SustainedReport) -> float | None:
+    """The machine's speed, as a part of the best of all turns."""
+    known = [t.machine_speed for run in report.runs.values() for t in run.turns if t.machine_speed]
+    return None if turn.machine_speed is None else turn.machine_speed / max(known)
 
 
 def _percentile(values: Sequence[float], percent: float) -> float | None:
@@ -145,4 +160,6 @@ def _percentile(values: Sequence[float], percent: float) -> float | None:
 def _cell(value: float | None) -> str:
     if value is None:
         return "-"
+    if 0.1 <= value < 2 and value != int(value):
+        return f"{value:.2f}"
     return f"{value:,.1f}" if value < 100 and value != int(value) else f"{value:,.0f}"

@@ -103,17 +103,17 @@ def _too_deep(policy: CompactionPolicy, parts: Mapping[int, _Files]) -> dict[int
     to have then.
 
     None may be deeper than `depth_max`. Writes go to many partitions alike, which would all come
-    to that at once: so the deeper, the fewer may be as deep, from half of `depth_max` on, where all
-    of them may. So work is spread over the time in which one partition fills up.
+    to that at once: so the deeper, the fewer may be as deep, from a third of `depth_max` on, where
+    all of them may. So work is spread over the time in which one partition fills up.
     """
     most = policy.depth_max
-    half = most // 2
-    depths = {n: depth for n, files in parts.items() if (depth := files.depth(half)) > half}
+    start = most // 3
+    depths = {n: depth for n, files in parts.items() if (depth := files.depth(start)) > start}
     deepest = sorted(depths, key=lambda n: (-depths[n], n))
     count = 0
     for limit in {most, *(min(depth - 1, most) for depth in depths.values())}:
         deeper = sum(depth > limit for depth in depths.values())
-        count = max(count, deeper - math.ceil(len(parts) * (most - limit) / (most - half)))
+        count = max(count, deeper - math.ceil(len(parts) * (most - limit) / (most - start)))
     return {n: min(most, depths[n] - 1) for n in deepest[:count]}
 
 
