@@ -25,21 +25,22 @@ LOOKUPS = 200_000
 class Calibration:
     """Processes, one for each core, that wait to be asked."""
 
-    def __init__(self, pool: ProcessPoolExecutor, cores: int) -> None:
+    def __init__(self, pool: ProcessPoolExecutor, cores: int, seconds: float) -> None:
         self._pool = pool
         self._cores = cores
+        self._seconds = seconds
 
     def speed(self) -> float:
-        """Rounds of work a second, all cores together; takes a second."""
-        return sum(self._pool.map(_rounds, [SECONDS] * self._cores))
+        """Rounds of work a second, all cores together."""
+        return sum(self._pool.map(_rounds, [self._seconds] * self._cores))
 
 
 @contextmanager
-def calibration() -> Iterator[Calibration]:
-    """For as long as the context lasts."""
+def calibration(seconds: float = SECONDS) -> Iterator[Calibration]:
+    """For as long as the context lasts. Args: seconds: that it takes to ask once."""
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
-        made = Calibration(pool, cores)
+        made = Calibration(pool, cores, seconds)
         made.speed()  # the first time is that of starting
         yield made
 

@@ -4,6 +4,7 @@ process: turns, who is stopped meanwhile, failures, and rows that are not as the
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import sustained
+from benchmarks.calibration import calibration
 from benchmarks.keyed_rows import batch, table_files
 from benchmarks.sustained import Model, digests
 from benchmarks.sustained_report import Run, SustainedReport, Turn, markdown, summary
@@ -82,6 +84,17 @@ class Dictionary:
         return {"rows": len(self._rows), "checksum": sum(self._rows.values())}
 
 
+class Slowing:
+    """A machine that is slower each time."""
+
+    def __init__(self) -> None:
+        self.left = 100.0
+
+    def speed(self) -> float:
+        self.left -= 10
+        return self.left + 10
+
+
 class DictionarySystem(WriterSystem):
     """A system whose process is this one."""
 
@@ -96,6 +109,7 @@ def systems(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {name: DictionarySystem(name=name, command=list, synced=True) for name in names}
     monkeypatch.setattr(sustained, "sustained_systems", lambda partitions, every: found)
     monkeypatch.setattr(sustained, "NAMES", names)
+    monkeypatch.setattr(sustained, "calibration", lambda: contextlib.nullcontext(Slowing()))
     TOLD.clear()
 
 
@@ -124,6 +138,11 @@ def test_systems_take_turns_and_the_others_are_stopped(tmp_path: Path) -> None:
     assert [turn["batches"] for turn in report["runs"]["fast"]["turns"]] == [3, 3]
     assert report["summary"][0]["rows_per_second"] == 400
     assert report["summary"][0]["background_mb"] == 2.0
+    speeds = {
+        n: [turn["machine_speed"] for turn in run["turns"]] for n, run in report["runs"].items()
+    }
+    assert speeds == {"sound": [95, 65], "fast": [85, 75]}
+    assert [round(one["machine"], 3) for one in report["summary"]] == [1.0, 0.684, 0.895, 0.789]
 
 
 def test_one_that_fails_is_left_out_and_the_others_go_on(tmp_path: Path) -> None:
@@ -156,6 +175,11 @@ def test_a_digest_tells_rows_apart() -> None:
     assert (digests(rows) != digests(batch(400, 100, 1, 1))).all()
 
 
+def test_the_machine_has_a_speed() -> None:
+    with calibration(seconds=0.01) as machine:
+        assert machine.speed() > 0
+
+
 def test_the_report_says_what_it_costs() -> None:
     numbers = {"foreground_bytes": 1e6, "background_bytes": 3e6, "delta_rows": 5.0}
     turn = Turn(
@@ -168,6 +192,6 @@ def test_the_report_says_what_it_costs() -> None:
     (found,) = summary(report)
     assert (found["rows_per_second"], found["p99_ms"], found["query_p50_ms"]) == (20.0, 2.0, None)
     text = markdown(report)
-    assert "| a | 1 | 20 | 1 | 2 | - | 5 | - | - | 1 | 3 | 0.0 |" in text
-    assert "a (A 1): 4 batches, write amplification 4.00" in text
+    assert "| a | 1 | 20 | 1 | 2 | - | 5 | - | - | 1 | 3 | 0.0 | - |" in text
+    assert "a (A 1): 4 batches, write amplification 4.00, slowest minute 1.00 of" in text
     assert "b (B 1): no" in text
