@@ -15,10 +15,10 @@ table, `query()`, which reads every row, `between(batches)`, called after each b
 `close()`.
 
 In a turn batches are written one after the other; a thread of its own asks `query()` meanwhile,
-with a pause after each. `seconds` is the time of the turn without that of making batches.
+with a pause after each. `seconds` is the time of the turn without that of making batches and of
+looking at `state()`.
 """
 
-import itertools
 import json
 import os
 import statistics
@@ -32,7 +32,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 from benchmarks.keyed_rows import batch
 
 SAMPLE_SECONDS = 0.5
-STATE_SAMPLES = 6
+STATE_SECONDS = 3
 
 
 def serve(system):
@@ -66,8 +66,7 @@ def _answer(system, request):
 
 
 def _turn(system, request):
-    over, query_ms, failed = threading.Event(), [], []
-    peak, states = [rss_bytes()], [system.state()]
+    over, query_ms, failed, peak = threading.Event(), [], [], [rss_bytes()]
 
     def asks():
         try:
@@ -80,19 +79,15 @@ def _turn(system, request):
             failed.append(error)
 
     def samples():
-        for number in itertools.count(1):
-            if over.wait(SAMPLE_SECONDS):
-                return
+        while not over.wait(SAMPLE_SECONDS):
             peak.append(rss_bytes())
-            if number % STATE_SAMPLES == 0:
-                states.append(system.state())
 
     threads = [threading.Thread(target=asks), threading.Thread(target=samples)]
     before = system.written()
     for thread in threads:
         thread.start()
     try:
-        commit_ms, seconds = _writes(system, request)
+        commit_ms, seconds, states = _writes(system, request)
     finally:
         over.set()
         for thread in threads:
@@ -106,17 +101,22 @@ def _turn(system, request):
 
 
 def _writes(system, request):
-    commit_ms, making, start = [], 0.0, time.perf_counter()
-    number, end = request["first"], start + request["turn"]
+    """Times of commits; seconds without those in which batches were made and the system was looked
+    at; what was seen then."""
+    commit_ms, states, beside, start = [], [system.state()], 0.0, time.perf_counter()
+    number, end, look = request["first"], start + request["turn"], start + STATE_SECONDS
     while (began := time.perf_counter()) < end:
         rows = batch(request["table_rows"], request["batch_rows"], number, request["seed"])
+        if began >= look:
+            states.append(system.state())
+            look = began + STATE_SECONDS
         made = time.perf_counter()
         system.upsert(rows)
         commit_ms.append((time.perf_counter() - made) * 1000)
-        making += made - began
+        beside += made - began
         number += 1
         system.between(number)
-    return commit_ms, time.perf_counter() - start - making
+    return commit_ms, time.perf_counter() - start - beside, states
 
 
 def rss_bytes():
