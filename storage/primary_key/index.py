@@ -83,6 +83,8 @@ class KeyIndex:
     ) -> None:
         """The same in the runs of each key's partition: the newest of all of them, then the next of
         all. Whether rows are there is asked once a round: there may be many partitions."""
+        if not len(left):
+            return
         runs = self._by_partition()
         order = left[np.argsort(partitions[left], kind="stable")]
         numbers, starts = np.unique(partitions[order], return_index=True)

@@ -167,6 +167,8 @@ def test_a_key_is_looked_up_in_the_runs_of_its_partition(tmp_path: Path) -> None
     assert index.find(wanted, rows).tolist()[4] == at(3, 0), "where no partition is said, in all"
     gone = LiveRows(LiveIds.of([1, 3, 4]))
     assert index.find(keys(11), gone, np.array([1])).tolist() == [int(MISSING)]
+    assert index.find(keys(40), rows, np.array([1])).tolist() == [at(4, 0)], "all are in memory"
+    assert index.find(keys(), rows, np.zeros(0, np.int64)).tolist() == []
 
 
 def test_runs_are_merged_within_their_partition(tmp_path: Path) -> None:
