@@ -219,18 +219,25 @@ class Collector:
             following = Root(name="", lsn=snapshot.lsn, written_ms=now_ms, parts=frozenset())
             roots.append(following)
             whole.add(following)
-        while True:
-            bounds = boundaries(
-                roots,
+        limit = min([*snapshot.tags.values(), *snapshot.branch_pins.values(), NO_LIMIT])
+
+        def found(among: Sequence[Root]) -> Boundaries:
+            return boundaries(
+                among,
                 policy,
                 self._clock.now_ms(),
                 horizon=snapshot.horizon,
-                limit=min([*snapshot.tags.values(), *snapshot.branch_pins.values(), NO_LIMIT]),
+                limit=limit,
                 floor=snapshot.upload_floor,
             )
+
+        every = tuple(roots)
+        while True:
+            bounds = found(roots)
             unknown = [root for root in bounds.relied_on if root not in whole]
             if not unknown:
-                return bounds, listed
+                doubtful = tuple(root for root in found(every).kept if root not in roots)
+                return dataclasses.replace(bounds, doubtful=doubtful), listed
             for root in unknown:
                 if await self._roots.is_whole(root):
                     whole.add(root)
@@ -361,7 +368,7 @@ def _needless(listed: Listed, bounds: Boundaries) -> list[Doomed]:
     the second newest checkpoint may be one that is being written. As long as a root does not
     decode, which may pass, nobody knows its parts: then all parts stay."""
     unknown = {name for name in listed.bad if checkpoint_lsn(name) > bounds.log_until}
-    kept = {root.name for root in bounds.kept} | unknown
+    kept = {root.name for root in (*bounds.kept, *bounds.doubtful)} | unknown
     needed = kept | {part for root in listed.roots if root.name in kept for part in root.parts}
     second = bounds.kept[-2].lsn if len(bounds.kept) > 1 else 0
     return [

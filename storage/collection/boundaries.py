@@ -28,6 +28,7 @@ class Boundaries:
         upload_floor: uploads that began before are over.
         relied_on: checkpoints that must be whole for all this.
         kept: checkpoints that stay, the others go.
+        doubtful: so do these, though they were not whole when they were read: which may pass.
     """
 
     horizon: int
@@ -36,6 +37,7 @@ class Boundaries:
     upload_floor: int = 0
     relied_on: tuple[Root, ...] = ()
     kept: tuple[Root, ...] = ()
+    doubtful: tuple[Root, ...] = ()
 
 
 def boundaries(

@@ -11,6 +11,7 @@ from actors.operations import WriteMode
 from storage.collection.doomed import Doomed, Why
 from storage.collection.pins import Pin, write_pin
 from storage.collection.policy import HOUR_MS, RetentionPolicy
+from storage.collection.roots import Root, Roots
 from storage.errors import CorruptData
 from storage.names import checkpoint_directory, checkpoint_lsn, log_name
 from storage.objects import MemoryStore
@@ -371,3 +372,29 @@ def test_checkpoints_between_stay_where_stretches_would_be_long() -> None:
         every_ms=0, follow_ms=0, pack_ms=0, pack_groups=4, checkpoint_groups_max=8
     )
     collecting(test, policy)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_checkpoint_that_does_not_read_now_may_read_later(
+    lost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Base and spare are read back, one of them in vain, which may be the network's fault."""
+
+    async def test(db: Past) -> None:
+        await busy(db)
+        horizon = (await db.vacuum(retention_ms=35)).horizon
+        roots = await db.roots()
+        assert horizon in roots
+        older = roots[: roots.index(horizon) + 1][-2:]
+        is_whole = Roots.is_whole
+
+        async def in_vain(self: Roots, root: Root) -> bool:
+            return root.lsn != older[lost] and await is_whole(self, root)
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(Roots, "is_whole", in_vain)
+            assert (await db.vacuum(retention_ms=10_000)).horizon == horizon
+        assert set(older) <= set(await db.roots())
+        await db.check_versions(horizon)
+
+    collecting(test)
