@@ -30,6 +30,7 @@ class Past:
     def logged(self, group: Group) -> str | None:
         """Returns the name of an object that the group adds and that is deleted already."""
         lsn = group.header.lsn
+        before = set(self.live.values())
         for change in group.catalogue:
             match change:
                 case c.MoveHorizon():
@@ -41,6 +42,8 @@ class Past:
         for table_id, changes in group.tables.items():
             for record in changes:
                 added += self._changed(table_id, record, lsn)
+        for name in set(added) - before - set(self.live.values()):
+            self.removed.pop(name, None)  # it came and went with this group: no version reads it
         return next((name for name in added if name in self.gone), None)
 
     def _changed(self, table_id: int, change: c.TableChange, lsn: int) -> list[str]:
