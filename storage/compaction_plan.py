@@ -154,18 +154,13 @@ def files_due(policy: CompactionPolicy, table: TableState, partition: int) -> tu
 def _files_due(policy: CompactionPolicy, table: TableState) -> dict[int, list[int]]:
     """Ids of files by partition; the first one has the file with the most holes."""
     ids, rows = np.array(table.files.ids, np.int64), table.files.numbers("row_count")
-    deleted = np.array([_deleted(table, i) for i in table.files.ids], np.int64)
+    deleted = np.array([table.deleted_count(i) for i in table.files.ids], np.int64)
     shares = deleted / np.maximum(rows, 1)
     due = np.flatnonzero((deleted > 0) & (shares >= policy.holes_max))
     found: dict[int, list[int]] = {}
     for place in due[np.lexsort([ids[due], -shares[due]])].tolist():
         found.setdefault(int(table.files.partitions[place]), []).append(int(ids[place]))
     return found
-
-
-def _deleted(table: TableState, file_id: int) -> int:
-    bitmap = table.bitmaps.get(file_id)
-    return 0 if bitmap is None else bitmap.deleted_count
 
 
 class _Files:
@@ -192,7 +187,7 @@ class _Files:
     @cached_property
     def rows(self) -> Ranks:
         """That are not deleted."""
-        gone = [_deleted(self._table, i) for i in self._files.ids]
+        gone = [self._table.deleted_count(i) for i in self._files.ids]
         return np.asarray(self._files.numbers("row_count") - np.array(gone, np.int64))
 
     @cached_property

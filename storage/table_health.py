@@ -101,22 +101,17 @@ def space_of(table: TableState) -> Space:
     files = table.files.table
     sizes = files["size_bytes"].to_numpy()
     rows = np.maximum(files["row_count"].to_numpy(), 1)
-    deleted = np.array([_deleted(table, i) for i in table.files.ids], np.float64)
+    deleted = np.array([table.deleted_count(i) for i in table.files.ids], np.float64)
     stored, live = float(sizes.sum()), float((sizes * (1 - deleted / rows)).sum())
     for delta in table.deltas:
         stored += len(delta.rows)
-        live += len(delta.rows) * (1 - _deleted(table, delta.id) / max(delta.row_count, 1))
+        live += len(delta.rows) * (1 - table.deleted_count(delta.id) / max(delta.row_count, 1))
     for key in table.keys:
         runs = [run for run in table.index_runs if run.key_id == key.id]
         size, keys = sum(run.size_bytes for run in runs), sum(run.key_count for run in runs)
         stored += size
         live += size * min(1.0, table.row_count / keys) if keys else 0.0
     return Space(stored, live)
-
-
-def _deleted(table: TableState, number: int) -> int:
-    found = table.bitmaps.get(number)
-    return found.deleted_count if found is not None else 0
 
 
 def _ratio(found: float, wanted: float) -> float:

@@ -142,6 +142,11 @@ class TableState:
         """Live rows: files and deltas less deleted positions."""
         return self.stored_row_count - sum(b.deleted_count for b in self.bitmaps.values())
 
+    def deleted_count(self, number: int) -> int:
+        """Deleted rows of a file or delta."""
+        found = self.bitmaps.get(number)
+        return 0 if found is None else found.deleted_count
+
     def stored_row_counts(self, ids: Collection[int]) -> dict[int, int]:
         """By id, rows of these files and deltas, deleted ones included; ids not there are left
         out."""

@@ -25,6 +25,7 @@ __all__ = [
     "Rows",
     "Shape",
     "partitioned",
+    "partitioning",
     "random_shape",
 ]
 
@@ -264,6 +265,11 @@ def partitioned(shape: Shape, source: random.Random) -> Shape:
         ]
     text = f"PARTITION BY {kind} ({names[0]}) ({', '.join(parts)}, PARTITION rest DEFAULT)"
     return replace(shape, unique=unique, partition=text)
+
+
+def partitioning(source: random.Random, share: float) -> Callable[[Shape], Shape]:
+    """What gives a shape partitions, or leaves it as it is."""
+    return lambda shape: partitioned(shape, source) if source.random() < share else shape
 
 
 def _text(value: Any) -> str:

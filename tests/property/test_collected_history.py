@@ -15,7 +15,7 @@ import pytest
 from storage.objects import MemoryStore
 from storage.scrub import Finding, Severity, scrub
 from tests.property.keyed_history import KeyedHistory, history, primary_of, same
-from tests.property.keyed_model import Shape, partitioned
+from tests.property.keyed_model import partitioning
 from tests.property.seeds import seeds
 from warehouse import InvalidRequest
 
@@ -28,10 +28,7 @@ def test_every_retained_version_equals_the_model(seed: int) -> None:
     sys.stdout.write(f"seed {seed}\n")
     source = random.Random(f"collected {seed}")
 
-    def change(shape: Shape) -> Shape:
-        return partitioned(shape, source) if source.random() < 0.3 else shape
-
-    with history(seed, change) as made:
+    with history(seed, partitioning(source, 0.3)) as made:
         for _ in range(STEPS):
             made.step()
             if source.random() < 0.15:

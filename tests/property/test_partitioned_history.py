@@ -16,7 +16,7 @@ import pytest
 from storage.objects import MemoryStore
 from storage.scrub import Finding, Severity, scrub
 from tests.property.keyed_history import history
-from tests.property.keyed_model import Shape, partitioned
+from tests.property.keyed_model import partitioning
 from tests.property.seeds import seeds
 
 STEPS = 30
@@ -27,10 +27,7 @@ def test_every_version_equals_the_model(seed: int) -> None:
     sys.stdout.write(f"seed {seed}\n")
     source = random.Random(f"partitions {seed}")
 
-    def change(shape: Shape) -> Shape:
-        return partitioned(shape, source) if source.random() < 0.9 else shape
-
-    with history(seed, change) as made:
+    with history(seed, partitioning(source, 0.9)) as made:
         for step in range(STEPS):
             made.step()
             made.check_newest()
