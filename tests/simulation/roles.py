@@ -198,6 +198,7 @@ class _Pinned:
         self._follower = follower
         self._claimed: Snapshot | None = None
         self._until_s = 0.0
+        self._over_s = 0.0  # when the claim ends
         self._claim = Claim(
             node.store,
             clock=node.clock,
@@ -215,31 +216,36 @@ class _Pinned:
         """At what is claimed; after a while `oldest` is."""
         now_s = self._world.loop.time()
         if self._claimed is not None and now_s < self._until_s:
-            await _look(self._world, self._node, self._claimed, pinned=True)
+            await _look(self._world, self._node, self._claimed, pinned_until_s=self._over_s)
             return
-        self._claimed, self._until_s = oldest, now_s
+        self._claimed, self._until_s, self._over_s = oldest, now_s, now_s + PINNED_S
         await self._claim.look()
         newest = await self._follower.advance(surely=True)
         if newest.horizon <= oldest.lsn:  # the claim came in time
             self._until_s = now_s + PINNED_S * self._node.rng.random()
 
 
-async def _look(world: World, node: Node, snapshot: Snapshot, *, pinned: bool = False) -> None:
+async def _look(
+    world: World, node: Node, snapshot: Snapshot, *, pinned_until_s: float | None = None
+) -> None:
     """Read all that a snapshot holds."""
-    async with _within(world, snapshot.lsn, pinned=pinned):
-        if pinned or node.rng.random() < 0.2:
+    async with _within(world, snapshot.lsn, pinned_until_s):
+        if pinned_until_s is not None or node.rng.random() < 0.2:
             world.refuse_missing(snapshot.tables.values())
         contents = await world.contents.of(snapshot, node.fetched)
     world.witness.read(node.name, snapshot, contents)
 
 
 @asynccontextmanager
-async def _within(world: World, lsn: int, *, pinned: bool = False) -> AsyncIterator[None]:
+async def _within(
+    world: World, lsn: int, pinned_until_s: float | None = None
+) -> AsyncIterator[None]:
     """Whatever is missing there must be of versions that the horizon has passed, and that nobody
-    has pinned."""
+    has pinned: a claim may end while its reader stands still."""
     try:
         yield
     except ObjectMissing as error:
+        pinned = pinned_until_s is not None and world.loop.time() < pinned_until_s
         if pinned and not world.happened["jump"]:
             world.witness.fail("what is pinned can be read", f"{lsn}: {error}")
         if lsn >= world.witness.past.horizon and not world.spoilt:
