@@ -14,6 +14,10 @@ to 1 % of the rows deleted, TPC-H's Q6 takes 7 ms as without, Q1 50 to 60 ms ins
 | an anti-join on the count | Q1 twice as slow, order lost |
 | a column of flags beside the scan | predicates do not reach the scan: Q6 four times as slow |
 | flags looked up by a Python function | no faster, and it waits for Python's lock |
+| `list.get` of a list of flags | Polars does not push it into the scan |
+
+A second scan costs as much as to look for 200,000 rows among the deleted ones, so a few rows of
+files without any are counted through with the others.
 
 Deltas are in memory, so theirs is a column of flags.
 """
@@ -54,7 +58,7 @@ class CountedFiles:
         """True of live rows, of the column of counts; None: all are."""
         if not len(self.deleted):
             return None
-        return ~pl.col(row).is_in(pl.Series(self.deleted, dtype=pl.UInt32).implode())
+        return ~pl.col(row).is_in(pl.Series([pl.Series(self.deleted, dtype=pl.UInt32)]))
 
     def locations(self, row: str) -> pl.Expr:
         """Where each row is, of the column of counts."""

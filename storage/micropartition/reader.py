@@ -12,7 +12,7 @@ is plain Polars, so that projections and predicates of the query reach the Parqu
   division. A predicate on it is applied behind the scan, so it does not skip stripes;
 - a column that a version does not have is NULL of its type;
 - deleted rows are left out (`live_rows.py`): files with a delete bitmap have a scan of their own,
-  so that those without pay nothing for them;
+  so that those without pay nothing for them, unless they have few rows;
 - Polars hears how many rows the files have, which it would not find out by itself when it is told
   the schema: it then builds hash tables on the smaller side and filters the larger one by them.
 
@@ -61,6 +61,7 @@ from storage.schema import (
 __all__ = ["Chosen", "ScanDelta", "ScanFile", "ScanGroup", "check_footer", "read", "scan"]
 
 NAMED_KEYS_MAX = 16  # keys that are compared one by one
+COUNTED_ROWS_MAX = 1 << 17  # of files without deleted rows, in a scan of files with some
 
 
 def scan(
@@ -71,8 +72,8 @@ def scan(
     location: str | None = None,
     chosen: Chosen | None = None,
 ) -> pl.LazyFrame:
-    """The live rows of all groups. Group by group: files, first those without deleted rows, then
-    deltas alike; within these, in their order.
+    """The live rows of all groups. Group by group: files, then deltas; of each first those without
+    deleted rows, unless these are few rows; within that, in their order.
 
     Args:
         columns: what to return, with its newest names; at least one, because a Polars frame without
@@ -142,13 +143,17 @@ class _Reader:
 
     def frames(self, group: ScanGroup) -> Iterable[pl.LazyFrame]:
         """The live rows of a group."""
-        counts = self.location is not None
-        plain = [file for file in group.files if file.bitmap is None and not counts]
+        plain = [file for file in group.files if file.bitmap is None]
+        known = [file.row_count for file in plain if file.row_count is not None]
+        rows = sum(known) if len(known) == len(plain) else None
+        few = len(plain) < len(group.files) and rows is not None and rows <= COUNTED_ROWS_MAX
+        if self.location is not None or few:
+            plain = []
         if plain:
-            known = [file.row_count for file in plain if file.row_count is not None]
-            rows = (sum(known), 0) if len(known) == len(plain) else None
-            yield self._selected(_parquet(plain, group, rows), group.columns)
-        for batch in counted(f for f in group.files if f.bitmap is not None or counts):
+            exact = None if rows is None else (rows, 0)
+            yield self._selected(_parquet(plain, group, exact), group.columns)
+        counting = [file for file in group.files if not plain or file.bitmap is not None]
+        for batch in counted(counting):
             yield self._counted(batch, group)
         plain_deltas = [d for d in group.deltas if d.rows.num_rows and d.deleted is None]
         if plain_deltas:
