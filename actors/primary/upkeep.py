@@ -18,7 +18,7 @@ from actors.primary.rewriter import Rewriter
 from actors.primary.sequencer import Sequencer
 from actors.primary.task_log import TaskLog
 from storage.compaction_plan import RewriteTask
-from storage.errors import Conflict
+from storage.errors import Conflict, ObjectMissing
 from storage.primary_key import LiveRows, PlacedRun, TableIndex
 from storage.rewrite import Rewritten
 from storage.rewriting import Rewriting
@@ -62,8 +62,18 @@ class Upkeep:
         table = work.table
         name = f"{snapshot.schemas[table.schema_id]}.{table.name}"
         with self._log.running(work, name) as task:
-            task.result = await self.rewriter.rewrite(work, task.progress)
+            try:
+                task.result = await self.rewriter.rewrite(work, task.progress)
+            except ObjectMissing as error:
+                if self._is_there(work.table):
+                    raise
+                raise Conflict(f"files of {name} were removed and collected meanwhile") from error
             await self._exchange(work.kind, table, task.result, snapshot)
+
+    def _is_there(self, table: TableState) -> bool:
+        """Whether all these files of a table still are."""
+        now = self._sequencer.snapshot.tables.get(table.id)
+        return now is not None and set(table.files.ids) <= set(now.files.ids)
 
     async def _exchange(
         self, kind: str, table: TableState, rewritten: Rewritten, snapshot: Snapshot

@@ -130,7 +130,8 @@ def test_by_hand_every_hole_goes() -> None:
 
 
 @pytest.mark.parametrize("end", ["truncated", "dropped"])
-def test_a_table_that_goes_meanwhile(end: str) -> None:
+@pytest.mark.parametrize("collected", [False, True])
+def test_a_table_that_goes_meanwhile(end: str, collected: bool) -> None:
     async def test(db: Keyed) -> None:
         (file,) = await with_files(db, range(10))
         await db.delete(0)
@@ -142,6 +143,8 @@ def test_a_table_that_goes_meanwhile(end: str) -> None:
             if end == "dropped":
                 goes = DropTable(schema="public", name="t")
             await db.submit(goes)
+            if collected:
+                await db.store.delete(table.files.names[0])
             await compact(table, holes_task(table, [file], 1), snapshot)
 
         db.primary._maintainer.upkeep.compact = overtaken  # type: ignore[method-assign]
