@@ -275,7 +275,7 @@ def test_what_comes_first_in_one_partition_keeps_no_other_waiting() -> None:
     assert [files_due(policy, table, n) for n in (1, 2, 3)] == [(2,), (3, 1), ()]
 
 
-@pytest.mark.parametrize(("count", "most"), [(64, 11), (10, 2), (3, 1), (1, 1)])
+@pytest.mark.parametrize(("count", "most"), [(32, 6), (10, 2), (3, 1), (1, 1)])
 def test_work_in_many_partitions_is_spread_over_time(count: int, most: int) -> None:
     """Each gets a file with every flush, so all would be too deep with the same one."""
     policy = CompactionPolicy(small_files_max=1 << 30)
@@ -283,7 +283,7 @@ def test_work_in_many_partitions_is_spread_over_time(count: int, most: int) -> N
     numbers = itertools.count(1)
     begun: list[int] = []
     sizes: list[int] = []
-    for flush in range(60):
+    for flush in range(40):
         for part in range(count):
             number = next(n for n in numbers if n % count == part)
             files[number] = ([flush, 1_000 + flush], 0)
