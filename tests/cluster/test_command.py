@@ -46,6 +46,13 @@ def test_commands_join_the_cluster_and_share_its_primary(
     assert status["primary"].startswith("ray-")
     assert status["epoch"] == 1
     assert status["virtual_warehouses"] == "bi"
+    _run(ray_cluster, tmp_path, "vw", "drop", "db", "bi")
+
+
+@pytest.mark.slow
+def test_commands_promote_and_release_its_primary(ray_cluster: RayCluster, tmp_path: Path) -> None:
+    _run(ray_cluster, tmp_path, "sql", "db", "CREATE TABLE orders (id BIGINT)")
+    status = json.loads(_run(ray_cluster, tmp_path, "status", "db", "--format", "json"))[0]
     reigning = ("primary", "promote", "db", "--yes", "--format", "json")
     promoted = json.loads(_run(ray_cluster, tmp_path, *reigning))[0]
     assert (promoted["owner"], promoted["ms"]) == (status["primary"].partition(" ")[0], None)
@@ -54,4 +61,3 @@ def test_commands_join_the_cluster_and_share_its_primary(
     # Its process begins by itself to take over; where that is interrupted, an epoch is left out.
     assert promoted["epoch"] > 1
     assert promoted["state"] == "reigns"
-    _run(ray_cluster, tmp_path, "vw", "drop", "db", "bi")

@@ -151,6 +151,7 @@ def test_a_job_loads_a_file_and_prints_its_commit(head: Head, tmp_path: Path) ->
     assert found.equals(expected)
 
 
+@pytest.mark.slow
 def test_a_job_that_cannot_load_fails_and_says_why(head: Head, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.parquet")
     root = str(tmp_path / "db")
