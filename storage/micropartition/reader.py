@@ -197,15 +197,14 @@ class _Reader:
         """Rows of deltas; either all of them have deleted rows, or none."""
         own = {column.id: column for column in stored}
         live = unused("live", [c.name for c in self.columns] + [self.location or ""])
-        frames = []
-        for delta in deltas:
-            frame = _rows(delta.rows, own, self.columns)
-            if self.location is not None:
-                frame = frame.with_columns(delta_locations(delta).alias(self.location))
-            if delta.deleted is not None:
-                frame = frame.with_columns(live_flags(delta).alias(live))
-            frames.append(frame)
-        found = pl.concat(frames, how="vertical").lazy()
+        frame = _rows(pa.concat_tables([delta.rows for delta in deltas]), own, self.columns)
+        if self.location is not None:
+            where = pl.concat([delta_locations(delta) for delta in deltas])
+            frame = frame.with_columns(where.alias(self.location))
+        if deltas[0].deleted is not None:
+            flags = pl.concat([live_flags(delta) for delta in deltas])
+            frame = frame.with_columns(flags.alias(live))
+        found = frame.lazy()
         if deltas[0].deleted is not None:
             found = found.filter(pl.col(live))
         return found.select([*self._carried(), *([self.location] if self.location else [])])
