@@ -102,17 +102,19 @@ class Bulk:
             found = await asyncio.to_thread(_look_up, operation, table, state, opened)
         except _Taken as taken:
             raise await self._duplicate(taken, operation, table) from None
-        runs = {
-            key_id: tuple(
-                [await self._one(key_id, own, files) for own in _by_partition(parts).values()]
-            )
-            for key_id, parts in opened.items()
-        }
+        runs = await self._indexes.together(
+            {
+                key_id: [
+                    await self._one(key_id, own, files) for own in _by_partition(parts).values()
+                ]
+                for key_id, parts in opened.items()
+            }
+        )
         return LoadFiles(
             table_id=table.id,
             files=files,
             mode=operation.mode,
-            runs=runs,
+            runs={key_id: tuple(own) for key_id, own in runs.items()},
             gone=_joined(found.gone),
             left_out=_joined(found.left_out),
             checked_lsn=lsn,

@@ -2,6 +2,7 @@
 
 1. Opening a table's index fetches its runs, maps them into memory, and adds the keys of its deltas:
    no data file is read.
+   Those of many partitions lie side by side, so that a write with keys of all is one search.
 2. A run that is missing or damaged is no loss: the runs of the table are made anew from the key
    columns of its files, and `rebuilt` says what the catalogue has to exchange.
 3. Merges keep few runs (`KeyIndex.due_merges`).
@@ -37,6 +38,7 @@ from storage.primary_key import (
     WrittenRun,
     merge_runs,
     open_run,
+    side_by_side,
 )
 from storage.schema import Key
 from storage.snapshot.changes import IndexRun
@@ -46,6 +48,7 @@ from storage.snapshot.model import Delta, TableState
 __all__ = ["Exchanged", "Indexes"]
 
 FETCHES_MAX = 8
+TOGETHER_MIN = 8  # partitions; a search costs as much in so many runs one by one as in all at once
 
 # by key and partition: names of runs that go, and the one in their place, if there are files
 Exchanged = dict[tuple[int, int], tuple[tuple[str, ...], OpenRun | None]]
@@ -76,7 +79,7 @@ class Indexes:
             runs = await self.open_runs(table.index_runs)
         except CorruptData:
             runs = await self._rebuild(table)
-        index = TableIndex.of(table, runs, self._pages)
+        index = TableIndex.of(table, await self.together(runs), self._pages)
         return await asyncio.to_thread(_with_deltas, index, table)
 
     async def open_runs(self, runs: Iterable[IndexRun]) -> dict[int, list[OpenRun]]:
@@ -85,6 +88,18 @@ class Indexes:
         for run, opened in await asyncio.gather(*(self._open_run(run) for run in runs)):
             found.setdefault(run.key_id, []).append((run, opened))
         return found
+
+    async def together(self, runs: dict[int, list[OpenRun]]) -> dict[int, list[OpenRun]]:
+        """The same runs; those of a key that are of many partitions side by side, which makes it
+        cheap to search in all of them."""
+        return {key_id: await self._together(own) for key_id, own in runs.items()}
+
+    async def _together(self, runs: list[OpenRun]) -> list[OpenRun]:
+        if len({run.partition for run, _ in runs}) < TOGETHER_MIN:
+            return runs
+        opened = [opened for _, opened in runs]
+        placed = await asyncio.to_thread(_side_by_side, opened, self._path())
+        return [(run, found) for (run, _), found in zip(runs, placed, strict=True)]
 
     async def merged(self, key_id: int, runs: Sequence[PlacedRun], rows: LiveRows) -> OpenRun:
         """One run, uploaded and opened, with what several of one partition have of the rows that
@@ -180,6 +195,14 @@ def _opened(path: Path, run: IndexRun) -> Run:
     """A run that is here, mapped; its file goes."""
     try:
         return open_run(path, run.name, first_file_id=run.first_file_id)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _side_by_side(runs: Sequence[Run], path: Path) -> list[Run]:
+    """In one mapping; its file goes."""
+    try:
+        return side_by_side(runs, path)
     finally:
         path.unlink(missing_ok=True)
 

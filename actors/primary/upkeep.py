@@ -79,11 +79,12 @@ class Upkeep:
         self, kind: str, table: TableState, rewritten: Rewritten, snapshot: Snapshot
     ) -> None:
         """Commit what a task has written. Raises Conflict: what it read is gone."""
-        runs = await self._indexes.open_runs(
+        opened = await self._indexes.open_runs(
             msgspec.structs.replace(run, first_file_id=position)
             for position, file in enumerate(rewritten.files)
             for run in file.runs.values()
         )
+        runs = await self._indexes.together(opened)
         operation = ExchangeRows(
             kind=kind,
             table_id=table.id,
@@ -137,16 +138,21 @@ class Upkeep:
             operation = ExchangeRuns(table_id=table_id, key_id=key_id, gone=dead, made=None)
             await self._sequencer.submit(Transaction(operations=(operation,)))
             return True
-        for group in due:
-            made = await self._indexes.merged(key_id, group, rows)
-            operation = ExchangeRuns(
+        if not due:
+            return False
+        merged = [await self._indexes.merged(key_id, group, rows) for group in due]
+        made = (await self._indexes.together({key_id: merged}))[key_id]
+        operations = (
+            ExchangeRuns(
                 table_id=table_id,
                 key_id=key_id,
                 gone=tuple(placed.run.name for placed in group),
-                made=made,
+                made=one,
             )
-            await self._sequencer.submit(Transaction(operations=(operation,)))
-        return bool(due)
+            for group, one in zip(due, made, strict=True)
+        )
+        await self._sequencer.submit(Transaction(operations=tuple(operations)))
+        return True
 
     async def _publish_rebuilt(self, table: TableState) -> None:
         """Runs that were made anew when the index was opened take the place of the lost ones."""

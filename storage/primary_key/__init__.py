@@ -19,6 +19,7 @@ from storage.primary_key.merge import merge as merge_runs
 from storage.primary_key.pages import MappedPages
 from storage.primary_key.run import Run, open_run
 from storage.primary_key.run_writer import WrittenRun, write_run
+from storage.primary_key.side_by_side import side_by_side
 from storage.primary_key.table_index import OpenRun, TableIndex
 from storage.primary_key.words import Mask, Positions, Words
 
@@ -51,5 +52,6 @@ __all__ = [
     "merge_runs",
     "open_run",
     "rows_of",
+    "side_by_side",
     "write_run",
 ]

@@ -18,13 +18,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from storage.errors import InternalError
+from storage.primary_key.arena import Arena
 from storage.primary_key.entries import Entries
 from storage.primary_key.keys import Keys
-from storage.primary_key.locations import MISSING, LiveIds, LiveRows
+from storage.primary_key.locations import MISSING, ROW_BITS, LiveIds, LiveRows
 from storage.primary_key.memory import Memory
 from storage.primary_key.pages import MappedPages
 from storage.primary_key.plan import plan_merges
@@ -94,16 +97,13 @@ class KeyIndex:
         ]
         depth = 0
         while groups := [(own, at) for own, at in groups if depth < len(own) and len(at)]:
-            found = np.concatenate(
-                [self._located(own[depth].run, keys.take(at)) for own, at in groups]
-            )
+            found = self._located_in([(own[depth].run, at) for own, at in groups], keys)
             hit = np.flatnonzero(found != MISSING)
             hit = hit[rows.contains(found[hit])]
             result[np.concatenate([at for _, at in groups])[hit]] = found[hit]
             missed = np.ones(len(found), np.bool_)
             missed[hit] = False
-            edges = np.cumsum([len(at) for _, at in groups[:-1]], dtype=np.int64)
-            parts = zip(groups, np.split(missed, edges), strict=True)
+            parts = zip(groups, _parts(missed, [len(at) for _, at in groups]), strict=True)
             groups = [(own, at[there]) for (own, at), there in parts]
             depth += 1
 
@@ -205,6 +205,33 @@ class KeyIndex:
             self.pages.probed(part, len(keys))
         return part.find(keys)
 
+    def _located_in(self, searches: Sequence[tuple[Run, Positions]], keys: Keys) -> Words:
+        """Locations that each run has for the keys at its positions, one after the other."""
+        found: list[Words] = [np.empty(0, np.uint64)] * len(searches)
+        together: dict[Arena, list[int]] = {}
+        for number, (run, at) in enumerate(searches):
+            if run.arena is None:
+                found[number] = self._located(run, keys.take(at))
+                continue
+            together.setdefault(run.arena, []).append(number)
+            if self.pages is not None:
+                self.pages.probed(run, len(at))
+        for arena, numbers in together.items():
+            runs, own = zip(*(searches[number] for number in numbers), strict=True)
+            lengths = [len(at) for at in own]
+            slots = np.repeat([run.slot for run in runs], lengths)
+            located = arena.find(keys.take(np.concatenate(own)), slots)
+            first = np.repeat([run.first_file_id for run in runs], lengths).astype(np.uint64)
+            located[located != MISSING] += (first << np.uint64(ROW_BITS))[located != MISSING]
+            for number, part in zip(numbers, _parts(located, lengths), strict=True):
+                found[number] = part
+        return np.concatenate(found)
+
     def _check(self, keys: Keys) -> None:
         if keys.exact != self.exact:
             raise InternalError("keys of another kind than the index's")
+
+
+def _parts(array: npt.NDArray[Any], lengths: Sequence[int]) -> list[npt.NDArray[Any]]:
+    """An array, cut into parts of these lengths."""
+    return np.split(array, np.cumsum(lengths[:-1], dtype=np.int64))

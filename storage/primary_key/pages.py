@@ -41,13 +41,13 @@ class MappedPages:
             return
         with self._lock:
             fault_bytes = _FAULT_BYTES
-            if len(run.mapping) > self._budget_bytes:  # it never stays: bring in no neighbours
+            if run.length > self._budget_bytes:  # it never stays: bring in no neighbours
                 fault_bytes = mmap.PAGESIZE
                 if run not in self._mapped:
-                    run.mapping.madvise(mmap.MADV_RANDOM)
+                    run.mapping.madvise(mmap.MADV_RANDOM, run.start, run.length)
             before = self._mapped.get(run, 0)
             touched = before + key_count * _FAULTS_PER_KEY * fault_bytes
-            self._mapped[run] = now = min(len(run.mapping), touched)
+            self._mapped[run] = now = min(run.length, touched)
             self._at_most += now - before
             if self._at_most > self._budget_bytes:
                 self._at_most = self.mapped_bytes

@@ -30,12 +30,13 @@ import xxhash
 
 from storage.errors import CorruptData, InternalError, NewerFormat
 from storage.objects.os_errors import os_errors
+from storage.primary_key.arena import Arena
 from storage.primary_key.entries import BITS_MAX, NO_FILES, Entries, width_of
 from storage.primary_key.keys import Keys
 from storage.primary_key.locations import MISSING, ROW_BITS
 from storage.primary_key.words import Words
 
-__all__ = ["HEADER_BYTES", "PADDING", "Run", "Trailer", "header", "open_run"]
+__all__ = ["HEADER_BYTES", "PADDING", "Run", "Trailer", "header", "mapped_run", "open_run"]
 
 MAGIC = b"MOBIDX01"
 PADDING = bytes(4)  # the directory has an odd number of 4-byte numbers
@@ -85,12 +86,18 @@ class Run:
         first_file_id: added to the file ids of its entries.
         mapping: the file in memory; None if the entries are in memory of their own. It is closed
             when the run and all arrays of its entries are gone.
+        start, length: where the run is in the mapping, in bytes; it begins with a page.
+        arena, slot: where it lies side by side with others, and which of these it is (`arena.py`).
     """
 
     name: str
     entries: Entries
     first_file_id: int = 0
     mapping: mmap.mmap | None = None
+    start: int = 0
+    length: int = 0
+    arena: Arena | None = None
+    slot: int = 0
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -126,18 +133,22 @@ class Run:
         if self.mapping is None:
             return
         if entry_count is None:
-            self.mapping.madvise(mmap.MADV_DONTNEED)
+            self.mapping.madvise(mmap.MADV_DONTNEED, self.start, self.length)
             return
         end = HEADER_BYTES + entry_count * self.entries.width * _WORD_BYTES
         if whole_pages := end // mmap.PAGESIZE * mmap.PAGESIZE:
-            self.mapping.madvise(mmap.MADV_DONTNEED, 0, whole_pages)
+            self.mapping.madvise(mmap.MADV_DONTNEED, self.start, whole_pages)
+
+    def content(self) -> memoryview:
+        """All bytes of its object. Raises InternalError: it is not mapped."""
+        if self.mapping is None:
+            raise InternalError(f"{self.name}: not a file")
+        return memoryview(self.mapping)[self.start : self.start + self.length]
 
     def verify(self, checksum: str) -> None:
         """Check all bytes. Raises CorruptData, naming the run, if this is not their checksum."""
-        if self.mapping is None:
-            raise InternalError(f"{self.name}: not a file")
         digest = xxhash.xxh3_128()
-        with memoryview(self.mapping) as data:
+        with self.content() as data:
             for start in range(0, len(data), _HASH_BYTES):
                 with data[start : start + _HASH_BYTES] as part:
                     digest.update(part)
@@ -173,7 +184,20 @@ def open_run(path: Path, name: str | None = None, *, first_file_id: int = 0) -> 
     if size != trailer.size_bytes(exact):
         expected = trailer.size_bytes(exact)
         raise CorruptData(f"{source}: {size} bytes, expected {expected} for {trailer.count} keys")
-    return Run(source, _entries(mapping, trailer, exact, source), first_file_id, mapping)
+    entries = _entries(mapping, trailer, exact, source)
+    return Run(source, entries, first_file_id, mapping, length=size)
+
+
+def mapped_run(mapping: mmap.mmap, run: Run, *, start: int, arena: Arena, slot: int) -> Run:
+    """The same run, where its bytes are also. Args: as in `Run`."""
+    known = run.entries
+    trailer = Trailer(
+        count=len(known), bits=known.bits, bucket_max=known.bucket_max, file_ids=known.file_ids
+    )
+    entries = _entries(mapping, trailer, known.exact, run.name, start)
+    return Run(
+        run.name, entries, run.first_file_id, mapping, start, run.length, arena=arena, slot=slot
+    )
 
 
 def _exact(data: bytes, source: str) -> bool:
@@ -200,11 +224,13 @@ def _trailer(data: bytes, exact: bool, source: str) -> Trailer:
     return Trailer(count=count, bits=bits, bucket_max=bucket_max, file_ids=(least, most))
 
 
-def _entries(mapping: mmap.mmap, trailer: Trailer, exact: bool, source: str) -> Entries:
+def _entries(
+    mapping: mmap.mmap, trailer: Trailer, exact: bool, source: str, start: int = 0
+) -> Entries:
     width = width_of(exact)
     word_count = trailer.count * width + 1
-    words = np.frombuffer(mapping, "<u8", word_count, HEADER_BYTES)
-    at = HEADER_BYTES + word_count * _WORD_BYTES
+    words = np.frombuffer(mapping, "<u8", word_count, start + HEADER_BYTES)
+    at = start + HEADER_BYTES + word_count * _WORD_BYTES
     directory = np.frombuffer(mapping, "<u4", (1 << trailer.bits) + 1, at)
     if words[-1] != MISSING or directory[0] != 0 or directory[-1] != trailer.count:
         raise CorruptData(f"{source}: the directory does not speak of {trailer.count} keys")

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
+import pyarrow as pa
 import pytest
 
 from actors.messages import Transaction
-from actors.operations import ExchangeRuns, WriteMode
+from actors.operations import ExchangeRuns, NewKey, WriteMode
 from actors.primary.limits import KeyedLimits
+from actors.write import rows_operation
 from storage.errors import Unavailable
 from storage.flush_policy import FlushPolicy
+from storage.primary_key import Run, TableIndex
+from storage.primary_key.arena import Arena
 from storage.primary_key.plan import RUNS_MAX
-from storage.snapshot.model import Receipt
+from storage.schema import arrow_schema
+from storage.snapshot.model import Receipt, TableState
 from tests.unit.actors.primary.keyed import (
     NOT_BY_ITSELF,
     PRIMARY,
@@ -24,6 +30,7 @@ from tests.unit.actors.primary.keyed import (
     turns,
 )
 from tests.unit.actors.primary.test_maintainer import until
+from tests.unit.actors.primary.test_side_by_side import divided, of
 
 INSERT, UPSERT, IGNORE = WriteMode.INSERT, WriteMode.UPSERT, WriteMode.IGNORE
 NEVER = KeyedLimits(flush=FlushPolicy(deltas_max=1 << 30), compaction=NOT_BY_ITSELF)
@@ -207,3 +214,56 @@ def test_runs_made_anew_are_published_also_if_the_store_was_away(
         await again.primary.close()
 
     keyed(test, PRIMARY, UNIQUE)
+
+
+def test_runs_of_many_partitions_lie_side_by_side_and_merge_in_one_commit() -> None:
+    async def test(db: Keyed) -> None:
+        await divided(db, "parts", 24, NewKey(name="key", columns=("n",), primary=True))
+
+        def table() -> TableState:
+            return of(db, "parts")
+
+        def runs(index: TableIndex) -> dict[str, Run]:
+            (own,) = index.keys.values()
+            return {placed.run.name: placed.run for placed in own.runs}
+
+        def index() -> TableIndex:
+            return db.primary._sequencer.state.indexes[table().id]
+
+        def arena(found: Iterable[Run]) -> Arena:
+            (one,) = {run.arena for run in found}
+            assert one is not None
+            return one
+
+        async def write(mode: WriteMode, numbers: range) -> int:
+            rows = pa.table({"n": list(numbers)}, arrow_schema(table().columns))
+            operation = rows_operation(db.primary.table("public", "parts"), rows, mode)
+            return sum((await db.submit(operation)).row_counts)
+
+        arenas = set()
+        for first in range(0, 400, 100):
+            await write(INSERT, range(first, first + 100))
+            lsn, known = db.snapshot.lsn, runs(index())
+            await db.primary._maintainer.upkeep.flush(table(), db.snapshot)
+            if first < 300:
+                arenas.add(arena(r for name, r in runs(index()).items() if name not in known))
+            assert await write(IGNORE, range(first + 100)) == 0
+        await db.settled()
+        assert len(arenas) == 3
+        assert db.snapshot.lsn == lsn + 3  # the flush, a write, and all merges
+        others = {run.arena for run in runs(index()).values()} - arenas
+        assert None not in others
+        assert len(others) == 2  # runs of the last flush, and merged ones of other partitions
+        arena(runs(await db.opened(table())).values())
+        assert await write(IGNORE, range(401)) == 1
+
+    keyed(test, PRIMARY)
+
+
+def test_runs_of_few_partitions_stay_by_themselves() -> None:
+    async def test(db: Keyed) -> None:
+        await filled(db)
+        (own,) = db.index.keys.values()
+        assert [placed.run.arena for placed in own.runs] == [None, None]
+
+    keyed(test, PRIMARY)
