@@ -45,7 +45,7 @@ from storage.snapshot.changes import IndexRun
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import Delta, TableState
 
-__all__ = ["Exchanged", "Indexes"]
+__all__ = ["TOGETHER_MIN", "Exchanged", "Indexes"]
 
 FETCHES_MAX = 8
 TOGETHER_MIN = 8  # partitions; a search costs as much in so many runs one by one as in all at once

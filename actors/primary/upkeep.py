@@ -13,7 +13,7 @@ import msgspec
 
 from actors.messages import TableInfo, Transaction
 from actors.operations import ExchangeRows, ExchangeRuns
-from actors.primary.indexes import Indexes
+from actors.primary.indexes import TOGETHER_MIN, Indexes
 from actors.primary.rewriter import Rewriter
 from actors.primary.sequencer import Sequencer
 from actors.primary.task_log import TaskLog
@@ -23,6 +23,7 @@ from storage.primary_key import LiveRows, PlacedRun, TableIndex
 from storage.rewrite import Rewritten
 from storage.rewriting import Rewriting
 from storage.snapshot.model import Snapshot, TableState
+from storage.windows import windows
 
 __all__ = ["Upkeep"]
 
@@ -138,21 +139,21 @@ class Upkeep:
             operation = ExchangeRuns(table_id=table_id, key_id=key_id, gone=dead, made=None)
             await self._sequencer.submit(Transaction(operations=(operation,)))
             return True
-        if not due:
-            return False
-        merged = [await self._indexes.merged(key_id, group, rows) for group in due]
-        made = (await self._indexes.together({key_id: merged}))[key_id]
-        operations = (
-            ExchangeRuns(
-                table_id=table_id,
-                key_id=key_id,
-                gone=tuple(placed.run.name for placed in group),
-                made=one,
-            )
-            for group, one in zip(due, made, strict=True)
-        )
-        await self._sequencer.submit(Transaction(operations=tuple(operations)))
-        return True
+        # Few are there as soon as each is merged; many come together, and are searched so.
+        for groups in [due] if len(due) >= TOGETHER_MIN else windows(due, 1):
+            merged = [await self._indexes.merged(key_id, group, rows) for group in groups]
+            made = (await self._indexes.together({key_id: merged}))[key_id]
+            operations = [
+                ExchangeRuns(
+                    table_id=table_id,
+                    key_id=key_id,
+                    gone=tuple(placed.run.name for placed in group),
+                    made=one,
+                )
+                for group, one in zip(groups, made, strict=True)
+            ]
+            await self._sequencer.submit(Transaction(operations=tuple(operations)))
+        return bool(due)
 
     async def _publish_rebuilt(self, table: TableState) -> None:
         """Runs that were made anew when the index was opened take the place of the lost ones."""
