@@ -88,13 +88,13 @@ def possible(writers: Sequence[Written]) -> dict[int, set[int | None]]:
     return {key: values for key, (_, values) in newest.items()}
 
 
-def test_maintenance_races_writers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("divided", ["", "PARTITION BY HASH (k) PARTITIONS 12"])
+def test_maintenance_races_writers(tmp_path: Path, divided: str) -> None:
     sys.stdout.write(f"{RACE_S} s, {KEYS} keys, {WRITERS} writers\n")
     root = str(tmp_path / "db")
     db = warehouse.connect(root, settings=SETTINGS)
-    db.sql(
-        "CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT NOT NULL) WITH (micropartition_rows = 500)"
-    )
+    columns = "k BIGINT PRIMARY KEY, v BIGINT NOT NULL"
+    db.sql(f"CREATE TABLE t ({columns}) {divided} WITH (micropartition_rows = 500)")
     vw = db.create_virtual_warehouse("bi", size=1)
     over = threading.Event()
     writers = [Written() for _ in range(WRITERS)]
