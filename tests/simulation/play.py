@@ -208,7 +208,7 @@ async def _aftermath(world: World, clients: Sequence[Client]) -> None:
         witness.fail("checkpoints equal the log", "the newest snapshot, opened and replayed")
     for name, data in sorted(world.place.objects().items()):
         if name.startswith(CHECKPOINT_PREFIX) and name.endswith(f"/{ROOT}"):
-            if name in world.spoilt or name in witness.erased:
+            if name in world.spoilt | witness.erased | witness.late:
                 continue
             parts = {table.part.name for table in decode_root(data, name)[1].tables}
             if parts & world.spoilt:  # some are of earlier checkpoints

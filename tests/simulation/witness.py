@@ -24,7 +24,8 @@ from dataclasses import dataclass, field
 from storage.container import checksum as digest
 from storage.errors import CorruptData
 from storage.log.record import GroupHeader, TransactionRecord, decode
-from storage.names import log_lsn, log_name
+from storage.names import CHECKPOINT_PREFIX, log_lsn, log_name
+from storage.snapshot.checkpoint import ROOT, decode_root
 from storage.snapshot.model import IngestToken, Receipt, Snapshot
 from tests.simulation.model import EMPTY, Effect, Refused, Row, State
 from tests.simulation.past import Past
@@ -74,6 +75,8 @@ class Witness:
     groups: list[bytes] = field(default_factory=list)  # the log as it was written
     deleted: set[int] = field(default_factory=set)  # LSNs of log objects
     erased: set[str] = field(default_factory=set)  # names; a power loss may bring some back
+    # roots of checkpoints that were given up, and came when parts of earlier ones were gone
+    late: set[str] = field(default_factory=set)
     past: Past = field(default_factory=Past)
     # what is there now: LSNs of whole checkpoints, and of groups in packs; None: some have rotted
     standing: Callable[[], tuple[Sequence[int], Set[int]] | None] = lambda: None
@@ -99,10 +102,21 @@ class Witness:
             if first != digest(after) and not self._stale_fence(name, after):
                 self.fail("objects never change", f"{method} gave {name} other bytes")
             return None
+        if name.startswith(CHECKPOINT_PREFIX) and name.endswith(f"/{ROOT}"):
+            self._checkpoint(name, after)
         if name.startswith("log/"):
             if method != "create":
                 self.fail("the log is made by create-if-absent", f"{method} of {name}")
             self._logged(name, after)
+        return None
+
+    def _checkpoint(self, name: str, data: bytes) -> None:
+        try:
+            parts = {table.part.name for table in decode_root(data, name)[1].tables}
+        except CorruptData as error:
+            return self.fail("what is written is whole", str(error))
+        if parts & self.erased:
+            self.late.add(name)
         return None
 
     def _deleted(self, name: str) -> None:

@@ -273,8 +273,15 @@ class World:
         prefix = rng.choice(["index/", "checkpoint/"])
         found = {k: v for k, v in self.place.objects().items() if k.startswith(prefix)}
         names = sorted(found) if rng.random() < 0.5 else sorted(found)[-1:]
-        if prefix == CHECKPOINT_PREFIX and (self.witness.past.horizon or self.rotten):
-            # Of the log there is no more than two checkpoints need: one of them may be lost.
+        collecting = any(
+            primary.collector._busy.locked()
+            for node, primary in self.primaries
+            if node.process.alive
+        )
+        horizon = self.witness.past.horizon
+        if prefix == CHECKPOINT_PREFIX and (horizon or collecting or self.rotten):
+            # Of the log there is, or will soon be, no more than two checkpoints need, which have
+            # been read back: one of them may be lost.
             names = [] if self.rotten else sorted(found)[:1]
         self.rotten |= prefix == CHECKPOINT_PREFIX and bool(names)
         for name in names:
