@@ -243,6 +243,7 @@ class Maintainer:
             async with self._held(Lane("flush", wanted)):
                 pass  # what is flushed now may leave holes; later flushes are not kept waiting
             count += await self._in_all(wanted, self._fill_holes)
+            await self._tidy_index(wanted)
         return count
 
     async def _fill_holes(self, table_id: int, partition: int) -> int:
@@ -273,7 +274,19 @@ class Maintainer:
         Args: table_id: of one table; None: all.
         """
         async with self._sequencer.until_stopped():
-            return sum([await self._in_all(i, self._recluster) for i in self._tables(table_id)])
+            count = 0
+            for wanted in self._tables(table_id):
+                count += await self._in_all(wanted, self._recluster)
+                await self._tidy_index(wanted)
+            return count
+
+    async def _tidy_index(self, table_id: int) -> None:
+        """Runs of the table's indexes whose files are gone go, too."""
+        async with self._held(Lane("index", table_id)):
+            table = self._sequencer.snapshot.tables.get(table_id)
+            if table is not None and self.upkeep.runs_due(table_id):
+                with contextlib.suppress(Conflict):  # it was dropped or truncated meanwhile
+                    await self.upkeep.merge_runs(table)
 
     async def _recluster(self, table_id: int, partition: int) -> int:
         count = 0

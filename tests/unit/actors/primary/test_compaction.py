@@ -117,6 +117,21 @@ def test_it_happens_by_itself_and_runs_of_files_that_are_gone_go() -> None:
     keyed(test, PRIMARY, UNIQUE, compaction=THIRD)
 
 
+@pytest.mark.parametrize("asked", ["compact", "recluster"])
+def test_by_hand_runs_of_files_that_are_gone_go_with_them(asked: str) -> None:
+    async def test(db: Keyed) -> None:
+        db.primary._maintainer._pass = lambda: iter(())  # type: ignore[method-assign]
+        await with_files(db, range(0, 20, 2), range(1, 20, 2))
+        await db.delete(0, 1)
+        assert await getattr(db.primary, asked)(db.table.id) == 2
+        for index in db.index.keys.values():
+            assert index.dead_runs(db.index.live) == ()
+            assert len(index.runs) == len(db.table.files)
+        await db.check()
+
+    keyed(test, PRIMARY, UNIQUE)
+
+
 def test_by_hand_every_hole_goes() -> None:
     async def test(db: Keyed) -> None:
         files = await with_files(db, range(10), range(10, 20), range(20, 30))
