@@ -48,7 +48,7 @@ from storage.snapshot.model import Delta, TableState
 __all__ = ["TOGETHER_MIN", "Exchanged", "Indexes"]
 
 FETCHES_MAX = 8
-TOGETHER_MIN = 8  # partitions; a search costs as much in so many runs one by one as in all at once
+TOGETHER_MIN = 8  # partitions; runs of fewer are searched one by one
 
 # by key and partition: names of runs that go, and the one in their place, if there are files
 Exchanged = dict[tuple[int, int], tuple[tuple[str, ...], OpenRun | None]]

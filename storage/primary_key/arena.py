@@ -31,7 +31,7 @@ class Arena:
         first, end: in `words`, where the entries of a run begin and the word of ones behind them.
         directory: in `numbers`, where its directory begins.
         shift: by which a key becomes the number of its bucket.
-        bucket_max: entries of its largest bucket.
+        bucket_max: entries of the largest bucket of all.
     """
 
     words: Words
@@ -41,7 +41,7 @@ class Arena:
     end: Positions
     directory: Positions
     shift: Words
-    bucket_max: Positions
+    bucket_max: int
 
     def find(self, keys: Keys, slots: Positions) -> Words:
         """The locations of keys as the entries have them, MISSING where there is none; shape
@@ -64,7 +64,7 @@ class Arena:
         at = self.numbers.take(at).astype(np.int64)
         at *= width
         at += self.first.take(slots)
-        step = 1 << int(self.bucket_max.max()).bit_length() >> 1
+        step = 1 << self.bucket_max.bit_length() >> 1
         while step:
             probe = words.take(np.minimum(at + width * (step - 1), end))
             at += (probe < high) * np.int64(width * step)

@@ -222,7 +222,8 @@ class KeyIndex:
             slots = np.repeat([run.slot for run in runs], lengths)
             located = arena.find(keys.take(np.concatenate(own)), slots)
             first = np.repeat([run.first_file_id for run in runs], lengths).astype(np.uint64)
-            located[located != MISSING] += (first << np.uint64(ROW_BITS))[located != MISSING]
+            moved = located + (first << np.uint64(ROW_BITS))
+            located = np.where(located == MISSING, MISSING, moved)
             for number, part in zip(numbers, _parts(located, lengths), strict=True):
                 found[number] = part
         return np.concatenate(found)

@@ -11,7 +11,6 @@ there as long as one of them is.
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,17 +36,13 @@ def side_by_side(runs: Sequence[Run], path: Path) -> list[Run]:
     Raises: InvalidRequest, Unavailable: the file cannot be written.
     """
     starts = []
-    with os_errors(f"index runs {path}"), path.open("wb") as file:
+    with os_errors(f"index runs {path}"), path.open("w+b") as file:
         for run in runs:
             starts.append(file.tell())
             file.write(run.content())
             file.write(bytes(-file.tell() % mmap.PAGESIZE))
-    with os_errors(f"index runs {path}"):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            mapping = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
-        finally:
-            os.close(descriptor)
+        file.flush()
+        mapping = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
     arena = _arena(mapping, runs, starts)
     return [
         mapped_run(mapping, run, start=start, arena=arena, slot=slot)
@@ -71,5 +66,5 @@ def _arena(mapping: mmap.mmap, runs: Sequence[Run], starts: Sequence[int]) -> Ar
         end=end,
         directory=(end + 1) * (_WORD_BYTES // _NUMBER_BYTES),
         shift=np.array([64 - run.entries.bits for run in runs], np.uint64),
-        bucket_max=np.array([run.entries.bucket_max for run in runs], np.int64),
+        bucket_max=max(run.entries.bucket_max for run in runs),
     )
