@@ -28,11 +28,18 @@ class LoopThread:
         """Whether `close` was called."""
         return self._loop.is_closed()
 
+    def ensure_open(self) -> None:
+        """Raises InvalidRequest: it is closed."""
+        if self._loop.is_closed():
+            raise InvalidRequest("the connection is closed; connect again", "08003")
+
     def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin `work`; the future is for other threads. Raises InvalidRequest: it is closed."""
-        if self._loop.is_closed():
+        try:
+            self.ensure_open()
+        except InvalidRequest:
             work.close()
-            raise InvalidRequest("the connection is closed; connect again", "08003")
+            raise
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -176,6 +176,7 @@ class RayEngine(StoreClient):
 
     def coordinator(self, name: str, new: VirtualWarehouse | None = None) -> Any:
         """The actor that coordinates a virtual warehouse, found or started by the fleet."""
+        self.ensure_open()
         what = f"virtual warehouse {name}"
         first = None if new is None else first_wish(new)
         limit_s = self._start_s + GRACE_S  # the fleet itself says what is missing after the first
@@ -187,7 +188,7 @@ class RayEngine(StoreClient):
         return patiently(once, limit_s, what)
 
     def stop_warehouse(self, name: str, *, force: bool = False) -> None:
-        if (fleet := spawn.find_fleet(self._node)) is not None:
+        if (fleet := self._fleet()) is not None:
             with contextlib.suppress(ActorGone):
                 got(fleet.stop.remote(name, force), None, f"stopping virtual warehouse {name}")
 
@@ -203,7 +204,7 @@ class RayEngine(StoreClient):
 
     def _of_fleet(self, method: str, nothing: Any, *arguments: Any) -> Any:
         """What the fleet answers; `nothing` where none runs."""
-        fleet = spawn.find_fleet(self._node)
+        fleet = self._fleet()
         if fleet is None:
             return nothing
         try:
@@ -213,14 +214,14 @@ class RayEngine(StoreClient):
 
     def cancel(self, query_id: str) -> bool:
         found = False
-        for actor in (spawn.find_fleet(self._node), spawn.find_primary(self._node)):
+        for actor in (self._fleet(), self._running_primary()):
             if actor is not None:
                 with contextlib.suppress(ActorGone):
                     found |= bool(got(actor.cancel.remote(query_id), GRACE_S, "ending a query"))
         return found
 
     def status(self) -> dict[str, Any]:
-        primary = spawn.find_primary(self._node)
+        primary = self._running_primary()
         if primary is None:
             return {}
         try:
@@ -231,7 +232,7 @@ class RayEngine(StoreClient):
         return found
 
     def release_primary(self) -> Owner | None:
-        primary = spawn.find_primary(self._node)
+        primary = self._running_primary()
         if primary is None:
             return None
         with contextlib.suppress(ActorGone):  # Ray restarts it: then it reigns anew, if at all
@@ -251,7 +252,7 @@ class RayEngine(StoreClient):
         return promotion
 
     def _is_own(self, owner: Owner) -> bool:
-        primary = spawn.find_primary(self._node)
+        primary = self._running_primary()
         return primary is not None and owner.id == spawn.owner_id(primary)
 
     def shutdown(self) -> None:
@@ -312,7 +313,19 @@ class RayEngine(StoreClient):
             address = got(actor.hello.remote(), self._start_s, "a lifeline")
             self._lifelines[key] = hold_lifeline(address, session.id)
 
+    def _fleet(self) -> Any:
+        """The one that runs, if one does."""
+        self.ensure_open()
+        return spawn.find_fleet(self._node)
+
+    def _running_primary(self) -> Any:
+        """The one that runs, if one does."""
+        self.ensure_open()
+        return spawn.find_primary(self._node)
+
     def _handle(self) -> Any:
+        """The primary, started if need be."""
+        self.ensure_open()
         if self._primary is None:
             self._primary = spawn.start_primary(self._node, self._make_planner)
         return self._primary
@@ -374,6 +387,7 @@ class RayWarehouse:
             return self._called(method, timeout_s, asked)
 
     def _called(self, method: str, timeout_s: float | None, *arguments: Any) -> Any:
+        self._engine.ensure_open()
         what = f"virtual warehouse {self._name}"
 
         def once() -> Any:

@@ -22,6 +22,7 @@ from actors.settings import NodeSettings
 from actors.write import files_operation, refuse_mode, write_operation
 from storage.clock import SystemClock
 from storage.conform import to_arrow
+from storage.errors import ObjectMissing
 from storage.ids import RandomIds
 from storage.log.epoch import Owner
 from storage.log.reader import LogReader
@@ -52,6 +53,10 @@ class StoreClient(ABC):
     @property
     def database_id(self) -> str:
         return self._node.database_id
+
+    def ensure_open(self) -> None:
+        """Raises InvalidRequest: it is closed."""
+        self._loop.ensure_open()
 
     @abstractmethod
     def reserve(self, sequence_id: int, count: int) -> int:
@@ -135,6 +140,11 @@ class StoreClient(ABC):
         return snapshot
 
     async def _headers(self, last: int) -> list[GroupHeader]:
-        newest = await self._look()
-        first = max(1, newest.horizon, newest.lsn - last + 1)
-        return [header async for header in self._reader.headers(first, newest.lsn)]
+        while True:
+            newest = await self._look()
+            first = max(1, newest.horizon, newest.lsn - last + 1)
+            try:
+                return [header async for header in self._reader.headers(first, newest.lsn)]
+            except ObjectMissing:  # it was collected while we read, or it is lost
+                if (await self._look()).horizon <= first:
+                    raise

@@ -18,6 +18,7 @@ from warehouse import (
     IngestToken,
     InvalidRequest,
     NotYet,
+    Settings,
     SqlSyntaxError,
     Unavailable,
     UnknownObject,
@@ -322,6 +323,26 @@ def test_lsn_that_never_comes_is_unavailable(db: Database) -> None:
     bi = db.create_virtual_warehouse("bi", worker_cpus=0.5)
     with pytest.raises(Unavailable, match="1000000"):
         bi.sql("SELECT 1", min_lsn=1_000_000, timeout_s=0.2)
+
+
+def test_a_closed_connection_refuses_and_can_be_left_again(
+    db: Database, engine: str, settings: Settings
+) -> None:
+    other = warehouse.connect(db.root, engine=engine, settings=settings)
+    other.sql(ORDERS)
+    bi = other.create_virtual_warehouse("bi", worker_cpus=0.5)
+    other.close()
+    for call in (
+        lambda: other.sql("SELECT 1"),
+        lambda: other.table("orders").append(orders(1)),
+        lambda: bi.sql("SELECT 1"),
+        other.virtual_warehouses,
+        other.snapshot,
+        other.log,
+    ):
+        with pytest.raises(InvalidRequest, match="connection is closed"):
+            call()
+    other.close()
 
 
 def test_what_is_not_there_yet_says_so(db: Database) -> None:

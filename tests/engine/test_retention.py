@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import polars as pl
@@ -9,10 +11,18 @@ import pytest
 
 import warehouse
 from storage.collection.policy import RetentionPolicy
+from storage.errors import ObjectMissing
+from storage.log.reader import LogReader
+from storage.log.record import GroupHeader
+from storage.names import log_name
 from tests.engine.conftest import SELDOM_ON_RAY, SMALL
 from warehouse import Database, InvalidRequest, Settings, UnknownObject
 
 OWN = pytest.mark.parametrize("engine", ["local"], indirect=True)
+FORGETFUL = Settings(  # nothing stays for a time
+    rows_inline_bytes_max=16 << 10,
+    retention=RetentionPolicy(follow_ms=0, pack_ms=0, pack_groups=2, every_ms=0),
+)
 QUERY = "SELECT count(*), sum(v) FROM t"
 
 
@@ -224,14 +234,10 @@ def test_readers_follow_across_collections(table: Database) -> None:
 
 @SELDOM_ON_RAY
 def test_a_second_connection_follows_across_a_collection(engine: str, root: str) -> None:
-    own = Settings(
-        rows_inline_bytes_max=16 << 10,
-        retention=RetentionPolicy(follow_ms=0, pack_ms=0, pack_groups=2, every_ms=0),
-    )
-    with warehouse.connect(root, engine=engine, settings=own) as first:
+    with warehouse.connect(root, engine=engine, settings=FORGETFUL) as first:
         first.sql("CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)")
         first.table("t").append(pl.DataFrame({"k": range(1_000), "v": [1] * 1_000}))
-        with warehouse.connect(root, engine=engine, settings=own) as second:
+        with warehouse.connect(root, engine=engine, settings=FORGETFUL) as second:
             for turn in range(3):
                 changed(first)
                 assert second.sql(QUERY).rows() == [(1_000, 1_000 + 500 * (turn + 1))]
@@ -239,3 +245,36 @@ def test_a_second_connection_follows_across_a_collection(engine: str, root: str)
                 first.sql("CALL mobula.vacuum('0 days', '0 days')")
                 assert second.sql(QUERY).rows() == [(1_000, 1_000 + 500 * (turn + 1))]
                 assert second.snapshot().horizon > 0
+
+
+@OWN
+def test_a_log_that_is_collected_while_it_is_listed(
+    engine: str, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left is listed; what is lost is told."""
+    headers, turns = LogReader.headers, iter([True])
+
+    async def late(reader: LogReader, first: int, last: int) -> AsyncIterator[GroupHeader]:
+        if next(turns, False):
+            await asyncio.to_thread(forget, db)
+        async for header in headers(reader, first, last):
+            yield header
+
+    with warehouse.connect(root, engine=engine, settings=FORGETFUL) as db:
+        db.sql("CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)")
+        db.table("t").append(pl.DataFrame({"k": range(1_000), "v": [1] * 1_000}))
+        monkeypatch.setattr(LogReader, "headers", late)
+        listed = [found.lsn for found in db.log(1_000)]
+        newest = db.snapshot()
+        assert listed == list(range(newest.horizon, newest.lsn + 1))
+        assert listed[0] > 2
+        (Path(root) / log_name(newest.lsn)).unlink()
+        with pytest.raises(ObjectMissing, match=log_name(newest.lsn)):
+            db.log()
+
+
+def forget(db: Database) -> None:
+    """Only the newest version stays, and the end of the log."""
+    for _ in range(3):
+        changed(db)
+        db.sql("CALL mobula.vacuum('0 days', '0 days')")

@@ -134,7 +134,11 @@ async def _story(world: World) -> None:
     for number in range(case.readers):
         world.start(f"reader-{number + 1}", partial(reader, world), mortal=True)
     disturbing = [asyncio.create_task(work) for work in (world.disturb(), _heal_late(world))]
-    await asyncio.gather(*(_in(world, c.node, c.play(case.steps)) for c in clients))
+    try:
+        async with asyncio.timeout(ROUGH_S + HEALED_S):
+            await asyncio.gather(*(_in(world, c.node, c.play(case.steps)) for c in clients))
+    except TimeoutError:
+        raise Stuck(f"healed at {ROUGH_S:.0f} s, and clients are not through") from None
     world.heal()
     for task in disturbing:
         task.cancel()
