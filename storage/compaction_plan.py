@@ -35,7 +35,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from storage.compaction_policy import CompactionPolicy
 from storage.ingest import FILE_BYTES_MAX
-from storage.overlap import Extents, Ranks, depth_max, extents, levels
+from storage.overlap import Extents, Ranks, depth_max, extents, levels, unsorted
 from storage.snapshot.files import FileSet
 from storage.snapshot.model import TableState
 
@@ -120,19 +120,23 @@ def _too_deep(policy: CompactionPolicy, parts: Mapping[int, _Files]) -> dict[int
 def tidy_task(
     policy: CompactionPolicy, table: TableState, rows_max: int, partition: int
 ) -> RewriteTask | None:
-    """What is to be sorted so that no files of a partition overlap, whatever it costs; None: none
-    do."""
+    """What is to be sorted so that no files of a partition overlap and each is sorted as the table
+    is, whatever it costs; None: nothing."""
     known = table.files.by_partition().get(partition)
     if known is None:
         return None
     files = _Files(table, known, partition, rows_max, frozenset())
-    if files.order is None or files.depth_max <= 1:
+    if files.order is None:
         return None
     for found in files.extents.heaps():
         rows = int(files.rows[found].sum())
         if rows <= policy.merge_rows_max and (files.level[found] == 0).any():
             return files.task(found, 1)
-    return _order(dataclasses.replace(policy, depth_max=1, level_share_max=math.inf), files)
+    overlapping = dataclasses.replace(policy, depth_max=1, level_share_max=math.inf)
+    if (task := _order(overlapping, files)) is not None:
+        return task
+    left = unsorted(known, files.order)[:1]  # of another order, and nothing to merge it with
+    return files.task(left, int(len(files) == 1)) if len(left) else None
 
 
 def holes_task(table: TableState, file_ids: Sequence[int], files_max: int) -> RewriteTask:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from storage.snapshot.changes import ClusterBy
 from storage.snapshot.files import FileSet
 
-__all__ = ["Extents", "Ranks", "depth_max", "extents", "levels"]
+__all__ = ["Extents", "Ranks", "depth_max", "extents", "levels", "unsorted"]
 
 Ranks = npt.NDArray[np.int64]
 
@@ -87,6 +87,11 @@ def levels(files: FileSet, order: ClusterBy | None) -> Ranks:
         files.memo[name] = np.where(_sorted_so(files.table, order).to_numpy(), level, 0)
     found: Ranks = files.memo[name]
     return found
+
+
+def unsorted(files: FileSet, order: ClusterBy) -> Ranks:
+    """Positions of the files that are sorted otherwise, or not at all."""
+    return np.flatnonzero(~_sorted_so(files.table, order).to_numpy())
 
 
 def _sorted_so(table: pa.Table, order: ClusterBy) -> pa.ChunkedArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -134,6 +135,25 @@ def test_another_order_once_it_is_asked_for(table: Database) -> None:
     assert order is not None
     assert order.text == "lexical 1"  # by the primary key, as one that was never asked
     assert table.sql("SELECT v FROM t WHERE k = 7").rows() == [(7,)]
+
+
+def test_a_file_of_another_order_is_sorted_though_it_is_alone(db: Database) -> None:
+    db.sql("CREATE TABLE t (k BIGINT, v BIGINT) CLUSTER BY (k)")
+    db.table("t").append(pl.DataFrame({"k": range(ROWS), "v": [n * 7 % ROWS for n in range(ROWS)]}))
+    db.sql("CALL mobula.flush('t')")
+    assert db.sql("CALL mobula.recluster('t')").tag == "RECLUSTER 0"
+    for order, first in (("(v, k)", "v"), ("ZORDER (k, v)", None), ("(k)", "k")):
+        db.sql(f"ALTER TABLE t CLUSTER BY {order}")
+        assert db.sql("CALL mobula.recluster('t')").tag == "RECLUSTER 1"
+        assert db.sql("CALL mobula.recluster('t')").tag == "RECLUSTER 0"
+        (name,) = state(db).files.names
+        rows = pl.read_parquet(Path(db.root) / name)
+        assert len(rows) == rows["k"].n_unique() == ROWS
+        if first is None:
+            assert not rows["k"].is_sorted()
+            assert not rows["v"].is_sorted()
+        else:
+            assert rows[first].is_sorted()
 
 
 def test_orders_that_cannot_be(table: Database) -> None:

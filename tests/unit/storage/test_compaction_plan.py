@@ -41,11 +41,13 @@ def table_of(
     files: Iterable[tuple[int, list[int], int]],
     order: ClusterBy | None = LEXICAL,
     sort: ClusterBy | None = LEXICAL,
+    *,
     deleted: dict[int, int] | None = None,
     partitions: int = 0,
+    unsorted: Set[int] = frozenset(),
 ) -> TableState:
     """Args: files: id, keys, level. deleted: rows by file. partitions: files are dealt out to them
-    in turn, by id."""
+    in turn, by id. unsorted: those that have no order."""
     found = list(files)
     rows = [
         FileRow(
@@ -59,9 +61,9 @@ def table_of(
             level=level,
             partition=str(1 + number % partitions) if partitions else None,
             statistics={},
-            sort=None if sort is None else sort.text,
-            first_key=key(keys[0]) if sort == LEXICAL else None,
-            last_key=key(keys[-1]) if sort == LEXICAL else None,
+            sort=None if sort is None or number in unsorted else sort.text,
+            first_key=key(keys[0]) if sort == LEXICAL and number not in unsorted else None,
+            last_key=key(keys[-1]) if sort == LEXICAL and number not in unsorted else None,
         )
         for number, keys, level in found
     ]
@@ -223,6 +225,26 @@ def test_files_of_another_order_may_have_rows_anywhere() -> None:
     task = next_task(POLICY, table_of(files, sort=None), FULL)
     assert task is not None
     assert set(task.file_ids) == set(range(1, 13))
+
+
+@pytest.mark.parametrize("order", [LEXICAL, ZORDER])
+def test_asked_for_a_file_of_another_order_is_sorted_by_itself(order: ClusterBy) -> None:
+    one = [(1, list(range(60)), 1)]
+    assert tidy_task(POLICY, table_of(one, order, order), FULL, 0) is None
+    task = tidy_task(POLICY, table_of(one, order, sort=None), FULL, 0)
+    assert task is not None
+    assert (task.kind, task.file_ids, task.level) == ("merge", (1,), 1)
+    assert tidy_task(POLICY, table_of(one, order=None, sort=order), FULL, 0) is None
+
+
+def test_a_file_of_another_order_that_nothing_can_be_merged_with_is_sorted_by_itself() -> None:
+    """It lies above more rows than a task may have."""
+    files = [(i, list(range(i * 100, i * 100 + 90)), 1) for i in range(1, 30)]
+    table = table_of(files, unsorted={7})
+    assert tidy_task(POLICY, table_of(files), FULL, 0) is None
+    task = tidy_task(POLICY, table, FULL, 0)
+    assert task is not None
+    assert (task.file_ids, task.level) == ((7,), 0)
 
 
 def test_in_z_order_many_files_of_level_0_are_sorted_together_once() -> None:
