@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from actors.client import Progress
 from actors.loads import load_sources
+from actors.local_files import scratch
 from actors.messages import TableInfo
 from actors.settings import NodeSettings
 from storage.ids import Ids
@@ -66,7 +67,14 @@ class OwnIngest:
         self, rows: pa.Table, target: IngestTarget, progress: RowProgress | None = None
     ) -> list[IngestedFile]:
         """See `Ingest.rows`."""
-        return await write_table(self._store, rows, target, ids=self._ids, progress=progress)
+        return await write_table(
+            self._store,
+            rows,
+            target,
+            ids=self._ids,
+            scratch=scratch(self._node.settings),
+            progress=progress,
+        )
 
     async def sources(
         self,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from actors.client import Progress
+from actors.local_files import scratch
 from actors.messages import TableInfo
 from actors.settings import NodeSettings
 from storage.ids import Ids
@@ -73,6 +74,7 @@ async def load_sources(
                 ids=ids,
                 reading=reading,
                 source_options=node.store,
+                scratch=scratch(node.settings),
                 progress=report,
             )
         files_done += 1

@@ -35,6 +35,7 @@ from actors.messages import (
     TransactionControl,
     TransactionReply,
 )
+from actors.node_primary import node_primary
 from actors.observed import Observe, Observed, nothing_observed
 from actors.operations import Operation
 from actors.partitions import PartitionChanges
@@ -57,7 +58,7 @@ from actors.primary.modify import COMMITTED_BEFORE
 from actors.primary.primary import Primary
 from actors.primary.promotion import Promotion
 from actors.primary.reign import reign_of
-from actors.primary.rewriter import OwnRewriter, Rewriter
+from actors.primary.rewriter import Rewriter
 from actors.primary.transactions import OpenTransaction
 from actors.procedures import Procedures
 from actors.repeated import first_reply
@@ -73,7 +74,6 @@ from storage.errors import (
 )
 from storage.ids import Ids
 from storage.log.epoch import Owner
-from storage.log.takeover import Reign
 from storage.objects import CountingStore, HeldLock
 from storage.snapshot.model import IngestToken, Receipt, Snapshot
 
@@ -162,7 +162,7 @@ class PrimaryService:
         """
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids, force=force)
-        primary = _primary(node, reign, store, clock=clock, ids=ids, make_rewriter=make_rewriter)
+        primary = node_primary(node, reign, store, make_rewriter, clock=clock, ids=ids)
         pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
             planner=planner,
@@ -451,29 +451,6 @@ class PrimaryService:
         return await self._primary.submit(
             Transaction(operations=operations, token=statement.token, session=statement.session)
         )
-
-
-def _primary(
-    node: NodeSettings,
-    reign: Reign,
-    store: CountingStore,
-    *,
-    clock: Clock,
-    ids: Ids,
-    make_rewriter: Callable[[Rewriter], Rewriter],
-) -> Primary:
-    settings = node.settings
-    return Primary(
-        reign,
-        store=store,
-        clock=clock,
-        ids=ids,
-        policy=settings.checkpoints,
-        limits=settings.sequencer,
-        keyed=settings.keyed,
-        rewriter=make_rewriter(OwnRewriter(store, ids, node.settings.keyed.tasks_max)),
-        retention=settings.retention,
-    )
 
 
 def _with_own_tasks(primary: Primary, observe: Observe) -> Observe:

@@ -81,7 +81,8 @@ class Settings:
         cache_bytes: local file cache of each worker of the primary's own compute.
         rows_inline_bytes_max: an append whose encoded rows are smaller goes into the log itself,
             a larger one becomes micropartitions.
-        cache_directory: where caches live; None is the system's temporary directory.
+        cache_directory: where caches and temporary files live; None is the system's temporary
+            directory.
     """
 
     lease_ms: int = 10_000

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike, fspath
 from types import TracebackType
 from typing import Any
 
@@ -42,7 +43,7 @@ __all__ = ["Database", "connect"]
 
 
 def connect(
-    root: str,
+    root: str | PathLike[str],
     *,
     engine: str = "ray",
     branch: str = MAIN_BRANCH,
@@ -70,10 +71,10 @@ def connect(
         raise NotYet(f"branch {branch!r}: branches are not there yet; connect to {MAIN_BRANCH!r}")
     if engine not in ("ray", "local"):
         raise InvalidRequest(f"engine {engine!r} is unknown; expected 'ray' or 'local'")
+    root = from_here(fspath(root))
     if engine == "ray" and root.startswith("memory://"):
         raise InvalidRequest("memory:// lives in one process; use engine='local'")
     options = store_options(store)
-    root = from_here(root)
     node = NodeSettings(
         root=root,
         store=options,
@@ -234,7 +235,7 @@ class Database(WarehouseFace):
     def load(
         self,
         table: str,
-        sources: str | Sequence[str],
+        sources: str | PathLike[str] | Sequence[str | PathLike[str]],
         *,
         mode: str = "insert",
         progress: bool = False,

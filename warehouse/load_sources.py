@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike, fspath
 from typing import Any
 
 from actors.operations import WriteMode
@@ -32,7 +33,7 @@ class LoadSources:
     @classmethod
     def of(
         cls,
-        sources: str | Sequence[str],
+        sources: str | PathLike[str] | Sequence[str | PathLike[str]],
         store: StoreOptions | None,
         *,
         table: str,
@@ -42,7 +43,8 @@ class LoadSources:
     ) -> LoadSources:
         """See `Database.load`; `kind`: its `format`, `told`: its options of CSV."""
         found_mode = _load_mode(mode)
-        urls = [sources] if isinstance(sources, str) else list(sources)
+        given = [sources] if isinstance(sources, str | PathLike) else sources
+        urls = [fspath(source) for source in given]
         if not urls:
             raise InvalidRequest(f"load into {table}: no source given")
         files = [from_here(file) for url in urls for file in expand_source(url, store, kind)]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from actors.compute.worker import Worker
+from actors.local_files import own_files, remove_left
 from actors.settings import NodeSettings
-from storage.cache import own_directory, remove_stale
 from storage.clock import Clock
 from storage.objects import CountingStore, open_store
 
@@ -28,13 +25,11 @@ def open_worker(
     resolve_rows: Callable[[Any], pa.Table] = lambda rows: rows,
 ) -> Worker:
     """A worker with a store and a cache directory of its own."""
-    parent = node.settings.cache_directory or tempfile.gettempdir()
-    root = Path(parent) / f"mobula-{getpass.getuser()}"
-    remove_stale(root)  # of every database: what killed processes left behind
+    remove_left(node.settings)
     return Worker(
         CountingStore(open_store(node.root, node.store, clock=clock)),
         clock,
-        cache_directory=own_directory(root) / f"{node.database_id}-{name}",
+        cache_directory=own_files(node.settings) / f"{node.database_id}-{name}",
         cache_bytes=cache_bytes,
         resolve_rows=resolve_rows,
     )

@@ -6,6 +6,7 @@ wherever it stops (`docs/retention.md`).
 3. Log which objects go: no commit may name them from now on.
 4. Delete them, and log that they are deleted.
 5. Delete uploads that began before a floor which the log has: no commit may name them either.
+   What writers have put together and never made an object goes by its age alone.
 6. Pack the log, delete the oldest of it, and checkpoints that are not needed.
 
 What a collection has left undone is done by the next one, of whichever primary.
@@ -30,12 +31,12 @@ from storage.collection.boundaries import Boundaries, boundaries
 from storage.collection.doomed import Doomed, Why, due_graves, lost_uploads
 from storage.collection.old_log import OldLog
 from storage.collection.pins import ListedPin, list_pins
-from storage.collection.policy import RetentionPolicy
+from storage.collection.policy import HOUR_MS, RetentionPolicy
 from storage.collection.roots import Checkpoints as Listed
 from storage.collection.roots import Root, Roots
 from storage.errors import MobulaError
 from storage.names import DATA_PREFIX, INDEX_PREFIX, checkpoint_lsn
-from storage.objects import ObjectInfo, ObjectStore
+from storage.objects import ObjectInfo, ObjectStore, StagingStore
 from storage.snapshot.apply import tso_ms
 from storage.snapshot.checkpoint import ROOT
 
@@ -86,6 +87,7 @@ class Collector:
         self._policy = policy
         # the least LSN that a query of the primary's own compute reads at
         self.oldest_query: Callable[[], int | None] = lambda: None
+        self.staging: StagingStore | None = None  # where writers that died leave something
         self._roots = Roots(store)
         snapshot = sequencer.snapshot
         self._old_log = OldLog(
@@ -173,6 +175,8 @@ class Collector:
                 async for gone in self._old_log.collect(bounds):
                     found.doomed.append(gone)
                 await self._delete_checkpoints(found, listed, bounds)
+                if uploads:
+                    await self._delete_staged(found, policy)
             finally:
                 self.deleted_objects += len(found.doomed)
                 self.deleted_bytes += found.size_bytes
@@ -189,6 +193,7 @@ class Collector:
         found.doomed += due_graves(snapshot, until=until, runs_until=self._oldest_read())
         objects = await self._objects()
         found.doomed += lost_uploads(objects, self._sequencer.snapshot, bounds.upload_floor)
+        found.doomed += await self._staged(policy)
         found.doomed += self._over(pins)
         found.doomed += [gone async for gone in self._old_log.due(bounds)]
         behind = not listed.roots or listed.roots[-1].lsn < snapshot.lsn
@@ -331,6 +336,21 @@ class Collector:
     async def _objects(self) -> list[ObjectInfo]:
         prefixes = (DATA_PREFIX, INDEX_PREFIX)
         return [entry for prefix in prefixes async for entry in self._store.list(prefix)]
+
+    async def _staged(self, policy: RetentionPolicy) -> list[Doomed]:
+        if self.staging is None:
+            return []
+        before_ms = self._clock.now_ms() - max(policy.uploads_ms, HOUR_MS)
+        return [
+            Doomed(name=one.name, size_bytes=one.size_bytes, why=Why.STAGED)
+            for one in await self.staging.abandoned(before_ms=before_ms)
+        ]
+
+    async def _delete_staged(self, found: Collected, policy: RetentionPolicy) -> None:
+        for one in await self._staged(policy):
+            assert self.staging is not None
+            await self.staging.discard(one.name)
+            found.doomed.append(one)
 
     async def _delete_checkpoints(
         self, found: Collected, listed: Listed, bounds: Boundaries

@@ -58,13 +58,21 @@ class Indexes:
     """Of one primary; one event loop."""
 
     def __init__(
-        self, store: ObjectStore, *, ids: Ids, name_prefix: Callable[[], str], budget_bytes: int
+        self,
+        store: ObjectStore,
+        *,
+        ids: Ids,
+        name_prefix: Callable[[], str],
+        budget_bytes: int,
+        scratch: Path | None = None,
     ) -> None:
         """Args:
         name_prefix: what the name of a new run begins with (`names.index_prefix`).
         budget_bytes: of pages of runs that may be mapped at a time.
+        scratch: directory for temporary files; None: the system's.
         """
         self._store = store
+        self._scratch = scratch
         self._ids = ids
         self._prefix = name_prefix
         self._pages = MappedPages(budget_bytes)
@@ -136,7 +144,7 @@ class Indexes:
 
     def _path(self) -> Path:
         if self._directory is None:
-            self._directory = Path(tempfile.mkdtemp(prefix="mobula-index-"))
+            self._directory = Path(tempfile.mkdtemp(prefix="mobula-index-", dir=self._scratch))
             self._cleanup = weakref.finalize(self, shutil.rmtree, self._directory, True)
         return self._directory / self._ids.new()
 

@@ -19,6 +19,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from pathlib import Path
 from typing import Any
 
 from actors.messages import TableInfo, Transaction
@@ -69,13 +70,7 @@ from storage.micropartition.inputs import Chosen
 from storage.nearest import nearest
 from storage.objects import ObjectStore
 from storage.snapshot.checkpoint import CheckpointInfo
-from storage.snapshot.model import (
-    PRIVATE_LSN,
-    IngestToken,
-    Receipt,
-    Snapshot,
-    TableState,
-)
+from storage.snapshot.model import PRIVATE_LSN, IngestToken, Receipt, Snapshot, TableState
 from storage.target import to_number
 
 __all__ = ["Primary"]
@@ -98,18 +93,18 @@ class Primary:
         keyed: KeyedLimits | None = None,
         rewriter: Rewriter | None = None,
         retention: RetentionPolicy | None = None,
+        scratch: Path | None = None,
     ) -> None:
+        """Args: scratch: directory for temporary files; None: the system's."""
         self._reign = reign
         self._store = store
         self._clock = clock
         self._ids = ids
         self._keyed = keyed or KeyedLimits()
         self._targets = Targets(lambda: self.snapshot, reign.epoch)
+        prefix, budget = self._targets.run_prefix, self._keyed.index_bytes
         self._indexes = Indexes(
-            store,
-            ids=ids,
-            name_prefix=self._targets.run_prefix,
-            budget_bytes=self._keyed.index_bytes,
+            store, ids=ids, name_prefix=prefix, budget_bytes=budget, scratch=scratch
         )
         self.attempts = Attempts()
         self._settler = Settler()
@@ -126,7 +121,7 @@ class Primary:
         self._maintainer = Maintainer(
             self._sequencer,
             self._indexes,
-            rewriter=rewriter or OwnRewriter(store, ids, self._keyed.tasks_max),
+            rewriter=rewriter or OwnRewriter(store, ids, self._keyed.tasks_max, scratch),
             log=self.maintenance,
             clock=clock,
             limits=self._keyed,

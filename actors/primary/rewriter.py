@@ -7,6 +7,7 @@ between. On Ray large ones are tasks of the cluster (`ray_rewriter.py`).
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Protocol
 
 from storage.ids import Ids
@@ -41,9 +42,13 @@ class Rewriter(Protocol):
 class OwnRewriter:
     """In threads of this process."""
 
-    def __init__(self, store: ObjectStore, ids: Ids, side_by_side: int) -> None:
+    def __init__(
+        self, store: ObjectStore, ids: Ids, side_by_side: int, scratch: Path | None = None
+    ) -> None:
+        """Args: scratch: directory for temporary files; None: the system's."""
         self._store = store
         self._ids = ids
+        self._scratch = scratch
         self._side_by_side = side_by_side
         self._room = {kind: asyncio.Semaphore(side_by_side) for kind in ("flush", "compact")}
 
@@ -55,7 +60,9 @@ class OwnRewriter:
     async def rewrite(self, work: Rewriting, progress: Progress) -> Rewritten:
         """See `Rewriter.rewrite`."""
         async with self._room[work.kind]:
-            return await rewrite(self._store, work, ids=self._ids, progress=progress)
+            return await rewrite(
+                self._store, work, ids=self._ids, scratch=self._scratch, progress=progress
+            )
 
     def status(self) -> dict[str, int]:
         """See `Rewriter.status`."""

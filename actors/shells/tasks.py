@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
+from actors.local_files import scratch
 from actors.loop import LoopThread
 from actors.messages import TableInfo
 from actors.settings import NodeSettings
@@ -41,6 +42,7 @@ def load_source(
             ids=RandomIds(),
             reading=reading,
             source_options=node.store,
+            scratch=scratch(node.settings),
             progress=told,
         )
 
@@ -53,7 +55,8 @@ def rewrite_rows(node: NodeSettings, work: Rewriting) -> Iterator[int | Rewritte
 
     async def done(store: ObjectStore, told: Callable[[int], None]) -> Rewritten:
         told(0)
-        return await rewrite(store, work, ids=RandomIds(), progress=told)
+        place = scratch(node.settings)
+        return await rewrite(store, work, ids=RandomIds(), scratch=place, progress=told)
 
     yield from _steps(node, "mobula-rewrite", done)
 
@@ -95,7 +98,10 @@ def write_slice(
     async def work() -> list[IngestedFile]:
         store = open_store(node.root, node.store, clock=SystemClock())
         try:
-            return await write_slices(store, [rows], target, ids=RandomIds(), encoders=1)
+            place = scratch(node.settings)
+            return await write_slices(
+                store, [rows], target, ids=RandomIds(), encoders=1, scratch=place
+            )
         finally:
             await store.close()
 

@@ -23,6 +23,7 @@ class Why(Enum):
     LOG = "a part of the log before the oldest version that can be read"
     PACKED = "a log object that a pack has"
     CHECKPOINT = "a checkpoint that others beside it make needless"
+    STAGED = "a writer that died has left it"
     PIN = "the claim of a reader that has not renewed it"
 
 

@@ -1,6 +1,6 @@
 """Object stores: one interface, three places, and wrappers that repeat, settle, count and fail."""
 
-from storage.objects.base import HeldLock, LockingStore, ObjectInfo, ObjectStore
+from storage.objects.base import HeldLock, LockingStore, ObjectInfo, ObjectStore, StagingStore
 from storage.objects.counting import CountingStore, RequestCounts
 from storage.objects.factory import open_store
 from storage.objects.faulty import Fault, FaultyStore, Plan, scripted, seeded
@@ -26,6 +26,7 @@ __all__ = [
     "Plan",
     "RequestCounts",
     "RetryingStore",
+    "StagingStore",
     "StoreOptions",
     "backoff_ms",
     "check_name",

@@ -15,12 +15,12 @@ nothing about whether it happened. `settle.create_settled` makes it certain by r
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-__all__ = ["HeldLock", "LockingStore", "ObjectInfo", "ObjectStore"]
+__all__ = ["HeldLock", "LockingStore", "ObjectInfo", "ObjectStore", "StagingStore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,4 +111,21 @@ class LockingStore(Protocol):
 
     def try_lock(self, name: str) -> HeldLock | None:
         """Take the lock of that name, or None while another process (or lock) has it."""
+        ...
+
+
+@runtime_checkable
+class StagingStore(Protocol):
+    """A store in which writers put together what becomes an object, where no listing shows it: who
+    dies meanwhile leaves it there."""
+
+    async def abandoned(self, *, before_ms: int) -> Sequence[ObjectInfo]:
+        """What was last written before that wall time, in the order of names.
+
+        Keep an hour: what is younger may be a write in progress, which would fail.
+        """
+        ...
+
+    async def discard(self, name: str) -> None:
+        """Remove what `abandoned` has named; absent is fine."""
         ...

@@ -25,7 +25,7 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -131,13 +131,13 @@ class LocalStore:
         check_name(name)
         return self._staging / "lock" / f"{name.replace('/', '%')}.lock"
 
-    async def remove_abandoned(self, *, before_ms: int) -> int:
-        """Remove what crashed writers left in tmp/; returns how many files.
+    async def abandoned(self, *, before_ms: int) -> Sequence[ObjectInfo]:
+        """Files of tmp/ that crashed writers left; see `StagingStore`."""
+        return await asyncio.to_thread(self._abandoned, before_ms)
 
-        Args: before_ms: files last written before this wall time. Keep a day: a file that is
-            younger may be a write in progress.
-        """
-        return await asyncio.to_thread(self._remove_abandoned, before_ms)
+    async def discard(self, name: str) -> None:
+        """See `StagingStore`."""
+        await asyncio.to_thread(self._discard, name)
 
     def _path(self, name: str) -> Path:
         return self._root / name
@@ -190,7 +190,7 @@ class LocalStore:
                 write(staged)
             yield staged
         finally:
-            with suppress(OSError):  # `remove_abandoned` will get it
+            with suppress(OSError):  # then it is `abandoned`
                 self._disk.unlink(staged)
 
     def _publish(self, name: str, publish: Callable[[], None]) -> None:
@@ -304,16 +304,20 @@ class LocalStore:
             except OSError:
                 return  # not empty, or in use: an empty directory does no harm
 
-    def _remove_abandoned(self, before_ms: int) -> int:
-        removed = 0
-        with os_errors(f"{self._url}: clear {STAGING}/"):
+    def _abandoned(self, before_ms: int) -> Sequence[ObjectInfo]:
+        found = []
+        with os_errors(f"{self._url}: list {STAGING}/"):
             for entry in self._entries(self._staging):
                 path = self._staging / entry
                 with suppress(FileNotFoundError):
                     if not entry.endswith("/") and self._disk.modified_ms(path) < before_ms:
-                        self._disk.unlink(path)
-                        removed += 1
-        return removed
+                        size_bytes = self._disk.size(path)
+                        found.append(ObjectInfo(name=f"{STAGING}/{entry}", size_bytes=size_bytes))
+        return found
+
+    def _discard(self, name: str) -> None:
+        with os_errors(f"{self._url}: remove {name}"), suppress(FileNotFoundError):
+            self._disk.unlink(self._path(name))
 
 
 class _Doubts:

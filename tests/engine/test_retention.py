@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -271,6 +272,26 @@ def test_a_log_that_is_collected_while_it_is_listed(
         (Path(root) / log_name(newest.lsn)).unlink()
         with pytest.raises(ObjectMissing, match=log_name(newest.lsn)):
             db.log()
+
+
+@OWN
+def test_what_writers_that_died_have_left_goes(engine: str, root: str) -> None:
+    with warehouse.connect(root, engine=engine, settings=FORGETFUL) as db:
+        db.sql("CREATE TABLE t (k BIGINT)")
+        staging = Path(root) / "tmp"
+        for name, age_s in (("dead", 7_200), ("alive", 60)):
+            (staging / name).write_bytes(b"half")
+            written_s = (staging / name).stat().st_mtime
+            os.utime(staging / name, (written_s - age_s, written_s - age_s))
+        reason = "a writer that died has left it"
+        seen = db.sql("CALL mobula.vacuum('0 days', '0 days', true)").rows()
+        assert [row for row in seen if row[2] == reason] == [("tmp/dead", 4, reason)]
+        assert (staging / "dead").exists()
+        assert reason not in str(db.sql("CALL mobula.vacuum('0 days', '1 day')").rows())
+        gone = db.sql("CALL mobula.vacuum('0 days', '0 days')").rows()
+        assert ("tmp/dead", 4, reason) in gone
+        assert sorted(path.name for path in staging.iterdir()) == ["alive", "lock"]
+        db.sql("INSERT INTO t VALUES (1)")
 
 
 def forget(db: Database) -> None:

@@ -60,6 +60,7 @@ PINNED = {
         "Plan",
         "RequestCounts",
         "RetryingStore",
+        "StagingStore",
         "StoreOptions",
         "backoff_ms",
         "check_name",

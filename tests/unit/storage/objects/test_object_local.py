@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import InvalidRequest, ObjectExists, ObjectMissing, Unavailable
-from storage.objects import Created, LocalStore, create_settled
+from storage.objects import Created, LocalStore, ObjectInfo, create_settled
 from tests.fakes import FakeClock
 
 
@@ -123,13 +123,17 @@ def test_staged_files_are_never_listed_and_never_stay(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "tmp").iterdir()] == ["abandoned"]
 
 
-def test_abandoned_files_are_removed_by_age(tmp_path: Path) -> None:
+def test_abandoned_files_are_found_by_age_and_removed_by_name(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
+    assert list(asyncio.run(store.abandoned(before_ms=2_000_000))) == []
     (tmp_path / "tmp/lock").mkdir(parents=True)
     for name, age_s in (("old", 1_000), ("new", 3_000)):
         (tmp_path / "tmp" / name).write_bytes(b"half")
         os.utime(tmp_path / "tmp" / name, (age_s, age_s))
-    assert asyncio.run(store.remove_abandoned(before_ms=2_000_000)) == 1
+    found = asyncio.run(store.abandoned(before_ms=2_000_000))
+    assert list(found) == [ObjectInfo(name="tmp/old", size_bytes=4)]
+    for _ in range(2):
+        asyncio.run(store.discard("tmp/old"))
     assert sorted(path.name for path in (tmp_path / "tmp").iterdir()) == ["lock", "new"]
 
 
