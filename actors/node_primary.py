@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from actors.local_files import scratch
 from actors.primary.primary import Primary
 from actors.primary.rewriter import OwnRewriter, Rewriter
 from actors.settings import NodeSettings
@@ -21,12 +21,13 @@ def node_primary(
     reign: Reign,
     store: CountingStore,
     make_rewriter: Callable[[Rewriter], Rewriter],
+    place: Path,
     *,
     clock: Clock,
     ids: Ids,
 ) -> Primary:
-    """Not started yet. Args: make_rewriter: see `PrimaryService.open`."""
-    settings, place = node.settings, scratch(node.settings)
+    """Not started yet. Args: make_rewriter: see `PrimaryService.open`; place: for its files."""
+    settings = node.settings
     primary = Primary(
         reign,
         store=store,

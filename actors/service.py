@@ -24,6 +24,7 @@ from actors.compute.streams import BatchStream
 from actors.compute.workers import WorkerHandle
 from actors.coordinator_service import open_branch
 from actors.ingest import Ingest, OwnIngest
+from actors.local_files import scratch
 from actors.messages import (
     CommitReply,
     Lookup,
@@ -157,12 +158,12 @@ class PrimaryService:
                 temporary tables dropped; 0 where no session outlives its primary.
             make_ingest, make_rewriter: where rows become files, given how this process does it.
             observe: see `QueryRunner`.
-        Raises:
-            Unavailable: another primary is alive; names it.
+        Raises: Unavailable: another primary is alive; names it.
         """
+        place = scratch(node.settings)  # if it cannot be made, nobody has begun to reign
         store, reader = open_branch(node, clock)
         reign, lock = await reign_of(store, reader, owner=owner, clock=clock, ids=ids, force=force)
-        primary = node_primary(node, reign, store, make_rewriter, clock=clock, ids=ids)
+        primary = node_primary(node, reign, store, make_rewriter, place, clock=clock, ids=ids)
         pool = WorkerPool(1, start_worker, clock, queries)
         runner = QueryRunner(
             planner=planner,

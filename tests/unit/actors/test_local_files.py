@@ -54,6 +54,16 @@ def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         scratch(Settings(cache_directory=str(tmp_path / "file")))
 
 
+def test_a_primary_without_a_place_does_not_keep_the_directory_from_others(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    settings = Settings(cache_directory=str(tmp_path / "file"))
+    with warehouse.connect(tmp_path / "db", engine="local", settings=settings) as without:
+        with pytest.raises(MobulaError, match="for temporary files"):
+            without.sql("CREATE TABLE t (k BIGINT)")
+        with warehouse.connect(tmp_path / "db", engine="local") as other:
+            other.sql("CREATE TABLE t (k BIGINT)")
+
+
 def test_all_temporary_files_are_in_the_directory_that_settings_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
